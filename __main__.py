@@ -1,0 +1,31 @@
+"""Slipway: the settings of a stack in, its releases and containers, their outputs out."""
+
+from pathlib import Path
+
+import pulumi
+
+from components.container import HardenedContainer, HardenedContainerArgs
+from components.host import Host
+from components.release import Release
+from reachability import check
+from settings import configuration, load
+
+
+def main() -> None:
+    """Declare what the stack's configuration asks for."""
+    settings = load(configuration(), Path.cwd())
+    check(settings)
+    stack = pulumi.get_stack()
+    runs = any(service.run for service in settings.services.values())
+    host = Host("host", settings.host()) if runs else None
+    for name, service in settings.services.items():
+        release = Release(name, settings.release(name, stack))
+        outputs: dict[str, pulumi.Input[object]] = {"release": release.record}
+        if service.run and host:
+            args = HardenedContainerArgs(reference=release.reference, run=service.run, host=settings.host())
+            container = HardenedContainer(name, args, pulumi.ResourceOptions(providers=[host.provider]))
+            outputs |= {"container": container.container_id, "url": container.url}
+        pulumi.export(name, outputs)
+
+
+main()

@@ -1,0 +1,44 @@
+"""What every component's arguments share: one frozen pydantic model each, and the type of a value that may still flow.
+
+A field that is known when the program runs is validated by pydantic. A field that flows between resources (a digest,
+a report's path) is declared `Flow`: it takes a value or a Pulumi Output, and only its presence can be checked.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pulumi
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+def _string_or_output(value: Any) -> Any:
+    if isinstance(value, str | pulumi.Output):
+        return value
+    raise ValueError("write a string or hand in an output of another resource")
+
+
+if TYPE_CHECKING:
+    Flow = pulumi.Output[str] | str
+else:
+    Flow = Annotated[Any, BeforeValidator(_string_or_output)]
+
+
+class Arguments(BaseModel):
+    """Base of all component arguments: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
+
+    def properties(self) -> dict[str, Any]:
+        """The arguments as resource properties, so that a preview shows them and a policy can read them."""
+        return {name: _plain(getattr(self, name)) for name in type(self).model_fields}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Arguments):
+        return value.properties()
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

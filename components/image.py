@@ -1,0 +1,147 @@
+"""Image: one multi-platform build by BuildKit, pushed by digest only, into quarantine."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pulumi
+import pulumi_docker_build as docker_build
+from pydantic import field_validator
+
+from components.arguments import Arguments
+from components.artifact import ImageReference, Platform, Repository
+from components.registry import RegistryAccess
+from components.secret import SecretSource
+
+_CACHE_TAG = "cache"
+"""The layer cache is no artifact: it has a tag in quarantine and is never published."""
+
+
+class ImageArgs(Arguments):
+    """What to build, for which platforms, and where the candidate goes."""
+
+    context: str
+    """Folder that is sent to the builder, relative to the project; it holds the Dockerfile."""
+    quarantine: str
+    """Repository of the candidate, `REGISTRY/PATH`: no host and no cluster may pull from it."""
+    version: str
+    """Semantic version of the build; the Dockerfile gets it as build argument VERSION."""
+    dockerfile: str = "Dockerfile"
+    """The Dockerfile, relative to the context."""
+    target: str | None = None
+    """Stage to build; the last one by default."""
+    platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
+    """Every platform of the index."""
+    arguments: dict[str, str] = {}
+    """Build arguments; never a secret, they stay readable in the image."""
+    secrets: dict[str, SecretSource] = {}
+    """Build secrets by their id, for `RUN --mount=type=secret,id=ID`; they reach no layer."""
+    base_images: str | None = None
+    """JSON file that locks each base image to a digest: `{"python:3.12-slim": "REPOSITORY@sha256:…"}`."""
+    source: str | None = None
+    """URL of the source code, for the label org.opencontainers.image.source."""
+    builder: str | None = None
+    """Name of the buildx builder; the default one if left out."""
+    cache: bool = True
+    """Whether layers are cached in the quarantine repository, under the tag `cache`."""
+    registry: RegistryAccess | None = None
+    """Credentials of the quarantine registry where it asks for them."""
+
+    _repository = field_validator("quarantine")(lambda value: str(Repository.parse(value)))
+    _platforms = field_validator("platforms")(lambda value: tuple(str(Platform(item)) for item in value))
+
+
+class Image(pulumi.ComponentResource):
+    """One image index for all platforms, built by BuildKit: a candidate, known by its digest alone, in quarantine.
+
+    Builds are reproducible: times are those of the last commit that touched the context (SOURCE_DATE_EPOCH), and
+    timestamps inside the layers are rewritten to it. Source: reproducible-builds.org, SOURCE_DATE_EPOCH; BuildKit,
+    "Build reproducibility".
+    """
+
+    reference: pulumi.Output[str]
+    """The candidate, `REPOSITORY@sha256:…`."""
+    digest: pulumi.Output[str]
+    """Digest of the index."""
+
+    def __init__(self, name: str, args: ImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("slipway:index:Image", name, args.properties(), opts)
+        commit = last_commit(Path(args.context))
+        built = docker_build.Image(
+            f"{name}-build",
+            context=docker_build.BuildContextArgs(location=args.context, named=_named_contexts(args.base_images)),
+            dockerfile=docker_build.DockerfileArgs(location=str(Path(args.context, args.dockerfile))),
+            target=args.target,
+            platforms=[docker_build.Platform(platform) for platform in args.platforms],
+            build_args={**provenance_arguments(args, commit), **args.arguments},
+            secrets={key: source.read() for key, source in args.secrets.items()},
+            builder=docker_build.BuilderConfigArgs(name=args.builder) if args.builder else None,
+            cache_from=[docker_build.CacheFromArgs(registry=_cache_from(args))] if args.cache else None,
+            cache_to=[docker_build.CacheToArgs(registry=_cache_to(args))] if args.cache else None,
+            exports=[docker_build.ExportArgs(raw=_export(args.quarantine))],
+            push=False,  # the export pushes, by digest
+            build_on_preview=False,
+            registries=[args.registry.docker_build_login(args.quarantine)] if args.registry else None,
+            # A candidate may have become a release that another stack runs: it must outlive this stack.
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+        )
+        self.digest = built.digest
+        self.reference = built.digest.apply(lambda digest: str(ImageReference.parse(f"{args.quarantine}@{digest}")))
+        self.register_outputs({"reference": self.reference, "digest": self.digest})
+
+
+def _export(repository: str) -> str:
+    """BuildKit's image export; the typed one has no rewrite-timestamp."""
+    return f"type=image,name={repository},push=true,push-by-digest=true,rewrite-timestamp=true,oci-mediatypes=true"
+
+
+def _cache_from(args: ImageArgs) -> docker_build.CacheFromRegistryArgs:
+    return docker_build.CacheFromRegistryArgs(ref=Repository.parse(args.quarantine).tagged(_CACHE_TAG))
+
+
+def _cache_to(args: ImageArgs) -> docker_build.CacheToRegistryArgs:
+    reference = Repository.parse(args.quarantine).tagged(_CACHE_TAG)
+    return docker_build.CacheToRegistryArgs(ref=reference, mode=docker_build.CacheMode.MAX)
+
+
+def _named_contexts(lock: str | None) -> dict[str, docker_build.ContextArgs]:
+    """Each base image, replaced by its locked digest: a moved tag changes nothing, a new base is a previewed diff."""
+    if lock is None:
+        return {}
+    bases: Mapping[str, str] = json.loads(Path(lock).read_text(encoding="utf-8"))
+    locked = {name: str(ImageReference.parse(reference)) for name, reference in bases.items()}
+    return {
+        name: docker_build.ContextArgs(location=f"docker-image://{reference}") for name, reference in locked.items()
+    }
+
+
+def provenance_arguments(args: ImageArgs, commit: tuple[str, int]) -> dict[str, str]:
+    """The build arguments that the labels are made of, the same for every build of one commit."""
+    revision, epoch = commit
+    created = datetime.fromtimestamp(epoch, UTC).isoformat().replace("+00:00", "Z")
+    known = {"VERSION": args.version, "REVISION": revision, "CREATED": created, "SOURCE_DATE_EPOCH": str(epoch)}
+    return known | ({"SOURCE": args.source} if args.source else {})
+
+
+def last_commit(context: Path) -> tuple[str, int]:
+    """The last commit that touched the context, and its time in seconds since 1970.
+
+    A commit elsewhere changes nothing, so it rebuilds nothing. Changes that are not committed add `-dirty`. Outside of
+    git the revision is `unknown` and the time 0.
+    """
+    log = _git(context, "log", "-1", "--format=%H %ct", "--", ".").split()
+    if not log:
+        return "unknown", 0
+    dirty = _git(context, "status", "--porcelain", "--", ".")
+    return log[0] + ("-dirty" if dirty else ""), int(log[1])
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        return subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""

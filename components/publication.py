@@ -1,0 +1,108 @@
+"""Publication: a verified artifact, copied by digest to where releases live, compared, and tagged last."""
+
+import json
+from typing import Literal
+
+import pulumi
+from pulumi_command import local
+from pydantic import Field, field_validator
+
+from components.arguments import Arguments, Flow
+from components.artifact import ImageReference, Repository, Version
+from components.registry import RegistryAccess, login_secrets
+from components.step import command_line, document, result, step
+
+
+class PublicationArgs(Arguments):
+    """What is published, where, and under which names."""
+
+    reference: Flow
+    """The verified artifact."""
+    repository: str
+    """Where releases live, `REGISTRY/PATH`."""
+    version: str
+    """Semantic version of the artifact."""
+    channel: str = Field(default="dev", pattern=r"^[a-z][a-z0-9]{0,15}$")
+    """`release` claims the version as an immutable tag; any other name makes `VERSION-CHANNEL.DIGEST`."""
+    series: bool = False
+    """Whether a release also moves `MAJOR.MINOR` and `MAJOR`."""
+    access: RegistryAccess | None = None
+    """Credentials of the destination."""
+    certificate_authority: str | None = None
+    """PEM file with the destination's certificate authority; the system's if left out."""
+    source_access: RegistryAccess | None = None
+    """Credentials of the source."""
+
+    _repository = field_validator("repository")(lambda value: str(Repository.parse(value)))
+    _version = field_validator("version")(lambda value: str(Version(value)))
+
+
+class Publication(pulumi.ComponentResource):
+    """Copies an artifact with its platforms, signature and evidence; only missing blobs move, the digest stays.
+
+    A release claims its version: where the tag names another digest already, the run stops before the copy, during
+    preview when the digest is known by then.
+    """
+
+    reference: pulumi.Output[str]
+    """The published artifact, `REPOSITORY@sha256:…`."""
+    tag: pulumi.Output[str]
+    """The tag that names it alone: the version of a release, `VERSION-CHANNEL.DIGEST` otherwise."""
+
+    def __init__(self, name: str, args: PublicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("slipway:index:Publication", name, args.properties(), opts)
+        reference = pulumi.Output.from_input(args.reference)
+        if args.channel == "release":
+            reference = _claimed(args, self)
+        self.tag = reference.apply(lambda text: own_tag(args.version, args.channel, text))
+        arguments = ["--source", reference, "--repository", args.repository, *_tags(args, self.tag), *_access(args)]
+        secrets = login_secrets(args.access, "password") | login_secrets(args.source_access, "source_password")
+        copied = step(f"{name}-oras", "publish", arguments, self, secrets=secrets)
+        self.reference = result(copied, "reference")
+        self.register_outputs({"reference": self.reference, "tag": self.tag})
+
+
+def own_tag(version: str, channel: str, reference: str) -> str:
+    """The tag that names one artifact alone."""
+    if channel == "release":
+        return version
+    return Version(version).candidate_tag(channel, ImageReference.parse(reference).digest)
+
+
+def _tags(args: PublicationArgs, tag: pulumi.Output[str]) -> list[Flow]:
+    arguments: list[Flow] = ["--tag", tag]
+    if args.channel == "release":
+        arguments += ["--immutable-tag", args.version]
+        if args.series and not Version(args.version).is_prerelease:
+            arguments += [part for moving in Version(args.version).series for part in ("--tag", moving)]
+    return arguments
+
+
+def _access(args: PublicationArgs) -> list[Flow]:
+    arguments: list[Flow] = []
+    if args.certificate_authority:
+        arguments += ["--certificate-authority", args.certificate_authority]
+    if args.access:
+        arguments += ["--username", args.access.username]
+    if args.source_access:
+        arguments += ["--source-username", args.source_access.username]
+    return arguments
+
+
+def _claimed(args: PublicationArgs, parent: pulumi.Resource) -> pulumi.Output[str]:
+    """The reference, once the registry said that the version's tag is free or names this very digest."""
+    arguments = ["--source", args.reference, "--repository", args.repository, "--version", args.version, *_access(args)]
+    secrets = login_secrets(args.access, "password")
+    answer = local.run_output(
+        command=command_line("claim", arguments),
+        stdin=document(secrets),
+        opts=pulumi.InvokeOutputOptions(parent=parent),
+    )
+    return pulumi.Output.unsecret(answer.stdout.apply(_granted))
+
+
+def _granted(line: str) -> str:
+    answer: dict[Literal["reference", "problem"], str] = json.loads(line)
+    if answer["problem"]:
+        raise pulumi.RunError(answer["problem"])
+    return answer["reference"]

@@ -1,0 +1,128 @@
+"""Release: image → scan → signature → verification → publication, each gate handing on only what passed."""
+
+import json
+from typing import Any
+
+import pulumi
+from pydantic import BaseModel, ConfigDict, Field
+
+from components.arguments import Arguments
+from components.artifact import ImageReference
+from components.image import Image, ImageArgs
+from components.publication import Publication, PublicationArgs
+from components.registry import RegistryAccess
+from components.scan import Scan, ScanArgs, ScanPolicy
+from components.signature import Signature, SignatureArgs, SigningKey, Verification, VerificationArgs
+
+RECORD_VERSION = 1
+
+
+class ReleaseRecord(BaseModel):
+    """What a stack says about one release; it crosses stacks, so it carries the version of its own schema."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = RECORD_VERSION
+    """Version of this record's schema."""
+    digest: str
+    """Digest of the index."""
+    reference: str
+    """The published artifact, `REPOSITORY@sha256:…`."""
+    tag: str
+    """The tag that names it alone."""
+    version: str
+    """Semantic version."""
+    platforms: tuple[str, ...]
+    """Platforms in the index."""
+    scan: dict[str, Any]
+    """Summary of the scan."""
+    signature: dict[str, Any]
+    """Public key and annotations that verify it."""
+
+
+class ReleaseArgs(Arguments):
+    """Everything that a release is made of."""
+
+    image: ImageArgs
+    """What to build."""
+    repository: str
+    """Where the release lives, `REGISTRY/PATH`."""
+    key: SigningKey
+    """Who signs."""
+    scan: ScanPolicy = ScanPolicy()
+    """What may not ship."""
+    reports: str = ".slipway/reports"
+    """Folder for the scan's reports, relative to the project."""
+    channel: str = Field(default="dev", pattern=r"^[a-z][a-z0-9]{0,15}$")
+    """`release` claims the version as an immutable tag."""
+    series: bool = False
+    """Whether a release also moves `MAJOR.MINOR` and `MAJOR`."""
+    access: RegistryAccess | None = None
+    """Credentials of the private registry."""
+    certificate_authority: str | None = None
+    """PEM file with the private registry's certificate authority."""
+
+
+class Release(pulumi.ComponentResource):
+    """An artifact that passed every gate, with its tag in the private registry.
+
+    A gate that fails stops the graph: what it did not let through is never signed and never published.
+    """
+
+    reference: pulumi.Output[str]
+    """The published artifact, `REPOSITORY@sha256:…`."""
+    record: pulumi.Output[dict[str, Any]]
+    """The release's record, see ReleaseRecord."""
+
+    def __init__(self, name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("slipway:index:Release", name, args.properties(), opts)
+        child = pulumi.ResourceOptions(parent=self)
+        image, quarantine = args.image, args.image.registry
+        says = {"repository": args.repository, "version": image.version}
+        candidate = Image(f"{name}-image", image, child)
+        scan_args = ScanArgs(
+            reference=candidate.reference,
+            platforms=image.platforms,
+            policy=args.scan,
+            reports=args.reports,
+            registry=quarantine,
+        )
+        scan = Scan(f"{name}-scan", scan_args, child)
+        signature_args = SignatureArgs(reference=scan.reference, key=args.key, annotations=says, registry=quarantine)
+        signature = Signature(f"{name}-signature", signature_args, child)
+        verification_args = VerificationArgs(
+            reference=signature.reference, public_key=args.key.public_key, annotations=says, registry=quarantine
+        )
+        verification = Verification(f"{name}-verification", verification_args, child)
+        publication = Publication(f"{name}-publication", _publication(args, verification), child)
+        self.reference = publication.reference
+        self.record = pulumi.Output.all(publication.reference, publication.tag, scan.summary).apply(
+            lambda known: _record(args, *known)
+        )
+        self.register_outputs({"reference": self.reference, "record": self.record})
+
+
+def _publication(args: ReleaseArgs, verification: Verification) -> PublicationArgs:
+    return PublicationArgs(
+        reference=verification.reference,
+        repository=args.repository,
+        version=args.image.version,
+        channel=args.channel,
+        series=args.series,
+        access=args.access,
+        certificate_authority=args.certificate_authority,
+        source_access=args.image.registry,
+    )
+
+
+def _record(args: ReleaseArgs, reference: str, tag: str, summary: str) -> dict[str, Any]:
+    record = ReleaseRecord(
+        digest=str(ImageReference.parse(reference).digest),
+        reference=reference,
+        tag=tag,
+        version=args.image.version,
+        platforms=args.image.platforms,
+        scan={key: value for key, value in json.loads(summary).items() if key != "reference"},
+        signature={"public_key": args.key.public_key, "repository": args.repository, "version": args.image.version},
+    )
+    return record.model_dump(mode="json")

@@ -1,0 +1,175 @@
+"""How a workload runs: limits, ports, secret files, logs; what is left out is the secure value.
+
+What weakens a container must be written down: a reason under `reasons`, by the name of the setting. Names of the rules
+are those of the CIS Docker Benchmark 1.6, section 5, and of the Pod Security Standard "restricted".
+"""
+
+import ipaddress
+import re
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from components.arguments import Arguments
+from components.secret import SecretSource
+
+_SECRET_NAME = re.compile(
+    r"(pass(word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth)s?($|[_-])|_pwd$|^pwd$",
+    re.IGNORECASE,
+)
+_SECRET_LOOK = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|^(AKIA|ASIA)[0-9A-Z]{16}$|^gh[pousr]_[0-9A-Za-z]{36,}$|^glpat-[0-9A-Za-z_-]{20,}$"
+    r"|^xox[abprs]-[0-9A-Za-z-]{10,}$|^sk[-_](live|test|ant|proj)[-_][0-9A-Za-z_-]{16,}$|^eyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\."
+    r"|^[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"
+)
+_UNREMARKABLE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
+_PRIVILEGED_PORTS = 1024
+_MOST_PIDS = 4096
+
+
+class Port(Arguments):
+    """One port of the container, bound to one address of the host (CIS 5.14)."""
+
+    container: int = Field(gt=0, le=65535)
+    """Port inside the container."""
+    host: int = Field(gt=0, le=65535)
+    """Port on the host; below 1024 needs a reason under `ports` (CIS 5.8)."""
+    address: str = "127.0.0.1"
+    """Address of the host to listen on; all of them (0.0.0.0 or ::) needs a reason under `ports`."""
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        return str(ipaddress.ip_address(value))
+
+
+class Health(Arguments):
+    """Changes to the health check that the image brings; what is left out stays as the image has it."""
+
+    test: tuple[str, ...] = ()
+    """The command in exec form, `["CMD", "python", "healthcheck.py"]`; the image's own if left out."""
+    interval: float | None = Field(default=None, ge=0.5, le=3600)
+    """Seconds between two checks."""
+    timeout: float | None = Field(default=None, ge=0.5, le=600)
+    """Seconds that one check may take."""
+    retries: int | None = Field(default=None, ge=1, le=100)
+    """Failures in a row that make it unhealthy."""
+    start_period: float | None = Field(default=None, ge=0, le=3600)
+    """Seconds after the start in which failures do not count."""
+    wait: float = Field(default=90, gt=0, le=3600)
+    """Seconds that `up` waits for it to become healthy."""
+
+    @field_validator("test")
+    @classmethod
+    def _exec_form(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value and value[0] not in ("CMD", "CMD-SHELL"):
+            raise ValueError('start with "CMD" (exec form) or "CMD-SHELL"; a health check cannot be switched off')
+        return value
+
+
+class Logs(Arguments):
+    """Where the container's output goes, and how much of it is kept on the host."""
+
+    driver: Literal["json-file", "local", "journald", "syslog", "fluentd", "gelf", "awslogs", "gcplogs", "splunk"] = (
+        "json-file"
+    )
+    """Log driver of the Docker Engine."""
+    maximum_size: str = Field(default="10m", pattern=r"^[1-9][0-9]*[kmg]$")
+    """Size of one log file, for json-file and local."""
+    maximum_files: int = Field(default=3, ge=1, le=100)
+    """How many log files are kept, for json-file and local."""
+    options: dict[str, str] = {}
+    """Further options of the driver."""
+
+    def log_options(self) -> dict[str, str]:
+        """The driver's options; files are always bounded."""
+        bounds = {"max-size": self.maximum_size, "max-file": str(self.maximum_files)}
+        return {**self.options, **(bounds if self.driver in ("json-file", "local") else {})}
+
+
+class Run(Arguments):
+    """How a container runs; every default is the secure one."""
+
+    name: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}$")
+    """Name of the container."""
+    ports: tuple[Port, ...] = ()
+    """Ports that the host listens on."""
+    memory: int = Field(default=256, ge=16)
+    """Memory in MiB, swap included (CIS 5.11)."""
+    cpus: float = Field(default=1.0, gt=0, le=1024)
+    """Processors, in fractions (CIS 5.12)."""
+    pids: int = Field(default=100, ge=1, le=_MOST_PIDS)
+    """Most processes and threads (CIS 5.29)."""
+    open_files: int = Field(default=1024, ge=64, le=1048576)
+    """Most open files of a process (CIS 5.19)."""
+    capabilities: tuple[str, ...] = ()
+    """Capabilities to add after all were dropped (CIS 5.4); others than NET_BIND_SERVICE need a reason."""
+    environment: dict[str, str] = {}
+    """Environment variables; a secret among them is refused, mount it as a file."""
+    secrets: dict[str, SecretSource] = {}
+    """Secret files by name, mounted read-only at /run/secrets/NAME for the image's user alone."""
+    secrets_owner: int = Field(default=10001, ge=1)
+    """Numeric id of the image's user, who may read the secret files."""
+    read_only: bool = True
+    """Whether the root file system is read-only (CIS 5.13); false needs a reason."""
+    temporary: dict[str, str] = {"/tmp": "rw,noexec,nosuid,nodev,size=64m"}
+    """tmpfs mounts by path, with their options; one without noexec needs a reason."""
+    stop_timeout: int = Field(default=10, ge=1, le=600)
+    """Seconds between SIGTERM and SIGKILL."""
+    logs: Logs = Logs()
+    """Where its output goes."""
+    health: Health = Health()
+    """Changes to the image's health check."""
+    reasons: dict[str, str] = {}
+    """Why a setting is weaker than its default, by the setting's name."""
+
+    @field_validator("capabilities")
+    @classmethod
+    def _capability_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(name.removeprefix("CAP_") for name in value)
+        for name in names:
+            if not re.fullmatch(r"[A-Z][A-Z_]+", name) or name == "ALL":
+                raise ValueError(f"{name!r} is no single capability: name what is needed, such as NET_BIND_SERVICE")
+        return names
+
+    @field_validator("environment")
+    @classmethod
+    def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
+        for key, text in value.items():
+            if _SECRET_NAME.search(key) or _SECRET_LOOK.search(text):
+                raise ValueError(f"{key} looks like a secret: move it to run.secrets, which mounts it as a file")
+        return value
+
+    @field_validator("secrets")
+    @classmethod
+    def _file_names(cls, value: dict[str, SecretSource]) -> dict[str, SecretSource]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name):
+                raise ValueError(f"{name!r} is no file name: use letters, digits, dots, dashes and underscores")
+        return value
+
+    @model_validator(mode="after")
+    def _weakened_with_reason(self) -> Self:
+        weakened = self._weakened()
+        for setting, what in weakened.items():
+            if len(self.reasons.get(setting, "").strip()) < 10:
+                raise ValueError(f"{setting}: {what} weakens the container: write why under reasons.{setting}")
+        for setting in self.reasons.keys() - weakened.keys():
+            raise ValueError(f"reasons.{setting}: nothing is weakened there: remove the reason")
+        return self
+
+    def _weakened(self) -> dict[str, str]:
+        found = {}
+        if not self.read_only:
+            found["read_only"] = "a writable root file system"
+        if extra := set(self.capabilities) - _UNREMARKABLE_CAPABILITIES:
+            found["capabilities"] = "adding " + ", ".join(sorted(extra))
+        if executable := [path for path, options in self.temporary.items() if "noexec" not in options.split(",")]:
+            found["temporary"] = "a tmpfs without noexec at " + ", ".join(executable)
+        for port in self.ports:
+            if ipaddress.ip_address(port.address).is_unspecified:
+                found["ports"] = f"listening on every address ({port.address}:{port.host})"
+            elif port.host < _PRIVILEGED_PORTS:
+                found["ports"] = f"a host port below {_PRIVILEGED_PORTS} ({port.host})"
+        return found

@@ -1,0 +1,82 @@
+"""Where a secret comes from: the name of a Pulumi secret or of a file, never the value.
+
+`config.require_object` hands out plain text, so a secret inside a settings object would lose its secretness. A model
+therefore holds a `SecretSource`, and the value is read where it is used, as a Pulumi secret.
+"""
+
+import stat
+from pathlib import Path
+from typing import Self
+
+import pulumi
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+STATE_FOLDER = ".slipway"
+"""The one folder in a project that may hold secret files: git and every build context leave it out."""
+
+
+class SecretSource(BaseModel):
+    """A secret by reference: exactly one of `config` and `file`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$",
+        description="Key of a Pulumi secret of this stack: `pulumi config set --secret KEY`.",
+    )
+    file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Path of a file of mode 0600, outside the project folder or under .slipway/.",
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.config is None) == (self.file is None):
+            raise ValueError("write either config: KEY (a Pulumi secret) or file: PATH")
+        return self
+
+    def problem(self, project: Path) -> str | None:
+        """What keeps this secret from being read, in words for its owner; None when nothing does."""
+        if self.file is None:
+            return _config_problem(self.config or "")
+        return _file_problem(Path(self.file).expanduser(), project)
+
+    def read(self) -> pulumi.Output[str]:
+        """The value as a Pulumi secret; one trailing newline of a file is dropped, as shells add it.
+
+        Raises:
+            pulumi.RunError: when the file cannot be read or the Pulumi secret is not set.
+        """
+        if self.file is None:
+            return pulumi.Config().require_secret(self.config or "")
+        try:
+            text = Path(self.file).expanduser().read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise pulumi.RunError(f"secret file {self.file}: {error}") from None
+        return pulumi.Output.secret(text.removesuffix("\n"))
+
+
+def _config_problem(key: str) -> str | None:
+    config = pulumi.Config()
+    if config.get(key) is None:
+        return f"the Pulumi secret is not set: run `pulumi config set --secret {key}`"
+    if not pulumi.runtime.is_config_secret(f"{config.name}:{key}"):
+        return f"the value stands in plain text in the stack file: run `pulumi config set --secret {key}`"
+    return None
+
+
+def _file_problem(path: Path, project: Path) -> str | None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return f"the file cannot be read ({error.strerror}): create it with mode 0600"
+    if not stat.S_ISREG(mode):
+        return "it is no regular file: name a file that holds the secret alone"
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return f"others can read the file (mode {stat.S_IMODE(mode):04o}): run `chmod 600 {path}`"
+    resolved, root = path.resolve(), project.resolve()
+    if resolved.is_relative_to(root) and not resolved.is_relative_to(root / STATE_FOLDER):
+        return f"the file lies in the project, where git and builds find it: move it out or under {STATE_FOLDER}/"
+    return None

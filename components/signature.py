@@ -1,0 +1,88 @@
+"""Signature and Verification: cosign signs a candidate, and what verifies is handed on."""
+
+import pulumi
+from pydantic import Field
+
+from components.arguments import Arguments, Flow
+from components.registry import RegistryAccess, login_secrets
+from components.secret import SecretSource
+from components.step import result, step
+
+
+class SigningKey(Arguments):
+    """A key pair, by file or in a key management service."""
+
+    key: str
+    """Private key: path of a file, or a reference such as awskms://…, azurekms://…, gcpkms://…, hashivault://…."""
+    public_key: str
+    """Public key: path of a file, or the same reference."""
+    password: SecretSource | None = None
+    """Password of a key file, by reference; it reaches cosign through standard input."""
+
+
+class SignatureArgs(Arguments):
+    """A candidate, the key, and what the signature says."""
+
+    reference: Flow
+    """The candidate that passed the scan."""
+    key: SigningKey
+    """The key pair."""
+    annotations: dict[str, str] = Field(min_length=1)
+    """What the signature says about the artifact: the repository of the release and its version."""
+    registry: RegistryAccess | None = None
+    """Credentials of the quarantine registry where it asks for them."""
+
+
+class Signature(pulumi.ComponentResource):
+    """Signs the index and each platform's manifest with cosign, once a digest and key."""
+
+    reference: pulumi.Output[str]
+    """The candidate that is signed."""
+
+    def __init__(self, name: str, args: SignatureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("slipway:index:Signature", name, args.properties(), opts)
+        secrets = login_secrets(args.registry, "registry_password")
+        if args.key.password:
+            secrets["password"] = args.key.password.read()
+        arguments = ["--reference", args.reference, "--key", args.key.key, "--public-key", args.key.public_key]
+        arguments += _annotations(args.annotations) + _login(args.registry)
+        signed = step(f"{name}-cosign", "sign", arguments, self, secrets=secrets)
+        self.reference = result(signed, "reference")
+        self.register_outputs({"reference": self.reference})
+
+
+class VerificationArgs(Arguments):
+    """A signed candidate, and what its signature must say."""
+
+    reference: Flow
+    """The signed candidate."""
+    public_key: str
+    """Public key: path of a file, or the reference of a key management service."""
+    annotations: dict[str, str] = Field(min_length=1)
+    """What the signature must say."""
+    registry: RegistryAccess | None = None
+    """Credentials of the quarantine registry where it asks for them."""
+
+
+class Verification(pulumi.ComponentResource):
+    """Verifies the index and each platform's manifest with the public key: the last gate before publication."""
+
+    reference: pulumi.Output[str]
+    """The candidate that verified; publication takes this and nothing else."""
+
+    def __init__(self, name: str, args: VerificationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("slipway:index:Verification", name, args.properties(), opts)
+        arguments = ["--reference", args.reference, "--public-key", args.public_key]
+        arguments += _annotations(args.annotations) + _login(args.registry)
+        secrets = login_secrets(args.registry, "registry_password")
+        verified = step(f"{name}-cosign", "verify", arguments, self, secrets=secrets)
+        self.reference = result(verified, "reference")
+        self.register_outputs({"reference": self.reference})
+
+
+def _annotations(annotations: dict[str, str]) -> list[Flow]:
+    return [part for key, value in sorted(annotations.items()) for part in ("--annotation", f"{key}={value}")]
+
+
+def _login(registry: RegistryAccess | None) -> list[Flow]:
+    return ["--username", registry.username] if registry else []

@@ -1,0 +1,359 @@
+"""A stack's configuration: the components' own models, composed; every mistake in the file is said at once.
+
+A stack file holds one key a field of `Settings` under `slipway:`. `python -m settings` prints the JSON Schema that
+editors complete and check with; it is checked in as stacks/schema.json.
+"""
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import pulumi
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from components.arguments import Arguments
+from components.artifact import Platform, Repository, Version
+from components.host import HostArgs
+from components.image import ImageArgs
+from components.registry import RegistryAccess
+from components.release import ReleaseArgs
+from components.run import Run
+from components.scan import ScanPolicy
+from components.secret import SecretSource
+from components.signature import SigningKey
+
+NAMESPACE = "slipway"
+_MOVING_TAGS = frozenset({"latest", "stable", "edge", "main", "master", "nightly", "production", "staging", "dev"})
+
+
+class Registry(Arguments):
+    """A registry and how to log in."""
+
+    address: str
+    """Host name, with a port where it has one."""
+    username: str | None = None
+    """User name; left out where the registry asks for none or the Docker credential store knows."""
+    password: SecretSource | None = None
+    """Password or access token, by reference."""
+    certificate_authority: str | None = None
+    """PEM file of the registry's certificate authority; the system's if left out."""
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        return Repository(value, "any").registry
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("write both username and password, or neither")
+        return self
+
+    def access(self) -> RegistryAccess | None:
+        """The credentials, where there are any."""
+        if self.username is None or self.password is None:
+            return None
+        return RegistryAccess(username=self.username, password=self.password)
+
+
+class Build(Arguments):
+    """How a service's image is built."""
+
+    context: str
+    """Folder with the Dockerfile, relative to the project."""
+    dockerfile: str = "Dockerfile"
+    """The Dockerfile, relative to the context."""
+    target: str | None = None
+    """Stage to build; the last one by default."""
+    platforms: tuple[str, ...] = Field(default=("linux/amd64", "linux/arm64"), min_length=1)
+    """Every platform of the index."""
+    arguments: dict[str, str] = {}
+    """Build arguments; never a secret."""
+    secrets: dict[str, SecretSource] = {}
+    """Build secrets by their id."""
+    base_images: str | None = None
+    """JSON file that locks each base image to a digest."""
+    source: str | None = None
+    """URL of the source code."""
+    cache: bool = True
+    """Whether layers are cached in quarantine."""
+
+    @field_validator("platforms")
+    @classmethod
+    def _are_platforms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a platform is named twice: name each once")
+        return tuple(str(Platform(platform)) for platform in value)
+
+    @field_validator("arguments")
+    @classmethod
+    def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
+        Run(name="arguments", environment=value)  # the same eyes as for the container's environment
+        return value
+
+
+class Service(Arguments):
+    """One service: what to build, what it is called, how it runs."""
+
+    repository: str
+    """Path of the repository, the same in quarantine and in the private registry."""
+    version: str
+    """Semantic version of the next release; a tag that moves, such as latest, is refused."""
+    build: Build
+    """How the image is built."""
+    scan: ScanPolicy | None = None
+    """What may not ship, instead of the stack's own `scan`."""
+    run: Run | None = None
+    """How the container runs; left out, the release is published only."""
+
+    @field_validator("version")
+    @classmethod
+    def _is_version(cls, value: str) -> str:
+        if value.lower() in _MOVING_TAGS:
+            raise ValueError("a tag that moves names no release: write a semantic version, such as 1.4.0")
+        return str(Version(value))
+
+    @field_validator("repository")
+    @classmethod
+    def _is_path(cls, value: str) -> str:
+        return Repository("registry.invalid", value).path
+
+
+class Settings(Arguments):
+    """One stack."""
+
+    channel: str = Field(default="dev", pattern=r"^[a-z][a-z0-9]{0,15}$")
+    """`release` claims each version as an immutable tag; any other name makes VERSION-CHANNEL.DIGEST."""
+    series: bool = False
+    """Whether a release also moves MAJOR.MINOR and MAJOR."""
+    builder: str | None = None
+    """Name of the buildx builder; the default one if left out."""
+    quarantine: Registry
+    """Where candidates go; no host and no cluster may pull from it."""
+    registry: Registry
+    """The private registry: it only ever receives artifacts that passed every gate."""
+    sign: SigningKey
+    """Who signs."""
+    scan: ScanPolicy = ScanPolicy()
+    """What may not ship."""
+    docker: str = HostArgs.model_fields["docker"].default
+    """Address of the Docker Engine that runs the containers."""
+    secrets_directory: str = HostArgs.model_fields["secrets_directory"].default
+    """Folder on the host for the workloads' secret files."""
+    services: dict[str, Service] = Field(min_length=1)
+    """The services by name."""
+
+    @field_validator("services")
+    @classmethod
+    def _names(cls, value: dict[str, Service]) -> dict[str, Service]:
+        for name in value:
+            if not name.replace("-", "").isalnum() or name != name.lower() or not name[0].isalpha():
+                raise ValueError(f"{name!r} is no service name: write lower-case letters, digits and dashes")
+        return value
+
+    @model_validator(mode="after")
+    def _no_sharing(self) -> Self:
+        if self.quarantine.address == self.registry.address:
+            raise ValueError("quarantine and registry are one registry: nothing unverified may reach the private one")
+        ports: dict[tuple[str, int], str] = {}
+        for name, service in self.services.items():
+            for port in service.run.ports if service.run else ():
+                other = ports.setdefault((port.address, port.host), name)
+                if other != name:
+                    raise ValueError(f"services {other} and {name} both listen on {port.address}:{port.host}")
+        return self
+
+    def host(self) -> HostArgs:
+        """The Docker Engine that all services run on."""
+        return HostArgs(
+            docker=self.docker,
+            secrets_directory=self.secrets_directory,
+            registry=self.registry.address,
+            access=self.registry.access(),
+        )
+
+    def release(self, name: str, stack: str) -> ReleaseArgs:
+        """What the release of one service is made of."""
+        service = self.services[name]
+        build = service.build.model_dump(exclude={"secrets"}) | {"secrets": service.build.secrets}
+        image = ImageArgs(
+            **build,
+            quarantine=str(Repository(self.quarantine.address, service.repository)),
+            version=service.version,
+            builder=self.builder,
+            registry=self.quarantine.access(),
+        )
+        return ReleaseArgs(
+            image=image,
+            repository=str(Repository(self.registry.address, service.repository)),
+            key=self.sign,
+            scan=service.scan or self.scan,
+            reports=f".slipway/reports/{stack}/{name}",
+            channel=self.channel,
+            series=self.series,
+            access=self.registry.access(),
+            certificate_authority=self.registry.certificate_authority,
+        )
+
+
+class SettingsError(pulumi.RunError):
+    """Everything that is wrong with a stack's configuration; Pulumi shows it without a traceback."""
+
+
+def configuration() -> dict[str, str]:
+    """This stack's configuration by full key, as Pulumi hands it to a program, without the secrets in it."""
+    secrets = set(pulumi.runtime.get_config_secret_keys_env())
+    return {key: text for key, text in pulumi.runtime.get_config_env().items() if key not in secrets}
+
+
+def load(configuration: Mapping[str, str], project: Path) -> Settings:
+    """The stack's settings.
+
+    Args:
+        configuration: Pulumi's configuration by full key, `slipway:services` and the like, without its secrets.
+        project: folder of the project, for paths.
+
+    Raises:
+        SettingsError: with one line a mistake, `key: what is wrong (value): what to write`.
+    """
+    own = {key: text for key, text in configuration.items() if key.startswith(f"{NAMESPACE}:")}
+    try:
+        raw = {key.removeprefix(f"{NAMESPACE}:"): _value(text) for key, text in own.items()}
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise SettingsError(_told(sorted(_mistakes(error)))) from None
+    problems = sorted(_problems(settings, project))
+    if problems:
+        raise SettingsError(_told(problems))
+    return settings
+
+
+def _value(text: str) -> Any:
+    """Pulumi hands a scalar as it is and an object as JSON; a version such as 1.10 must stay the text that it was."""
+    if text[:1] in ("{", "["):
+        return json.loads(text)
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _told(problems: list[str]) -> str:
+    return "\n".join(
+        [f"{len(problems)} mistake(s) in this stack's configuration:", *(f"  {line}" for line in problems)]
+    )
+
+
+def _mistakes(error: ValidationError) -> Iterator[str]:
+    for entry in error.errors():
+        path = tuple(part for part in entry["loc"] if part not in ("function-after", "function-before"))
+        key = f"{NAMESPACE}:" + ".".join(map(str, path)) if path else NAMESPACE
+        yield f"{key}: {_what(entry['type'], entry['msg'], path, entry['input'])}"
+
+
+def _what(kind: str, message: str, path: tuple[int | str, ...], seen: Any) -> str:
+    if kind == "extra_forbidden":
+        known = _fields(path[:-1])
+        close = difflib.get_close_matches(str(path[-1]), known, n=1)
+        return (
+            f"unknown setting: {f'did you mean {close[0]}?' if close else 'write one of ' + ', '.join(sorted(known))}"
+        )
+    if kind == "missing":
+        return f"missing: write {_description(path)}"
+    if kind == "value_error":
+        return message.removeprefix("Value error, ")
+    value = f" ({seen!r})" if isinstance(seen, str | int | float | bool) and not _is_private(path) else ""
+    description = _description(path)
+    return f"{message[0].lower()}{message[1:]}{value}" + (f": write {description}" if description else "")
+
+
+def _is_private(path: tuple[int | str, ...]) -> bool:
+    """Whether a value may be a secret that was put in the wrong place."""
+    return bool({"secrets", "environment", "arguments", "password"} & set(path))
+
+
+def _fields(path: tuple[int | str, ...]) -> list[str]:
+    schema = _schema_at(path)
+    return list(schema.get("properties", {}))
+
+
+def _description(path: tuple[int | str, ...]) -> str:
+    text = str(_schema_at(path).get("description", ""))
+    return text[:1].lower() + text[1:].rstrip(".").split(";")[0] if text else ""
+
+
+def _schema_at(path: tuple[int | str, ...]) -> dict[str, Any]:
+    """The part of the JSON Schema that describes the setting at this path, or an empty one."""
+    whole = Settings.model_json_schema()
+    here: dict[str, Any] = whole
+    for part in path:
+        target = _resolved(whole, here)
+        here = target.get("properties", {}).get(part) or target.get("items") or target.get("additionalProperties") or {}
+        if not isinstance(here, dict):
+            return {}
+    own = {"description": here["description"]} if "description" in here else {}
+    return {**_resolved(whole, here), **own}
+
+
+def _resolved(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    reference = part.get("$ref") or next((option["$ref"] for option in part.get("anyOf", ()) if "$ref" in option), None)
+    return whole["$defs"][reference.rpartition("/")[2]] if reference else part
+
+
+def _problems(settings: Settings, project: Path) -> Iterator[str]:
+    """What only the file system and Pulumi's configuration can tell."""
+    yield from _key_problems(settings.sign, project)
+    authority = settings.registry.certificate_authority
+    if authority and not (project / authority).is_file():
+        yield f"slipway:registry.certificate_authority: there is no such file ({authority}): write the PEM file's path"
+    for name, service in settings.services.items():
+        yield from _build_problems(f"slipway:services.{name}.build", service.build, project)
+    for key, source in _secrets(settings):
+        if problem := source.problem(project):
+            yield f"{key}: {problem}"
+
+
+def _key_problems(sign: SigningKey, project: Path) -> Iterator[str]:
+    for key, path in (("key", sign.key), ("public_key", sign.public_key)):
+        if "://" not in path and not (project / path).is_file():
+            yield f"slipway:sign.{key}: there is no such file ({path}): make a pair with `cosign generate-key-pair`"
+
+
+def _build_problems(key: str, build: Build, project: Path) -> Iterator[str]:
+    context = project / build.context
+    if not context.is_dir():
+        yield f"{key}.context: there is no such folder ({build.context}): write the folder that holds the Dockerfile"
+    elif not (context / build.dockerfile).is_file():
+        yield f"{key}.dockerfile: no such file ({build.context}/{build.dockerfile}): write its path in the context"
+    if build.base_images and not (project / build.base_images).is_file():
+        yield f"{key}.base_images: there is no such file ({build.base_images}): run `make lock-bases`"
+
+
+def _secrets(settings: Settings) -> Iterator[tuple[str, SecretSource]]:
+    for name, registry in (("quarantine", settings.quarantine), ("registry", settings.registry)):
+        if registry.password:
+            yield f"slipway:{name}.password", registry.password
+    if settings.sign.password:
+        yield "slipway:sign.password", settings.sign.password
+    for name, service in settings.services.items():
+        for key, source in service.build.secrets.items():
+            yield f"slipway:services.{name}.build.secrets.{key}", source
+        for key, source in service.run.secrets.items() if service.run else ():
+            yield f"slipway:services.{name}.run.secrets.{key}", source
+
+
+def stack_file_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a stack file, for editors."""
+    schema = Settings.model_json_schema()
+    own = {f"{NAMESPACE}:{key}": value for key, value in schema["properties"].items()}
+    config = {"type": "object", "properties": own, "patternProperties": {f"^(?!{NAMESPACE}:)": {}}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A Slipway stack",
+        "type": "object",
+        "properties": {"config": config},
+        "$defs": schema["$defs"],
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(stack_file_schema(), indent=2))

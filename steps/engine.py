@@ -1,0 +1,33 @@
+"""Ask a Docker Engine through its own command line."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from steps.tool import StepError, ToolError, run_tool
+
+
+def docker(host: str, *arguments: str) -> str:
+    """Run one docker command against the engine at `host`.
+
+    Raises:
+        StepError: the engine does not answer.
+        ToolError: the engine refuses.
+    """
+    try:
+        return run_tool(["docker", "--host", host, *arguments])
+    except ToolError as error:
+        if "Cannot connect to the Docker daemon" in error.output:
+            raise StepError(f"the Docker Engine at {host} does not answer: start it, or correct host.docker") from None
+        raise
+
+
+def inspect(host: str, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    """What the engine knows about containers or images; a name that it does not know is left out."""
+    try:
+        found: list[dict[str, Any]] = json.loads(docker(host, kind, "inspect", *names))
+    except ToolError as error:
+        if "no such" not in error.output.lower():
+            raise
+        return []
+    return found

@@ -1,0 +1,125 @@
+"""Publish a verified artifact: copy it by digest with everything that refers to it, compare, then tag.
+
+oras copies the index, its platforms and its referrers (signatures, attestations) and moves only the blobs that the
+destination lacks. A release's tag is claimed before the copy: one that names another digest stops the step.
+Source: oras-project/oras, `oras cp --help`; OCI distribution-spec 1.1, "Listing Referrers".
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from components.artifact import Digest, ImageReference, Repository
+from steps.registry import digest_of_tag, transport_flags
+from steps.tool import StepError, ToolError, elapsed, read_secrets, registry_credentials, run_step, run_tool
+
+Logins = Mapping[str, tuple[str, str]]
+
+
+def publish(
+    source: ImageReference,
+    repository: Repository,
+    immutable_tag: str | None,
+    tags: Sequence[str],
+    authority: str | None,
+    logins: Logins,
+) -> dict[str, Any]:
+    """Copy `source` to `repository`, compare the digest there, then put the tags on.
+
+    Args:
+        source: the verified artifact.
+        repository: where releases live.
+        immutable_tag: a tag that may never name another digest, such as a release's version.
+        tags: the tags to put on, the immutable one among them.
+        authority: PEM file of the destination's certificate authority; None trusts the system's.
+        logins: user name and password by registry.
+
+    Raises:
+        StepError: the tag is taken, the registry refuses or does not answer, or the digest differs afterwards.
+    """
+    with registry_credentials(logins) as credentials:
+        try:
+            if immutable_tag:
+                _claim(repository, immutable_tag, source.digest, credentials, authority)
+            _copy(source, repository, credentials, authority)
+            published = repository.at(source.digest)
+            _tag(published, tags, credentials, authority)
+            _compare(published, tags, credentials, authority)
+        except ToolError as error:
+            raise StepError(explain(error, repository)) from None
+    return {"reference": str(published), "tags": list(tags)}
+
+
+def _claim(repository: Repository, tag: str, digest: Digest, credentials: Path, authority: str | None) -> None:
+    taken = digest_of_tag(repository, tag, credentials, authority)
+    if taken and taken != digest:
+        raise StepError(tag_taken(repository, tag, taken, digest))
+
+
+def tag_taken(repository: Repository, tag: str, taken: Digest, digest: Digest) -> str:
+    """Say that a release's tag names another artifact."""
+    return (
+        f"{repository.tagged(tag)} is taken: it names {taken}, this build is {digest}. "
+        "A release is immutable: raise `version`, or build the commit that was released."
+    )
+
+
+def _copy(source: ImageReference, repository: Repository, credentials: Path, authority: str | None) -> None:
+    login = str(credentials / "config.json")
+    flags = ["--from-registry-config", login, *transport_flags(source.repository, side="from")]
+    flags += ["--to-registry-config", login, *transport_flags(repository, authority, side="to")]
+    with elapsed(f"copied {source.digest} to {repository}"):
+        run_tool(["oras", "cp", "--recursive", "--no-tty", *flags, str(source), str(repository.at(source.digest))])
+
+
+def _tag(published: ImageReference, tags: Sequence[str], credentials: Path, authority: str | None) -> None:
+    flags = ["--registry-config", str(credentials / "config.json"), *transport_flags(published.repository, authority)]
+    run_tool(["oras", "tag", *flags, str(published), *tags])
+
+
+def _compare(published: ImageReference, tags: Sequence[str], credentials: Path, authority: str | None) -> None:
+    for tag in tags:
+        seen = digest_of_tag(published.repository, tag, credentials, authority)
+        if seen != published.digest:
+            raise StepError(f"{published.repository.tagged(tag)} names {seen} after the copy, not {published.digest}")
+
+
+def explain(error: ToolError, repository: Repository) -> str:
+    """Say what a registry's refusal means for the settings."""
+    output = error.output.lower()
+    if "401" in output or "unauthorized" in output or "403" in output or "denied" in output:
+        return (
+            f"registry {repository.registry} refuses the credentials for {repository.path}: "
+            f"check registry.username and the secret that registry.password names.\n{error}"
+        )
+    if "connection refused" in output or "no such host" in output or "timeout" in output:
+        return f"registry {repository.registry} does not answer: start it or check registry.address.\n{error}"
+    return str(error)
+
+
+def main() -> dict[str, Any]:
+    """Publish what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m steps.publish", description=__doc__)
+    parser.add_argument("--source", required=True, type=ImageReference.parse)
+    parser.add_argument("--repository", required=True, type=Repository.parse)
+    parser.add_argument("--immutable-tag")
+    parser.add_argument("--tag", action="append", default=[])
+    parser.add_argument("--certificate-authority")
+    parser.add_argument("--username", help="user of the destination; the password comes on standard input")
+    parser.add_argument("--source-username", help="user of the source; the password comes on standard input")
+    request = parser.parse_args()
+    secrets = read_secrets()
+    logins = {}
+    if request.username:
+        logins[request.repository.registry] = (request.username, secrets.get("password", ""))
+    if request.source_username:
+        logins[request.source.repository.registry] = (request.source_username, secrets.get("source_password", ""))
+    tags = request.tag or ([request.immutable_tag] if request.immutable_tag else [])
+    return publish(
+        request.source, request.repository, request.immutable_tag, tags, request.certificate_authority, logins
+    )
+
+
+if __name__ == "__main__":
+    run_step(main)

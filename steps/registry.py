@@ -1,0 +1,68 @@
+"""What a registry says about an artifact, read through oras: an index's platforms, a tag's digest."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from components.artifact import Digest, ImageReference, Platform, Repository
+from steps.tool import StepError, ToolError, run_tool
+
+
+def transport_flags(repository: Repository, authority: str | None = None, side: str = "") -> list[str]:
+    """How oras reaches a registry: over TLS with an own certificate authority, or plain HTTP on loopback without one.
+
+    Args:
+        repository: the repository to reach.
+        authority: path of a PEM file with the registry's certificate authority; None trusts the system's.
+        side: `from` or `to` for a copy, empty otherwise.
+    """
+    prefix = f"--{side}-" if side else "--"
+    if authority:
+        return [f"{prefix}ca-file", authority]
+    return [f"{prefix}plain-http"] if repository.is_loopback else []
+
+
+def platform_references(reference: ImageReference, environment: Mapping[str, str]) -> list[str]:
+    """The platforms' manifests of an index, each by its own digest, without BuildKit's attestation entries."""
+    return [str(reference.repository.at(digest)) for digest in platforms_of(reference, environment).values()]
+
+
+def platforms_of(reference: ImageReference, environment: Mapping[str, str]) -> dict[Platform, Digest]:
+    """The digest of each platform's manifest in an index.
+
+    Raises:
+        StepError: the registry has no such artifact, or it is no index.
+    """
+    flags = transport_flags(reference.repository)
+    try:
+        text = run_tool(["oras", "manifest", "fetch", *flags, str(reference)], environment=environment)
+    except ToolError as error:
+        raise StepError(f"{reference} cannot be read:\n{error}") from None
+    entries = json.loads(text).get("manifests")
+    if not entries:
+        raise StepError(f"{reference} is no index of platforms: build it with all platforms at once")
+    return {
+        _platform(entry["platform"]): Digest(entry["digest"])
+        for entry in entries
+        if entry.get("platform", {}).get("os", "unknown") != "unknown"
+    }
+
+
+def _platform(entry: Mapping[str, str]) -> Platform:
+    parts: Sequence[str] = [entry["os"], entry["architecture"], entry.get("variant", "")]
+    return Platform("/".join(part for part in parts if part))
+
+
+def digest_of_tag(repository: Repository, tag: str, credentials: Path, authority: str | None) -> Digest | None:
+    """The digest that a tag names today; None where the repository has no such tag.
+
+    Raises:
+        ToolError: the registry does not answer or refuses.
+    """
+    flags = ["--registry-config", str(credentials / "config.json"), *transport_flags(repository, authority)]
+    try:
+        return Digest(run_tool(["oras", "resolve", *flags, repository.tagged(tag)]).strip())
+    except ToolError as error:
+        if "not found" in error.output.lower() or "name unknown" in error.output.lower():
+            return None
+        raise

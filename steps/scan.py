@@ -1,0 +1,181 @@
+"""Scan every platform of a candidate with trivy, keep the reports, and stop what has findings that must not ship.
+
+Reports go to a folder: `OS-ARCHITECTURE.json` (trivy's own format) and `OS-ARCHITECTURE.sarif` (SARIF 2.1.0) a
+platform. The user sees a table of what failed with the versions that fix it. A database that is missing or older than
+allowed fails the step: unknown is not pass. Source: trivy.dev, "Vulnerability scanning", "Filtering" (ignore file).
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from components.artifact import ImageReference, Platform
+from steps.database import ensure_database
+from steps.tool import StepError, ToolError, elapsed, read_secrets, registry_credentials, run_step, run_tool, say
+
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One vulnerable package on one or more platforms."""
+
+    severity: str
+    vulnerability: str
+    package: str
+    installed: str
+    fixed: str
+    platforms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ScanRequest:
+    """What to scan and what may not ship."""
+
+    reference: ImageReference
+    platforms: Sequence[Platform]
+    fail_on: Sequence[str]
+    """Severities that stop the pipeline."""
+    ignore: Sequence[Mapping[str, str]]
+    """Vulnerabilities accepted for a time: `id`, `reason`, `expires` (a date, YYYY-MM-DD)."""
+    reports: Path
+    """Folder for the reports; made when it is missing."""
+    cache: Path
+    """trivy's cache folder with the vulnerability database."""
+
+
+def scan(request: ScanRequest, database: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
+    """Scan all platforms side by side and judge them together.
+
+    Raises:
+        StepError: there are findings that must not ship, or the scanner failed.
+    """
+    request.reports.mkdir(parents=True, exist_ok=True)
+    registry = request.reference.repository.registry
+    logins = {registry: (secrets["username"], secrets["password"])} if "username" in secrets else {}
+    with registry_credentials(logins) as credentials, tempfile.TemporaryDirectory() as scratch:
+        ignore_file = Path(scratch, "trivyignore.yaml")
+        ignore_file.write_text(json.dumps({"vulnerabilities": [_ignored(entry) for entry in request.ignore]}))
+        environment = {"DOCKER_CONFIG": str(credentials)}
+        with (
+            elapsed(f"scanned {request.reference.digest} for {', '.join(map(str, request.platforms))}"),
+            ThreadPoolExecutor() as pool,
+        ):
+            reports = list(
+                pool.map(lambda at: _scan_platform(request, at, ignore_file, environment), request.platforms)
+            )
+    findings = _findings(dict(zip(map(str, request.platforms), reports, strict=True)))
+    _judge(request, findings)
+    counts = {severity: sum(finding.severity == severity for finding in findings) for severity in SEVERITIES}
+    return {
+        "reference": str(request.reference),
+        "scanner": f"trivy {reports[0].get('Trivy', {}).get('Version', 'unknown')}",
+        "database": database["UpdatedAt"],
+        "scanned": datetime.now(UTC).isoformat(timespec="seconds"),
+        "counts": counts,
+        "reports": str(request.reports),
+    }
+
+
+def _ignored(entry: Mapping[str, str]) -> dict[str, str]:
+    return {"id": entry["id"], "statement": entry["reason"], "expired_at": entry["expires"]}
+
+
+def _scan_platform(
+    request: ScanRequest, platform: Platform, ignore_file: Path, environment: Mapping[str, str]
+) -> dict[str, Any]:
+    report = request.reports / f"{platform.slug}.json"
+    command: list[str | Path] = ["trivy", "image", "--quiet", "--cache-dir", request.cache, "--cache-backend", "memory"]
+    command += ["--skip-db-update", "--skip-java-db-update", "--skip-version-check", "--scanners", "vuln"]
+    command += ["--image-src", "remote", "--platform", str(platform), "--ignorefile", ignore_file]
+    command += ["--format", "json", "--output", report, str(request.reference)]
+    try:
+        run_tool(command, environment=environment)
+    except ToolError as error:
+        raise StepError(f"{request.reference} for {platform} could not be scanned:\n{error}") from None
+    run_tool(["trivy", "convert", "--quiet", "--format", "sarif", "--output", report.with_suffix(".sarif"), report])
+    content: dict[str, Any] = json.loads(report.read_text())
+    return content
+
+
+def _findings(reports: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    found: dict[tuple[str, str, str], tuple[Mapping[str, Any], list[str]]] = {}
+    for platform, report in reports.items():
+        for result in report.get("Results") or []:
+            for entry in result.get("Vulnerabilities") or []:
+                key = (entry["VulnerabilityID"], entry["PkgName"], entry.get("InstalledVersion", ""))
+                platforms = found.setdefault(key, (entry, []))[1]
+                if platform not in platforms:
+                    platforms.append(platform)
+    findings = [_finding(entry, platforms) for entry, platforms in found.values()]
+    return sorted(findings, key=lambda it: (SEVERITIES.index(it.severity), it.package, it.vulnerability))
+
+
+def _finding(entry: Mapping[str, Any], platforms: Sequence[str]) -> Finding:
+    return Finding(
+        severity=entry.get("Severity", "UNKNOWN"),
+        vulnerability=entry["VulnerabilityID"],
+        package=entry["PkgName"],
+        installed=entry.get("InstalledVersion", ""),
+        fixed=entry.get("FixedVersion") or "no fix yet",
+        platforms=tuple(platforms),
+    )
+
+
+def _judge(request: ScanRequest, findings: Sequence[Finding]) -> None:
+    failed = [finding for finding in findings if finding.severity in request.fail_on]
+    today = datetime.now(UTC).date().isoformat()
+    for entry in request.ignore:
+        if entry["expires"] <= today:
+            say(f"warning: the exception for {entry['id']} expired on {entry['expires']} and no longer counts")
+    if failed:
+        raise StepError(
+            f"{request.reference} has {len(failed)} finding(s) of severity {' or '.join(request.fail_on)}:\n"
+            f"{_table(failed)}\n"
+            f"Nothing was signed or published. Update the packages, or accept a finding for a time under scan.ignore.\n"
+            f"Full reports: {request.reports}"
+        )
+
+
+def _table(findings: Sequence[Finding]) -> str:
+    rows = [("SEVERITY", "VULNERABILITY", "PACKAGE", "INSTALLED", "FIXED IN", "PLATFORMS")]
+    rows += [
+        (it.severity, it.vulnerability, it.package, it.installed, it.fixed, ", ".join(it.platforms)) for it in findings
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def main() -> dict[str, Any]:
+    """Scan what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m steps.scan", description=__doc__)
+    parser.add_argument("--reference", required=True, type=ImageReference.parse)
+    parser.add_argument("--platform", required=True, action="append", type=Platform)
+    parser.add_argument("--fail-on", required=True, help="severities, separated by commas")
+    parser.add_argument("--ignore", default="[]", help='JSON list of {"id", "reason", "expires"}')
+    parser.add_argument("--reports", required=True, type=Path)
+    parser.add_argument("--cache", required=True, type=Path)
+    parser.add_argument(
+        "--database", help="OCI artifact of the vulnerability database; trivy's own default if left out"
+    )
+    parser.add_argument("--database-age", type=float, default=7.0, help="days that the database may be old")
+    parser.add_argument("--username")
+    request = parser.parse_args()
+    secrets = read_secrets() | ({"username": request.username} if request.username else {})
+    database = ensure_database(request.cache, request.database, request.database_age)
+    ignore = json.loads(request.ignore)
+    platforms, fail_on = request.platform, request.fail_on.split(",")
+    wanted = ScanRequest(request.reference, platforms, fail_on, ignore, request.reports, request.cache)
+    return scan(wanted, database, secrets)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,98 @@
+"""Bring a started container to rest: set the limit that its resource cannot say, then wait until it is healthy.
+
+`docker.Container` has no field for the pids limit (CIS Docker Benchmark 1.6, 5.29), so it is set on the container
+itself and read back. A container that does not become healthy fails the step with its last health output and log lines.
+"""
+
+import argparse
+import time
+from typing import Any
+
+from steps.engine import docker, inspect
+from steps.tool import StepError, elapsed, run_step, say
+
+_POLL = 0.1
+_REPORT = 10.0
+_LOG_LINES = 20
+
+
+def limit_pids(host: str, container: str, pids: int) -> None:
+    """Set the pids limit and make sure that the engine took it."""
+    docker(host, "update", "--pids-limit", str(pids), container)
+    seen = inspect(host, "container", [container])[0]["HostConfig"]["PidsLimit"]
+    if seen != pids:
+        raise StepError(
+            f"container {container}: its pids limit is {seen} after it was set to {pids}: the engine ignores it"
+        )
+
+
+def wait_until_healthy(host: str, container: str, timeout: float) -> str:
+    """Wait for the engine's own verdict.
+
+    Args:
+        host: address of the Docker Engine.
+        container: id of the container.
+        timeout: seconds.
+
+    Raises:
+        StepError: it stopped, is unhealthy, or says nothing in time; with its last words.
+    """
+    start = said = time.monotonic()
+    while True:
+        state = _state(host, container)
+        health = (state.get("Health") or {}).get("Status", "none")
+        if health == "healthy":
+            return str(health)
+        waited = time.monotonic() - start
+        if not state["Running"] or state.get("Restarting") or health == "unhealthy" or waited > timeout:
+            raise StepError(_last_words(host, container, state, waited))
+        if time.monotonic() - said > _REPORT:
+            said = time.monotonic()
+            say(f"waiting for a healthy container: {health}, {waited:.0f} s of {timeout:.0f} s")
+        time.sleep(_POLL)
+
+
+def _state(host: str, container: str) -> dict[str, Any]:
+    found = inspect(host, "container", [container])
+    if not found:
+        raise StepError(
+            f"container {container} is gone: something else removed it; run `pulumi refresh`, then `pulumi up`"
+        )
+    state: dict[str, Any] = found[0]["State"]
+    return state
+
+
+def _last_words(host: str, container: str, state: dict[str, Any], waited: float) -> str:
+    health = state.get("Health") or {}
+    log = health.get("Log") or []
+    status = health.get("Status", "without a health check")
+    if not state["Running"] or state.get("Restarting"):
+        status = f"stopped with exit code {state['ExitCode']}"
+    lines = docker(host, "logs", "--tail", str(_LOG_LINES), container).splitlines()
+    return "\n".join(
+        [
+            f"container {container[:12]} is {status} after {waited:.0f} s.",
+            f"Last health output: {log[-1]['Output'].strip() or '(empty)'}" if log else "No health check has run.",
+            f"Last log lines (`docker logs {container[:12]}` for more):",
+            *(f"  {line}" for line in lines),
+            "The container is left as it is for a look; correct the cause and run `pulumi up` again.",
+        ]
+    )
+
+
+def main() -> dict[str, Any]:
+    """Settle what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m steps.settle", description=__doc__)
+    parser.add_argument("--docker", required=True, help="address of the Docker Engine")
+    parser.add_argument("--container", required=True)
+    parser.add_argument("--pids", required=True, type=int)
+    parser.add_argument("--timeout", required=True, type=float, help="seconds to become healthy")
+    request = parser.parse_args()
+    limit_pids(request.docker, request.container, request.pids)
+    with elapsed("healthy"):
+        health = wait_until_healthy(request.docker, request.container, request.timeout)
+    return {"container": request.container, "health": health, "pids": request.pids}
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,91 @@
+"""Sign an index and each of its platforms with cosign, once: a digest that this key has signed is left alone.
+
+cosign adds another signature each time that it is asked to, so the step verifies first. The key's password is read
+from standard input. No public log is used: a private registry works without the internet.
+Source: sigstore/cosign, `cosign sign --help`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.artifact import ImageReference
+from steps.registry import platform_references
+from steps.tool import StepError, ToolError, elapsed, read_secrets, registry_credentials, run_step, run_tool
+from steps.verify import logins_of, request_parser, verify
+
+
+def sign(
+    reference: ImageReference,
+    key: str,
+    public_key: str,
+    annotations: Mapping[str, str],
+    password: str,
+    logins: Mapping[str, tuple[str, str]],
+) -> dict[str, Any]:
+    """Sign the index and each platform's manifest.
+
+    Args:
+        reference: the candidate, in quarantine.
+        key: path of the private key, or the reference of a key management service (`awskms://…`).
+        public_key: path of the public key, to see whether the digest is signed already.
+        annotations: what the signature says about the artifact, such as its version.
+        password: what opens a key file; empty for a key management service.
+        logins: user name and password by registry.
+
+    Raises:
+        StepError: the key cannot be opened, or the registry does not take the signature.
+    """
+    with registry_credentials(logins) as credentials:
+        environment = {"DOCKER_CONFIG": str(credentials)}
+        covered = [str(reference), *platform_references(reference, environment)]
+        try:
+            verify(covered, public_key, annotations, environment)
+        except ToolError:
+            _sign(reference, key, annotations, password, environment)
+    return {"reference": str(reference), "signed": covered}
+
+
+def _sign(
+    reference: ImageReference, key: str, annotations: Mapping[str, str], password: str, environment: Mapping[str, str]
+) -> None:
+    command = [
+        "cosign",
+        "sign",
+        "--yes",
+        "--recursive",
+        "--key",
+        key,
+        "--tlog-upload=false",
+        "--use-signing-config=false",
+    ]
+    if reference.repository.is_loopback:
+        command.append("--allow-http-registry")
+    for name, value in sorted(annotations.items()):
+        command += ["--annotations", f"{name}={value}"]
+    try:
+        with elapsed(f"signed {reference}"):
+            run_tool([*command, str(reference)], secret=password, environment=environment)
+    except ToolError as error:
+        raise StepError(_explain(error, key)) from None
+
+
+def _explain(error: ToolError, key: str) -> str:
+    if "decrypt" in error.output or "encrypted" in error.output:
+        return f"signing key {key}: the password does not open it: check the secret that `sign.password` names"
+    if "no such file" in error.output or "reading key" in error.output:
+        return f"signing key {key}: it cannot be read: check `sign.key`, or make one with `cosign generate-key-pair`"
+    return str(error)
+
+
+def main() -> dict[str, Any]:
+    """Sign what the command line names."""
+    parser = request_parser("sign", __doc__)
+    parser.add_argument("--key", required=True)
+    it = parser.parse_args()
+    secrets = read_secrets()
+    password = secrets.get("password", "")
+    return sign(it.reference, it.key, it.public_key, dict(it.annotation), password, logins_of(it, secrets))
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,119 @@
+"""Run a tool for a step: what it prints, how it fails, and how a step says so to a person."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+_LAST_LINES = 15
+"""How many lines of a failed tool's output a person gets to see."""
+_SECRET_VARIABLES = ("COSIGN_PASSWORD", "COSIGN_KEY", "TRIVY_PASSWORD", "TRIVY_USERNAME", "TRIVY_REGISTRY_TOKEN")
+"""Variables through which a tool would take a secret or another key than the one it was given."""
+
+
+class StepError(Exception):
+    """A step's failure in words for the user: what, what was seen, what to do."""
+
+
+class ToolError(StepError):
+    """A tool ended with an error; `output` is what it printed, for a step that can say it better."""
+
+    def __init__(self, tool: str, output: str) -> None:
+        self.output = output
+        lines = [line for line in output.strip().splitlines() if line.strip()]
+        super().__init__(f"{tool} failed:\n" + "\n".join(f"  {line}" for line in lines[-_LAST_LINES:]))
+
+
+def run_step(step: Callable[[], Mapping[str, Any]]) -> NoReturn:
+    """Run a step as a program: its result as one line of JSON, its failure as one message and exit code 1."""
+    try:
+        result = step()
+    except StepError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+    print(json.dumps(result, sort_keys=True))
+    sys.exit(0)
+
+
+def say(message: str) -> None:
+    """Tell the user something that matters; Pulumi shows it beside the resource, as it comes."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def run_tool(
+    command: Sequence[str | Path], *, secret: str | None = None, environment: Mapping[str, str] | None = None
+) -> str:
+    """Run a tool to its end and return its standard output.
+
+    Args:
+        command: the tool and its arguments; never a secret, any user of the machine can read them.
+        secret: what the tool reads from standard input, such as a password.
+        environment: variables beside those of this process.
+
+    Raises:
+        StepError: the tool is not installed.
+        ToolError: it ended with another exit code than 0.
+    """
+    inherited = {key: value for key, value in os.environ.items() if key not in _SECRET_VARIABLES}
+    try:
+        ended = subprocess.run(
+            [str(part) for part in command],
+            input=secret or "",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={**inherited, **(environment or {})},
+            check=False,
+        )
+    except FileNotFoundError:
+        raise StepError(
+            f"{command[0]} is not on PATH: install it, or run `make shell` for a shell that has it"
+        ) from None
+    if ended.returncode:
+        raise ToolError(str(command[0]), ended.stderr + ended.stdout)
+    return ended.stdout
+
+
+def read_secrets() -> dict[str, str]:
+    """The passwords that this step was given on standard input, as one JSON object; empty input means none."""
+    text = sys.stdin.read()
+    return {str(key): str(value) for key, value in json.loads(text).items()} if text.strip() else {}
+
+
+@contextmanager
+def registry_credentials(logins: Mapping[str, tuple[str, str]]) -> Iterator[Path]:
+    """A Docker configuration folder that lives as long as the step: `config.json` for these registries and no others.
+
+    Args:
+        logins: user name and password by registry address.
+
+    Yields:
+        The folder, mode 0700, in memory where the system has /dev/shm.
+    """
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="slipway-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        configuration = Path(folder, "config.json")
+        configuration.touch(mode=0o600)
+        configuration.write_text(json.dumps({"auths": {at: _login(*login) for at, login in logins.items()}}))
+        yield Path(folder)
+
+
+def _login(username: str, password: str) -> dict[str, str]:
+    import base64
+
+    return {"auth": base64.b64encode(f"{username}:{password}".encode()).decode()}
+
+
+@contextmanager
+def elapsed(what: str) -> Iterator[None]:
+    """Say how long a piece of work took, once it succeeded."""
+    start = time.monotonic()
+    yield
+    say(f"{what} ({time.monotonic() - start:.1f} s)")
