@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pulumi
+from pulumi.runtime.config import CONFIG, is_config_secret
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from components.arguments import Arguments
@@ -204,8 +205,7 @@ class SettingsError(pulumi.RunError):
 
 def configuration() -> dict[str, str]:
     """This stack's configuration by full key, as Pulumi hands it to a program, without the secrets in it."""
-    secrets = set(pulumi.runtime.get_config_secret_keys_env())
-    return {key: text for key, text in pulumi.runtime.get_config_env().items() if key not in secrets}
+    return {key: text for key, text in CONFIG.get().items() if not is_config_secret(key)}
 
 
 def load(configuration: Mapping[str, str], project: Path) -> Settings:

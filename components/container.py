@@ -51,7 +51,7 @@ class HardenedContainer(pulumi.ComponentResource):
         container = docker.Container(
             f"{name}-container",
             image=result(checked, "reference"),
-            labels=_labels({"io.slipway.stack": stack, "io.slipway.urn": self.urn}),
+            labels=_labels({"io.slipway.stack": stack, "io.slipway.urn": self._urn_of_container(name)}),
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name)],
             mounts=[_mount(path) for path, _ in secrets],
             healthcheck=_health_check(args.run.health),
@@ -69,6 +69,14 @@ class HardenedContainer(pulumi.ComponentResource):
 
     def _child(self, **options: Any) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, **options)
+
+    def _urn_of_container(self, name: str) -> pulumi.Output[str]:
+        """The container's URN, for its label: what was created but never recorded can be recognized by it.
+
+        Without the dependency on this component that its URN carries, which would be one on the container itself.
+        """
+        own = pulumi.Output[str](set(), self.urn.future(), self.urn.is_known())
+        return own.apply(lambda urn: f"{urn.rpartition('::')[0]}$docker:index/container:Container::{name}-container")
 
     def _secret_files(self, name: str, args: HardenedContainerArgs, stack: str) -> list[tuple[str, local.Command]]:
         files = []

@@ -35,9 +35,10 @@ def ensure_database(cache: Path, repository: str | None, maximum_age: float) -> 
         raise StepError(f"the vulnerability database is missing and cannot be fetched:\n{refused}")
     age = datetime.now(UTC) - _moment(found["UpdatedAt"])
     if age > timedelta(days=maximum_age):
+        reason = refused or "  the source offers nothing newer"
         raise StepError(
             f"the vulnerability database is stale: made {found['UpdatedAt'][:10]}, {age.days} days ago; "
-            f"scan.database_age allows {maximum_age:g}. A newer one could not be had:\n{refused or '  the source offers nothing newer'}\n"
+            f"scan.database_age allows {maximum_age:g}. A newer one could not be had:\n{reason}\n"
             "Make the database's source reachable, or name a mirror in scan.database."
         )
     if refused:

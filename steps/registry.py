@@ -18,7 +18,7 @@ def transport_flags(repository: Repository, authority: str | None = None, side: 
     """
     prefix = f"--{side}-" if side else "--"
     if authority:
-        return [f"{prefix}ca-file", authority]
+        return [f"{prefix}ca-file", authority, f"{prefix}plain-http=false"]  # oras assumes plain HTTP on loopback
     return [f"{prefix}plain-http"] if repository.is_loopback else []
 
 

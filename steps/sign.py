@@ -6,6 +6,7 @@ Source: sigstore/cosign, `cosign sign --help`.
 """
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from components.artifact import ImageReference
@@ -41,30 +42,21 @@ def sign(
         try:
             verify(covered, public_key, annotations, environment)
         except ToolError:
-            _sign(reference, key, annotations, password, environment)
+            # `cosign sign --recursive` reads the password again for each manifest, and standard input has it only once.
+            with elapsed(f"signed {reference} and its platforms"), ThreadPoolExecutor() as pool:
+                list(pool.map(lambda it: _sign_one(it, key, annotations, password, environment), covered))
     return {"reference": str(reference), "signed": covered}
 
 
-def _sign(
-    reference: ImageReference, key: str, annotations: Mapping[str, str], password: str, environment: Mapping[str, str]
+def _sign_one(
+    reference: str, key: str, annotations: Mapping[str, str], password: str, environment: Mapping[str, str]
 ) -> None:
-    command = [
-        "cosign",
-        "sign",
-        "--yes",
-        "--recursive",
-        "--key",
-        key,
-        "--tlog-upload=false",
-        "--use-signing-config=false",
-    ]
-    if reference.repository.is_loopback:
-        command.append("--allow-http-registry")
+    command = ["cosign", "sign", "--yes", "--key", key, "--tlog-upload=false", "--use-signing-config=false"]
+    command.append("--allow-http-registry")
     for name, value in sorted(annotations.items()):
         command += ["--annotations", f"{name}={value}"]
     try:
-        with elapsed(f"signed {reference}"):
-            run_tool([*command, str(reference)], secret=password, environment=environment)
+        run_tool([*command, reference], secret=password, environment=environment)
     except ToolError as error:
         raise StepError(_explain(error, key)) from None
 
