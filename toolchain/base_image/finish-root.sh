@@ -37,7 +37,8 @@ if [ -e "$root/usr/share/libc-bin/nsswitch.conf" ]; then
     cp "$root/usr/share/libc-bin/nsswitch.conf" "$root/etc/nsswitch.conf"
 fi
 
-# The official image has these names, and lets pip install.
+# Links that maintainer scripts make, and what the official image has: these names, and a pip that installs.
+ln -s mawk "$root/usr/bin/awk"
 mkdir -p "$root/usr/local/bin"
 ln -s /usr/bin/python3 "$root/usr/local/bin/python"
 rm -f "$root"/usr/lib/python3*/EXTERNALLY-MANAGED
