@@ -1,5 +1,6 @@
 """HardenedContainer: a release, by digest, in a container with everything locked down that it does not need."""
 
+import json
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -9,7 +10,7 @@ from pulumi_command import local
 
 from components.arguments import Arguments, Flow
 from components.host import HostArgs
-from components.run import Health, Run
+from components.run import Run
 from components.step import command_line, result, step
 
 
@@ -54,7 +55,7 @@ class HardenedContainer(pulumi.ComponentResource):
             labels=_labels({"io.slipway.stack": stack, "io.slipway.urn": self._urn_of_container(name)}),
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name)],
             mounts=[_mount(path) for path, _ in secrets],
-            healthcheck=_health_check(args.run.health),
+            healthcheck=result(checked, "health"),
             **_limits(args.run),
             **_lockdown(args.run),
             # Name and ports cannot be held twice.
@@ -75,8 +76,10 @@ class HardenedContainer(pulumi.ComponentResource):
 
         Without the dependency on this component that its URN carries, which would be one on the container itself.
         """
-        own = pulumi.Output[str](set(), self.urn.future(), self.urn.is_known())
-        return own.apply(lambda urn: f"{urn.rpartition('::')[0]}$docker:index/container:Container::{name}-container")
+        own = pulumi.Output(set(), self.urn.future(), self.urn.is_known())
+        return own.apply(
+            lambda urn: f"{str(urn).rpartition('::')[0]}$docker:index/container:Container::{name}-container"
+        )
 
     def _secret_files(self, name: str, args: HardenedContainerArgs, stack: str) -> list[tuple[str, local.Command]]:
         files = []
@@ -101,7 +104,10 @@ def _preflight(args: HardenedContainerArgs, image: docker.RemoteImage, stack: st
     for port in args.run.ports:
         address = f"[{port.address}]" if ":" in port.address else port.address
         arguments += ["--port", f"{address}:{port.host}"]
-    return arguments + (["--own-health-check"] if args.run.health.test else [])
+    changes = args.run.health.model_dump(exclude={"test", "wait"}, exclude_none=True)
+    if args.run.health.test:
+        changes["tests"] = args.run.health.test
+    return [*arguments, "--health", json.dumps(changes)] if changes else arguments
 
 
 def _settle(args: HardenedContainerArgs, container: docker.Container) -> list[Flow]:
@@ -114,7 +120,7 @@ def _limits(run: Run) -> dict[str, Any]:
         "name": run.name,
         "memory": run.memory,
         "memory_swap": run.memory,  # equal: no swap on top
-        "cpus": f"{run.cpus:g}",
+        "cpus": _decimal(run.cpus),
         "ulimits": [{"name": "nofile", "soft": run.open_files, "hard": run.open_files}],
         "log_driver": run.logs.driver,
         "log_opts": run.logs.log_options(),
@@ -122,6 +128,12 @@ def _limits(run: Run) -> dict[str, Any]:
         "destroy_grace_seconds": run.stop_timeout,
         "restart": "unless-stopped",
     }
+
+
+def _decimal(cpus: float) -> str:
+    """Processors as the provider reads them back from the engine: any other spelling would show as a difference."""
+    text = f"{cpus:.9f}"
+    return f"{cpus:.1f}" if text.count("0") == 9 else text.rstrip("0").rstrip(".")
 
 
 def _lockdown(run: Run) -> dict[str, Any]:
@@ -143,15 +155,6 @@ def _labels(labels: dict[str, pulumi.Input[str]]) -> list[docker.ContainerLabelA
 def _mount(path: str) -> docker.ContainerMountArgs:
     target = f"/run/secrets/{PurePosixPath(path).name}"
     return docker.ContainerMountArgs(type="bind", source=path, target=target, read_only=True)
-
-
-def _health_check(health: Health) -> docker.ContainerHealthcheckArgs | None:
-    seconds = {"interval": health.interval, "timeout": health.timeout, "start_period": health.start_period}
-    durations = {key: f"{value:g}s" for key, value in seconds.items() if value is not None}
-    if not health.test and not durations and health.retries is None:
-        return None
-    # An empty test is the engine's own word for "the image's".
-    return docker.ContainerHealthcheckArgs(tests=list(health.test), retries=health.retries, **durations)
 
 
 def _url(run: Run) -> str:

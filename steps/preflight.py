@@ -5,16 +5,34 @@ container has been created) and 4.6 (HEALTHCHECK instructions have been added).
 """
 
 import argparse
+import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from steps.engine import docker, inspect
 from steps.tool import StepError, run_step
 
+_SECOND = 1_000_000_000
+_DURATIONS = {
+    "interval": "Interval",
+    "timeout": "Timeout",
+    "start_period": "StartPeriod",
+    "start_interval": "StartInterval",
+}
 
-def check_image(host: str, reference: str, own_health_check: bool) -> None:
-    """Refuse an image that runs as root or cannot say whether it is healthy."""
+
+def check_image(host: str, reference: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse an image that runs as root or cannot say whether it is healthy, and return its health check.
+
+    Args:
+        host: address of the Docker Engine.
+        reference: the image, by digest.
+        changes: what the stack changes of the image's own health check: `tests`, durations in seconds, `retries`.
+
+    Returns:
+        The whole health check as the container's resource takes it, so that a preview shows each of its values.
+    """
     images = inspect(host, "image", [reference])
     if not images:
         raise StepError(f"{reference} is not on the host: the pull did not bring it")
@@ -22,9 +40,27 @@ def check_image(host: str, reference: str, own_health_check: bool) -> None:
     user = str(config.get("User") or "").split(":")[0]
     if user in ("", "0", "root"):
         raise StepError(f"{reference} runs as root (its user is {user or 'not set'}): set USER in the Dockerfile")
-    test = (config.get("Healthcheck") or {}).get("Test") or []
-    if (not test or test[0] == "NONE") and not own_health_check:
+    own = config.get("Healthcheck") or {}
+    tests = changes.get("tests") or own.get("Test") or []
+    if not tests or tests[0] == "NONE":
         raise StepError(f"{reference} has no health check: add HEALTHCHECK to the Dockerfile, or write run.health.test")
+    return {"tests": tests, "retries": changes.get("retries", own.get("Retries", 0)), **_durations(own, changes)}
+
+
+def _durations(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, str]:
+    """The health check's durations; those that neither the stack nor the image sets are left to the engine."""
+    image = {key: own[name] for key, name in _DURATIONS.items() if own.get(name)}
+    stack = {key: round(changes[key] * _SECOND) for key in _DURATIONS if key in changes}
+    return {key: go_duration(nanoseconds) for key, nanoseconds in {**image, **stack}.items()}
+
+
+def go_duration(nanoseconds: int) -> str:
+    """A duration as Go prints it, `1m30s`: the provider reads it back so, and another spelling shows as a difference."""
+    if nanoseconds < _SECOND:
+        return f"{nanoseconds / 1_000_000:g}ms" if nanoseconds else "0s"
+    minutes, seconds = divmod(nanoseconds / _SECOND, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{seconds:g}s"
 
 
 def check_name(host: str, name: str, stack: str) -> None:
@@ -63,14 +99,14 @@ def _own_port(host: str, address: str, port: int, stack: str) -> None:
 
 
 def preflight(
-    host: str, reference: str, name: str, ports: Sequence[tuple[str, int]], stack: str, own_health_check: bool
+    host: str, reference: str, name: str, ports: Sequence[tuple[str, int]], stack: str, health: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Check everything; the first problem ends the step while the old container still runs."""
-    check_image(host, reference, own_health_check)
+    health = check_image(host, reference, health)
     check_name(host, name, stack)
     for address, port in ports:
         check_port(host, address, port, stack)
-    return {"reference": reference}
+    return {"reference": reference, "health": health}
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -86,9 +122,9 @@ def main() -> dict[str, Any]:
     parser.add_argument("--name", required=True)
     parser.add_argument("--stack", required=True)
     parser.add_argument("--port", action="append", default=[], type=_address, metavar="ADDRESS:PORT")
-    parser.add_argument("--own-health-check", action="store_true")
+    parser.add_argument("--health", default={}, type=json.loads, help="changes to the image's health check, as JSON")
     it = parser.parse_args()
-    return preflight(it.docker, it.reference, it.name, it.port, it.stack, it.own_health_check)
+    return preflight(it.docker, it.reference, it.name, it.port, it.stack, it.health)
 
 
 if __name__ == "__main__":
