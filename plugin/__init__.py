@@ -1,0 +1,1 @@
+"""Slipway as a Pulumi plugin: the components of `components/`, served to TypeScript, Go and YAML."""
