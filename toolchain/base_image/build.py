@@ -164,7 +164,9 @@ def _run(step: str, command: Sequence[str], log_file: Path) -> None:
     """Runs a tool with its output in a file; the last lines go into the error where it fails."""
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(SOURCE_DATE_EPOCH), "LC_ALL": "C.UTF-8"}
     with log_file.open("w", encoding="utf-8") as output:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, check=False
+        )
     if done.returncode != 0:
         last = "\n  ".join(log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
         raise BaseImageError(

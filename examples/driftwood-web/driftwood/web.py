@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-GRACE = 1.3
+GRACE = 1.2
 """Seconds that requests under way get to finish after SIGTERM."""
-DEADLINE = 1.8
+DEADLINE = 1.6
 """Seconds after SIGTERM when the process ends whatever still holds it, such as a read that hangs in a thread."""
 CUT_OFF = 1
 """Exit code where requests were cut off; 0 where all were finished."""
@@ -81,7 +81,7 @@ def serve(application: ASGIApp, host: str, port: int) -> None:
 
 
 def _exit_now(_number: int, _frame: FrameType | None) -> None:
-    """Ends the process where no server runs: before it has started, and when it has stopped and re-raises the signal."""
+    """Ends the process where no server runs: before its start, and after its end, when it raises the signal again."""
     sys.exit(0)
 
 
