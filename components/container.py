@@ -9,7 +9,7 @@ import pulumi_docker as docker
 from pulumi_command import local
 
 from components.arguments import Arguments, Flow
-from components.host import HostArgs
+from components.host import Host, HostArgs
 from components.run import Run
 from components.step import command_line, result, step
 
@@ -22,7 +22,7 @@ class HardenedContainerArgs(Arguments):
     run: Run
     """Limits, ports, secret files, logs."""
     host: HostArgs
-    """Where it runs; the docker provider of the host is passed in the component's options."""
+    """Where it runs; without a docker provider of a Host in its options, the container brings a Host of its own."""
 
 
 class HardenedContainer(pulumi.ComponentResource):
@@ -44,9 +44,11 @@ class HardenedContainer(pulumi.ComponentResource):
         super().__init__("slipway:index:HardenedContainer", name, args.properties(), opts)
         stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
         secrets = self._secret_files(name, args, stack)
-        network = docker.Network(f"{name}-network", name=f"{args.run.name}-network", opts=self._child())
+        engine = self._docker(name, args)
+        on_host = self._child(provider=engine)
+        network = docker.Network(f"{name}-network", name=f"{args.run.name}-network", opts=on_host)
         image = docker.RemoteImage(
-            f"{name}-pull", name=args.reference, keep_locally=True, pull_triggers=[args.reference], opts=self._child()
+            f"{name}-pull", name=args.reference, keep_locally=True, pull_triggers=[args.reference], opts=on_host
         )
         checked = step(f"{name}-preflight", "preflight", _preflight(args, image, stack), self)
         container = docker.Container(
@@ -59,7 +61,7 @@ class HardenedContainer(pulumi.ComponentResource):
             **_limits(args.run),
             **_lockdown(args.run),
             # Name and ports cannot be held twice.
-            opts=self._child(delete_before_replace=True, depends_on=[secret for _, secret in secrets]),
+            opts=self._child(provider=engine, delete_before_replace=True, depends_on=[secret for _, secret in secrets]),
         )
         settled = step(f"{name}-settle", "settle", _settle(args, container), self)
         self.reference = container.image
@@ -67,6 +69,14 @@ class HardenedContainer(pulumi.ComponentResource):
         self.url = self.container_id.apply(lambda _: _url(args.run))
         outputs = {"reference": self.reference, "container_id": self.container_id, "url": self.url}
         self.register_outputs(outputs)
+
+    def _docker(self, name: str, args: HardenedContainerArgs) -> pulumi.ProviderResource:
+        """The docker provider of the caller's Host, or of one of its own.
+
+        Another language has none to give: a provider is no output of a component.
+        """
+        given = self.get_provider("docker:index/container:Container")
+        return given or Host(f"{name}-host", args.host, self._child()).provider
 
     def _child(self, **options: Any) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, **options)
