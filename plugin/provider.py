@@ -18,7 +18,7 @@ from pulumi.provider.server import ComponentInitError
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from components.container import HardenedContainer, HardenedContainerArgs
+from components.container import HardenedContainer
 from components.host import Host
 from components.image import Image
 from components.publication import Publication
@@ -103,28 +103,11 @@ def _served(component: type[pulumi.ComponentResource]) -> type[pulumi.ComponentR
     def create(
         self: pulumi.ComponentResource, name: str, args: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        validated = model.model_validate(args)
-        if isinstance(validated, HardenedContainerArgs):
-            opts = _on_host(name, validated, opts)
-        component.__init__(self, name, validated, opts)  # type: ignore[arg-type]
+        component.__init__(self, name, model.model_validate(args), opts)  # type: ignore[arg-type]
 
     create.__annotations__["args"] = input_type(model)
     body = {"__init__": create, "__doc__": component.__doc__, "__module__": __name__}
     return type(component.__name__, (component,), body)
-
-
-def _on_host(
-    name: str, args: HardenedContainerArgs, opts: pulumi.ResourceOptions | None
-) -> pulumi.ResourceOptions | None:
-    """The options with the docker provider of the container's host.
-
-    Another language cannot hand on the provider of a Host, as it is no output: so the container brings its own, unless
-    the caller gave a docker provider.
-    """
-    if opts and "docker" in (opts.providers or {}):
-        return opts
-    host = Host(f"{name}-host", args.host, pulumi.ResourceOptions(parent=opts.parent if opts else None))
-    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[host.provider]))
 
 
 def _documented(schema: dict[str, Any], models: dict[str, type[BaseModel]]) -> dict[str, Any]:
