@@ -78,7 +78,7 @@ def build_base_image(
     """
     for tool, remedy in ((buildctl, "build or install BuildKit"), ("mmdebstrap", "apt-get install mmdebstrap")):
         if shutil.which(tool) is None:
-            raise BaseImageError(f"base image: {tool} is not on PATH: {remedy}")
+            raise BaseImageError(f"{tool} is not on PATH: {remedy}")
     suite, sources = debian_sources()
     context = work_directory / "context"
     shutil.rmtree(context, ignore_errors=True)
@@ -86,14 +86,14 @@ def build_base_image(
     shutil.copy(HERE / "Dockerfile", context)
     try:
         started = time.monotonic()
-        log(f"base image: unpacking Debian {suite} for {', '.join(platforms)}")
+        log(f"unpacking Debian {suite} for {', '.join(platforms)}")
         with ThreadPoolExecutor() as pool:
             unpacked = [pool.submit(_unpack, name, suite, sources, context, work_directory) for name in platforms]
         for each in unpacked:
             each.result()
-        log(f"base image: pushing to {repository} ({time.monotonic() - started:.0f} s so far)")
+        log(f"pushing to {repository} ({time.monotonic() - started:.0f} s so far)")
         digest = _push(buildctl, buildctl_address, f"{repository}:{tag}", platforms, context, work_directory)
-        log(f"base image: {repository}@{digest} ({time.monotonic() - started:.0f} s)")
+        log(f"{repository}@{digest} ({time.monotonic() - started:.0f} s)")
     finally:
         shutil.rmtree(context, ignore_errors=True)
     return f"{repository}@{digest}"
@@ -112,13 +112,13 @@ def debian_sources() -> tuple[str, list[Path]]:
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
     except FileNotFoundError:
-        raise BaseImageError("base image: apt-get is not on PATH: build on Debian, or use the official image") from None
+        raise BaseImageError("apt-get is not on PATH: build on Debian, or use the official image") from None
     except subprocess.CalledProcessError as error:
-        raise BaseImageError(f"base image: apt-get indextargets failed: {error.stderr.strip()}") from error
+        raise BaseImageError(f"apt-get indextargets failed: {error.stderr.strip()}") from error
     entries = (line.partition("|") for line in answer.stdout.splitlines())
     files = {Path(entry.rpartition(":")[0]) for origin, _, entry in entries if origin == "Debian"}
     if not suite or not files:
-        raise BaseImageError("base image: apt knows no packages of Debian here: run apt-get update on a Debian machine")
+        raise BaseImageError("apt knows no packages of Debian here: run apt-get update on a Debian machine")
     return suite, sorted(files)
 
 
@@ -169,6 +169,4 @@ def _run(step: str, command: Sequence[str], log_file: Path) -> None:
         )
     if done.returncode != 0:
         last = "\n  ".join(log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
-        raise BaseImageError(
-            f"base image: {step} failed ({command[0]}, code {done.returncode}):\n  {last}\nlog: {log_file}"
-        )
+        raise BaseImageError(f"{step} failed ({command[0]}, code {done.returncode}):\n  {last}\nlog: {log_file}")
