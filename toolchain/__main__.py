@@ -1,0 +1,32 @@
+"""``python3 -m toolchain VERB``: installs and runs what Slipway stands on. ``make help`` tells the verbs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from toolchain import verbs
+from toolchain.errors import ToolchainError
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one verb and returns the exit code: that of the tool that was run, 1 for an error of the toolchain's own."""
+    parser = argparse.ArgumentParser(prog="python3 -m toolchain", description=__doc__)
+    parser.add_argument("verb", choices=sorted(verbs.VERBS), metavar="VERB", help=", ".join(sorted(verbs.VERBS)))
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed on to what the verb runs")
+    parser.add_argument("--stack", default="dev", help="name of the stack (default: dev)")
+    parser.add_argument("--consent", action="store_true", help="agree to changes of the system, such as apt packages")
+    parser.add_argument("--cache", action="store_true", help="clean: also remove the tools that all checkouts share")
+    options = parser.parse_args(arguments)
+    try:
+        return verbs.VERBS[options.verb](Path.cwd(), options)
+    except ToolchainError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

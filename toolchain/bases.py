@@ -1,0 +1,127 @@
+"""Locks base images by digest, in ``.slipway/base-images.lock.json``: a tag that moves changes no build by itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from toolchain.database import manifest_digest, registry_reachable
+from toolchain.environment import Project
+from toolchain.errors import ToolchainError
+from toolchain.services.buildkit import socket_path
+from toolchain.services.service import Report
+
+BASES = ("python:3.12-slim",)
+"""What the sample's Dockerfile starts from, as it is written behind FROM."""
+STAND_INS = {"python:3.12-slim": "base/python"}
+"""Base images for which a stand-in can be built, and its repository in quarantine."""
+HUB = "registry-1.docker.io"
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def ensure_base_lock(
+    project: Project,
+    environment: Mapping[str, str],
+    report: Report,
+    *,
+    refresh: bool = False,
+    reachable: Callable[[str], bool] | None = None,
+) -> dict[str, str]:
+    """Makes sure that every base image has a digest that can be pulled, and returns the lock.
+
+    Args:
+        project: the checkout; its quarantine registry and BuildKit must run.
+        environment: the prepared environment, with crane and buildctl on its PATH.
+        report: takes a line for every base that was locked.
+        refresh: look every base up again, also those that are locked.
+        reachable: tells whether a registry's host answers.
+
+    Raises:
+        ToolchainError: a base can neither be looked up nor built.
+    """
+    locked = _read(project.base_lock)
+    names = sorted({*BASES, *locked})
+    missing = [name for name in names if refresh or not _usable(project, locked.get(name))]
+    if not missing:
+        return locked
+    online = (reachable or registry_reachable)(HUB)
+    fresh = dict(locked)
+    for name in missing:
+        fresh[name] = _look_up(name, environment) if online else _build(name, project, environment, report)
+        report(_change(name, locked.get(name), fresh[name]))
+    partial = project.base_lock.with_suffix(".partial")
+    partial.write_text(json.dumps(fresh, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    partial.replace(project.base_lock)
+    return fresh
+
+
+def _usable(project: Project, reference: str | None) -> bool:
+    """Tells whether a locked reference still stands: one in an embedded quarantine must be held by this one."""
+    if reference is None:
+        return False
+    repository, _, digest = reference.partition("@")
+    host, _, path = repository.partition("/")
+    if not host.startswith("localhost:"):
+        return True
+    return host == project.quarantine and manifest_digest(host, path, digest) == digest
+
+
+def _look_up(name: str, environment: Mapping[str, str]) -> str:
+    reference = f"docker.io/library/{name}" if "/" not in name else name
+    crane = shutil.which("crane", path=environment.get("PATH"))
+    if crane is None:
+        raise ToolchainError("crane is not on PATH: run `python3 -m toolchain ensure`")
+    try:
+        result = subprocess.run(
+            [crane, "digest", reference], env=dict(environment), capture_output=True, text=True, timeout=60, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolchainError(f"{name}: its registry did not name a digest within 60 s: try again") from error
+    digest = result.stdout.strip()
+    if result.returncode != 0 or not DIGEST.fullmatch(digest):
+        raise ToolchainError(f"{name}: its registry names no digest: {result.stderr.strip()[-300:]}")
+    repository = reference.rpartition(":")[0] if ":" in reference.rpartition("/")[2] else reference
+    return f"{repository}@{digest}"
+
+
+def _build(name: str, project: Project, environment: Mapping[str, str], report: Report) -> str:
+    repository = STAND_INS.get(name)
+    if repository is None:
+        raise ToolchainError(f"{name}: its registry is out of reach, and no stand-in is known for it: try again online")
+    # Only a machine that must build one pays for the import.
+    from toolchain.base_image.build import BaseImageError, build_base_image
+
+    buildctl = shutil.which("buildctl", path=environment.get("PATH"))
+    if buildctl is None:
+        raise ToolchainError("buildctl is not on PATH: run `python3 -m toolchain ensure`")
+    report(f"{name}: its registry is out of reach; building a stand-in of Debian packages for each platform")
+    try:
+        return build_base_image(
+            buildctl_address=f"unix://{socket_path(project.run, 'buildkitd.sock')}",
+            repository=f"{project.quarantine}/{repository}",
+            work_directory=project.state / "base-image",
+            log=lambda line: report(f"{name}: {line}"),
+            buildctl=buildctl,
+        )
+    except BaseImageError as error:
+        raise ToolchainError(f"{name}: {error}") from error
+
+
+def _change(name: str, before: str | None, after: str) -> str:
+    if before is None:
+        return f"{name}: locked to {after}"
+    return f"{name}: unchanged, {after}" if before == after else f"{name}: moved from {before} to {after}"
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise ToolchainError(f"{path} is not JSON ({error}): remove it and run `make lock-bases`") from error
+    return {str(name): str(reference) for name, reference in content.items()}

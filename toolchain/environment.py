@@ -1,0 +1,169 @@
+"""Where a checkout keeps its state, and the environment in which its tools run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain.errors import ToolchainError
+
+QUARANTINE_PORT = 5380
+REGISTRY_PORT = 5443
+BUILDER = "slipway"
+"""Name of the buildx instance, and of the user of the private registry."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """One checkout: the folders of its embedded defaults, all below ``.slipway``.
+
+    Attributes:
+        root: absolute path of the checkout.
+        quarantine_port: TCP port on loopback of the quarantine registry.
+        registry_port: TCP port on loopback of the private registry.
+    """
+
+    root: Path
+    quarantine_port: int = QUARANTINE_PORT
+    registry_port: int = REGISTRY_PORT
+
+    @classmethod
+    def at(cls, root: Path, environ: Mapping[str, str] = os.environ) -> Project:
+        """Returns the checkout at ``root``, its ports moved by SLIPWAY_QUARANTINE_PORT and SLIPWAY_REGISTRY_PORT.
+
+        Raises:
+            ToolchainError: a port is not a number between 1 and 65535, or both are the same.
+        """
+        quarantine = _port(environ, "SLIPWAY_QUARANTINE_PORT", QUARANTINE_PORT)
+        registry = _port(environ, "SLIPWAY_REGISTRY_PORT", REGISTRY_PORT)
+        if quarantine == registry:
+            raise ToolchainError(
+                f"SLIPWAY_QUARANTINE_PORT and SLIPWAY_REGISTRY_PORT are both {quarantine}: give each its own port"
+            )
+        return cls(root.resolve(), quarantine, registry)
+
+    @property
+    def state(self) -> Path:
+        """Everything that the embedded defaults keep; removed by ``make clean``."""
+        return self.root / ".slipway"
+
+    @property
+    def keys(self) -> Path:
+        """Passwords and key pairs of this checkout, mode 0700."""
+        return self.state / "keys"
+
+    @property
+    def services(self) -> Path:
+        """A folder for each service: its configuration, data, log and record."""
+        return self.state / "services"
+
+    @property
+    def run(self) -> Path:
+        """Sockets, locks and other things of the moment, mode 0700."""
+        return self.state / "run"
+
+    @property
+    def backend(self) -> Path:
+        """The file backend of Pulumi: the stacks' state."""
+        return self.state / "backend"
+
+    @property
+    def pulumi_home(self) -> Path:
+        """PULUMI_HOME: plugins and the selected stack."""
+        return self.state / "pulumi-home"
+
+    @property
+    def buildx(self) -> Path:
+        """BUILDX_CONFIG: the builder instances."""
+        return self.state / "buildx"
+
+    @property
+    def base_lock(self) -> Path:
+        """The file that locks each base image by digest."""
+        return self.state / "base-images.lock.json"
+
+    @property
+    def quarantine(self) -> str:
+        """Host and port of the quarantine registry, as in an image reference."""
+        return f"localhost:{self.quarantine_port}"
+
+    @property
+    def registry(self) -> str:
+        """Host and port of the private registry, as in an image reference."""
+        return f"localhost:{self.registry_port}"
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise ToolchainError(f"{name}: not a TCP port ({text}): write a number between 1 and 65535, such as {default}")
+    return int(text)
+
+
+def create_folders(project: Project) -> None:
+    """Creates the folders of ``project`` that are missing; those that hold secrets or sockets with mode 0700."""
+    for folder in (project.services, project.backend, project.pulumi_home, project.buildx, project.state / "reports"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for folder in (project.keys, project.run):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+
+
+def link_plugins(project: Project, plugins: Path) -> None:
+    """Makes ``plugins``, the user's cache of Pulumi plugins, the plugins folder of this checkout's PULUMI_HOME."""
+    link = project.pulumi_home / "plugins"
+    if link.is_symlink() and link.readlink() == plugins:
+        return
+    if link.is_symlink():
+        link.unlink()
+    elif link.exists():
+        raise ToolchainError(f"{link} is a folder, not the link to {plugins}: move it away, then try again")
+    plugins.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(plugins)
+
+
+def prepared_environment(
+    project: Project, tools: Sequence[Path] = (), environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Returns the whole environment in which Slipway's tools run.
+
+    Args:
+        project: the checkout whose embedded defaults are filled in.
+        tools: the folders of the installed tools, put before everything else on PATH.
+        environ: what the environment starts from.
+    """
+    # Debian keeps dockerd, runc and iptables out of an ordinary user's PATH.
+    ahead = [str(folder) for folder in (*tools, project.root / ".venv" / "bin")]
+    rest = [folder for folder in environ.get("PATH", os.defpath).split(os.pathsep) if folder and folder not in ahead]
+    behind = [folder for folder in ("/usr/sbin", "/sbin") if folder not in rest]
+    return {**environ, "PATH": os.pathsep.join([*ahead, *rest, *behind]), **project_variables(project)}
+
+
+def project_variables(project: Project) -> dict[str, str]:
+    """Returns the variables that point Pulumi and buildx at this checkout's embedded defaults."""
+    return {
+        "PULUMI_HOME": str(project.pulumi_home),
+        "PULUMI_BACKEND_URL": f"file://{project.backend}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(project.keys / "pulumi.passphrase"),
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "BUILDX_CONFIG": str(project.buildx),
+        "SLIPWAY_QUARANTINE_PORT": str(project.quarantine_port),
+        "SLIPWAY_REGISTRY_PORT": str(project.registry_port),
+    }
+
+
+def shell_exports(project: Project, environment: Mapping[str, str]) -> str:
+    """Returns the lines that a shell evaluates to get the prepared environment: ``eval "$(...)"``.
+
+    PULUMI_CONFIG_PASSPHRASE is unset because Pulumi would prefer it to the passphrase file.
+    """
+    lines = ["unset PULUMI_CONFIG_PASSPHRASE"]
+    for name in ("PATH", *project_variables(project)):
+        lines.append(f"export {name}={shlex.quote(environment[name])}")
+    return "\n".join(lines) + "\n"

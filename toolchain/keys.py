@@ -1,0 +1,96 @@
+"""The secrets of one checkout: random, readable by their owner only, never printed and never on a command line."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from toolchain.environment import Project
+from toolchain.errors import ToolchainError
+
+PASSWORDS = ("pulumi.passphrase", "cosign.password", "registry.password", "db_password", "pip_token")
+ADMINISTRATORS_CERTIFICATES = Path("/usr/local/share/ca-certificates")
+"""Where Debian's administrators put the CA certificates of their company."""
+
+
+def ensure_keys(
+    project: Project, environment: Mapping[str, str], certificates: Path = ADMINISTRATORS_CERTIFICATES
+) -> list[str]:
+    """Creates what is missing in ``.slipway/keys``; what is there stays as it is.
+
+    Args:
+        project: the checkout.
+        environment: the prepared environment, with cosign on its PATH.
+        certificates: folder of the ``*.crt`` files that become ``ca.crt``.
+
+    Returns:
+        The names of the files that were made.
+
+    Raises:
+        ToolchainError: cosign failed, or half a key pair is there.
+    """
+    made = []
+    project.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    project.keys.chmod(0o700)
+    for name in PASSWORDS:
+        path = project.keys / name
+        if not path.exists():
+            write_private(path, secrets.token_urlsafe(32))
+            made.append(name)
+    if _ensure_pair(project.keys, environment):
+        made += ["cosign.key", "cosign.pub"]
+    bundle = "".join(
+        text if text.endswith("\n") else text + "\n"
+        for text in (path.read_text(encoding="ascii", errors="replace") for path in sorted(certificates.glob("*.crt")))
+    )
+    authorities = project.keys / "ca.crt"
+    if not authorities.exists() or authorities.read_text(encoding="ascii", errors="replace") != bundle:
+        write_private(authorities, bundle)
+        made.append("ca.crt")
+    return made
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes ``text`` to ``path`` in one step, readable by the owner only from the first byte on."""
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    partial.replace(path)
+
+
+def _ensure_pair(keys: Path, environment: Mapping[str, str]) -> bool:
+    """Makes the cosign key pair where both halves are missing, the password given through stdin."""
+    present = [name for name in ("cosign.key", "cosign.pub") if (keys / name).exists()]
+    if len(present) == 2:
+        return False
+    if present:
+        raise ToolchainError(
+            f"{keys}: only {present[0]} of the cosign key pair is there: put the other file back, "
+            f"or remove {present[0]} to get a new pair (what the old one signed then no longer verifies)"
+        )
+    password = (keys / "cosign.password").read_text(encoding="utf-8")
+    # A COSIGN_PASSWORD of the user's would win over stdin: the pair would then not open with the file's password.
+    clean = {name: value for name, value in environment.items() if name != "COSIGN_PASSWORD"}
+    try:
+        result = subprocess.run(
+            ["cosign", "generate-key-pair", "--output-key-prefix", "cosign"],
+            cwd=keys,
+            env=clean,
+            input=password,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise ToolchainError("cosign is not on PATH: run `python3 -m toolchain ensure` first") from error
+    if result.returncode != 0:
+        raise ToolchainError(f"cosign generate-key-pair failed in {keys}: {result.stderr.strip()[-500:]}")
+    for name in ("cosign.key", "cosign.pub"):
+        (keys / name).chmod(0o600)
+    return True

@@ -1,0 +1,109 @@
+"""All embedded services together: started at the same time, listed, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from toolchain.environment import Project
+from toolchain.errors import ToolchainError
+from toolchain.services import process
+from toolchain.services.buildkit import buildkit, write_buildx_instance
+from toolchain.services.emulation import PLATFORMS, ensure_emulation
+from toolchain.services.engine import ensure_engine, stop_engine
+from toolchain.services.process import ServiceRecord
+from toolchain.services.registries import private, quarantine
+from toolchain.services.service import Report, ensure_running
+
+GRACE = {"quarantine": 10.0, "registry": 10.0, "buildkit": 20.0}
+"""Seconds that a service gets to end; the Docker Engine is ended by rules of its own."""
+
+
+@contextlib.contextmanager
+def exclusive(project: Project, report: Report) -> Iterator[None]:
+    """Lets one run of the toolchain at a time start or end services of this checkout."""
+    project.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (project.run / "services.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("waiting for another run of the toolchain in this checkout")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def start_services(
+    project: Project, environment: Mapping[str, str], report: Report, platforms: Iterable[str] = PLATFORMS
+) -> None:
+    """Makes sure that every service runs; those that depend on nothing of each other start at the same time.
+
+    Raises:
+        ToolchainError: with what every service that failed has to say.
+    """
+
+    def start_buildkit() -> None:
+        # BuildKit looks for emulators when it starts.
+        ensure_emulation(platforms, report)
+        record = ensure_running(buildkit(project), environment, report)
+        write_buildx_instance(project, record.address)
+
+    with exclusive(project, report):
+        _together(
+            {
+                "quarantine": lambda: ensure_running(quarantine(project), environment, report),
+                "registry": lambda: ensure_running(private(project, environment), environment, report),
+                "buildkit": start_buildkit,
+                "docker": lambda: ensure_engine(project, environment, report),
+            }
+        )
+
+
+def running_services(project: Project) -> list[ServiceRecord]:
+    """Returns the records of the services that this checkout started and that still run."""
+    records = (process.read_record(path.parent) for path in sorted(project.services.glob("*/record.json")))
+    return [record for record in records if record is not None and record.alive()]
+
+
+def stop_services(project: Project, report: Report) -> list[ServiceRecord]:
+    """Ends the services that this checkout started, and returns those that had to be left running.
+
+    Each is known by its id, start time and boot; a process that merely has the same id is not touched.
+    """
+    with exclusive(project, report):
+        records = running_services(project)
+
+        def end(record: ServiceRecord) -> None:
+            if record.name == "docker":
+                ended = stop_engine(project, report)
+            else:
+                ended = process.stop(record, grace=GRACE.get(record.name, 10.0))
+            if ended:
+                report(f"{record.name}: ended (pid {record.pid})")
+
+        _together({record.name: functools.partial(end, record) for record in records})
+        return running_services(project)
+
+
+def _together(tasks: Mapping[str, Callable[[], object]]) -> None:
+    """Runs ``tasks`` at the same time, waits for all, and raises what failed as one message."""
+    if not tasks:
+        return
+    failures: list[str] = []
+    guard = threading.Lock()
+
+    def run(task: Callable[[], object]) -> None:
+        try:
+            task()
+        except ToolchainError as error:
+            with guard:
+                failures.append(str(error))
+
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        for future in [pool.submit(run, task) for task in tasks.values()]:
+            future.result()
+    if failures:
+        raise ToolchainError("\n".join(failures))

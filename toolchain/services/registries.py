@@ -1,0 +1,117 @@
+"""The two embedded registries: quarantine for candidates, and a private one with TLS and a password for releases.
+
+Both are the CNCF distribution registry of Debian's package docker-registry; the private one stands for the registry
+that a company has, so that the whole way is walked on one machine.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from toolchain.environment import BUILDER, Project
+from toolchain.errors import ToolchainError
+from toolchain.keys import write_private
+from toolchain.services.certificates import ensure_certificates
+from toolchain.services.probe import registry_answers
+from toolchain.services.service import Service
+
+CONFIGURATION = """version: 0.1
+log:
+  level: warn
+  accesslog:
+    disabled: true
+storage:
+  filesystem:
+    rootdirectory: {data}
+  delete:
+    enabled: {deletes}
+http:
+  addr: 127.0.0.1:{port}
+"""
+TLS = """  tls:
+    certificate: {folder}/server.crt
+    key: {folder}/server.key
+    minimumtls: tls1.2
+auth:
+  htpasswd:
+    realm: slipway
+    path: {folder}/htpasswd
+"""
+
+
+def quarantine(project: Project) -> Service:
+    """Returns the quarantine registry: plain HTTP, loopback only, candidates may be deleted again."""
+    folder = project.services / "quarantine"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    port = project.quarantine_port
+    text = CONFIGURATION.format(data=folder / "data", deletes="true", port=port)
+    return _registry("quarantine", folder, text, port, "SLIPWAY_QUARANTINE_PORT", None, text)
+
+
+def private(project: Project, environment: Mapping[str, str]) -> Service:
+    """Returns the private registry: TLS by its own authority, a password, nothing is ever deleted.
+
+    Its certificates and password file are made here where they are missing.
+
+    Raises:
+        ToolchainError: openssl or htpasswd is missing or failed.
+    """
+    folder = project.services / "registry"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ensure_certificates(folder)
+    _ensure_password_file(folder / "htpasswd", project.keys / "registry.password", environment)
+    port = project.registry_port
+    text = CONFIGURATION.format(data=folder / "data", deletes="false", port=port) + TLS.format(folder=folder)
+    certificate = (folder / "server.crt").read_text(encoding="ascii")
+    return _registry(
+        "registry", folder, text, port, "SLIPWAY_REGISTRY_PORT", folder / "ca.crt", text + certificate, "https"
+    )
+
+
+def _registry(
+    name: str,
+    folder: Path,
+    text: str,
+    port: int,
+    port_variable: str,
+    authority: Path | None,
+    configuration: str,
+    scheme: str = "http",
+) -> Service:
+    path = folder / "config.yml"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_private(path, text)
+    return Service(
+        name=name,
+        folder=folder,
+        address=f"{scheme}://localhost:{port}",
+        argv=("docker-registry", "serve", str(path)),
+        package="docker-registry",
+        ready=lambda: registry_answers(port, authority),
+        configuration=configuration,
+        port=port,
+        port_variable=port_variable,
+    )
+
+
+def _ensure_password_file(path: Path, password: Path, environment: Mapping[str, str]) -> None:
+    """Writes the bcrypt hash of ``password`` where it is missing or older; the registry reads it again by itself."""
+    if path.exists() and path.stat().st_mtime >= password.stat().st_mtime:
+        return
+    try:
+        result = subprocess.run(
+            ["htpasswd", "-niB", BUILDER],
+            env=dict(environment),
+            input=password.read_text(encoding="utf-8"),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise ToolchainError("registry: htpasswd is not on PATH: apt-get install apache2-utils") from error
+    if result.returncode != 0:
+        raise ToolchainError(f"registry: htpasswd failed: {result.stderr.strip()[-300:]}")
+    write_private(path, result.stdout.strip() + "\n")

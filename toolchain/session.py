@@ -1,0 +1,79 @@
+"""What every verb starts from: the tools in place, the folders made, the environment prepared."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain.bases import ensure_base_lock
+from toolchain.database import ensure_database
+from toolchain.environment import Project, create_folders, link_plugins, prepared_environment
+from toolchain.keys import ensure_keys
+from toolchain.progress import Progress
+from toolchain.services.emulation import PLATFORMS
+from toolchain.services.fleet import start_services
+
+PLATFORM = re.compile(r"\blinux/[a-z0-9]+(?:/v\d)?\b")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of the toolchain in one checkout.
+
+    Attributes:
+        project: the checkout.
+        environment: the prepared environment.
+        progress: where progress is written.
+    """
+
+    project: Project
+    environment: dict[str, str]
+    progress: Progress
+
+    def report(self, text: str) -> None:
+        """Writes one line of progress."""
+        self.progress.note(text)
+
+
+def open_session(root: Path, *, consent: bool = False) -> Session:
+    """Makes sure of the tools and returns the session.
+
+    Args:
+        root: the checkout.
+        consent: whether the user agrees to changes of the system, such as Debian packages.
+
+    Raises:
+        ToolchainError: a tool cannot be had, or a setting is wrong.
+    """
+    from toolchain.tools import ensure_tools
+
+    project = Project.at(root)
+    progress = Progress(sys.stderr)
+    tools = ensure_tools(project.root, consent=consent, report=progress)
+    create_folders(project)
+    link_plugins(project, tools.plugins)
+    return Session(project, prepared_environment(project, tools.path), progress)
+
+
+def provide(session: Session, stack: str) -> None:
+    """Makes sure of everything that ``stack`` is built with: keys, services, base images, vulnerability database.
+
+    Raises:
+        ToolchainError: with the part that failed and what to do.
+    """
+    project, environment, report = session.project, session.environment, session.report
+    made = ensure_keys(project, environment)
+    if made:
+        report(f"keys: made {', '.join(made)} in {project.keys}")
+    start_services(project, environment, report, platforms(project, stack))
+    ensure_database(project, environment, report)
+    ensure_base_lock(project, environment, report)
+
+
+def platforms(project: Project, stack: str) -> list[str]:
+    """Returns the platforms that Slipway builds by default and those that the stack's file names."""
+    path = project.root / "stacks" / f"Pulumi.{stack}.yaml"
+    named = PLATFORM.findall(path.read_text(encoding="utf-8")) if path.exists() else []
+    return sorted({*PLATFORMS, *named})
