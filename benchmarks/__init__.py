@@ -1,0 +1,1 @@
+"""Slipway beside the plain tools, measured in one run; each benchmark prints a ratio."""
