@@ -11,7 +11,7 @@ import pulumi_docker_build as docker_build
 from pydantic import field_validator
 
 from components.arguments import Arguments
-from components.artifact import ImageReference, Platform, Repository
+from components.artifact import ImageReference, Platform, Repository, Version
 from components.registry import RegistryAccess
 from components.secret import SecretSource
 
@@ -50,6 +50,7 @@ class ImageArgs(Arguments):
     """Credentials of the quarantine registry where it asks for them."""
 
     _repository = field_validator("quarantine")(lambda value: str(Repository.parse(value)))
+    _version = field_validator("version")(lambda value: str(Version(value)))
     _platforms = field_validator("platforms")(lambda value: tuple(str(Platform(item)) for item in value))
 
 

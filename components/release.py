@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from components.arguments import Arguments
-from components.artifact import ImageReference
+from components.artifact import ImageReference, Repository
 from components.image import Image, ImageArgs
 from components.publication import Publication, PublicationArgs
 from components.registry import RegistryAccess
@@ -61,6 +61,8 @@ class ReleaseArgs(Arguments):
     """Credentials of the private registry."""
     certificate_authority: str | None = None
     """PEM file with the private registry's certificate authority."""
+
+    _repository = field_validator("repository")(lambda value: str(Repository.parse(value)))
 
 
 class Release(pulumi.ComponentResource):
