@@ -77,12 +77,17 @@ class SlipwayProvider(ComponentProvider):
         try:
             return super().construct(name, resource_type, inputs, options)
         except ComponentInitError as error:
-            if isinstance(error.inner, ValidationError):
-                mistakes = list(_mistakes(error.inner, self._models[resource_type.rpartition(":")[2]]))
-                raise InputPropertiesError(f"{len(mistakes)} mistake(s) in the inputs of {name}", mistakes) from None
-            if isinstance(error.inner, pulumi.RunError | pulumi.ConfigMissingError | OSError | ValueError):
-                raise InputPropertiesError(f"{name}: {error.inner}") from None
-            raise
+            raise _told(name, error.inner, self._models[resource_type.rpartition(":")[2]]) from None
+
+
+def _told(name: str, error: Exception, model: type[BaseModel]) -> Exception:
+    """What the engine shows without a traceback, if the error is one for a person; the error itself if it is a bug."""
+    if isinstance(error, ValidationError) and error.title == model.__name__:
+        mistakes = list(_mistakes(error, model))
+        return InputPropertiesError(f"{len(mistakes)} mistake(s) in the inputs of {name}", mistakes)
+    if isinstance(error, pulumi.RunError | pulumi.ConfigMissingError | OSError | ValueError):
+        return InputPropertiesError(f"{name}: {error}")
+    return error
 
 
 def _version() -> str:
