@@ -1,0 +1,161 @@
+"""A checkout of its own with real services on ports of its own: what every end-to-end test works with.
+
+The session clones the repository (with what is not committed yet), starts the embedded services through the toolchain,
+and ends them by their own ids when the last test is done.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+SOURCE = Path(__file__).resolve().parents[2]
+_PREPARED = ("PULUMI_", "BUILDX_", "SLIPWAY_", "VIRTUAL_ENV", "DOCKER_CONFIG")
+"""Variables of a prepared shell, which must not leak into the checkout under test."""
+_UNTRACKED = ["git", "ls-files", "--others", "--exclude-standard", "-z"]
+_CHANGED = ["git", "diff", "--name-only", "--diff-filter=d", "-z", "HEAD"]
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Checkout:
+    """A clone of the project with its prepared environment."""
+
+    root: Path
+    environment: dict[str, str]
+    stacks: list[str] = field(default_factory=list)
+
+    def run(self, *command: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command in the checkout; standard error is part of the output, as a person sees it."""
+        ended = subprocess.run(
+            command,
+            cwd=options.pop("cwd", self.root),
+            env={**self.environment, **options.pop("env", {})},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            **options,
+        )
+        assert not check or ended.returncode == 0, f"{' '.join(command)}\n{ended.stdout}"
+        return ended
+
+    def stack(self, name: str, change: Callable[[dict[str, Any]], None] | None = None) -> str:
+        """Write a stack file made from the sample's, and make the stack.
+
+        Container, ports and repositories are the stack's own, so that tests do not get into each other's way.
+
+        Args:
+            name: name of the stack.
+            change: edits its configuration, whose keys are without the `slipway:` prefix.
+        """
+        document = yaml.safe_load((self.root / "stacks" / "Pulumi.dev.yaml").read_text())
+        settings = {key.removeprefix("slipway:"): value for key, value in document["config"].items()}
+        settings["quarantine"]["address"] = f"localhost:{self.environment['SLIPWAY_QUARANTINE_PORT']}"
+        settings["registry"]["address"] = f"localhost:{self.environment['SLIPWAY_REGISTRY_PORT']}"
+        settings["scan"]["database"] = f"localhost:{self.environment['SLIPWAY_QUARANTINE_PORT']}/trivy-db:2"
+        web = settings["services"]["web"]
+        web["repository"] = f"{name}/web"
+        web["run"]["name"] = f"slipway-e2e-{name}"
+        web["run"]["ports"][0]["host"] = free_port()
+        if change:
+            change(settings)
+        self.write_stack(name, settings)
+        if name not in self.stacks:
+            self.run("pulumi", "stack", "init", name, "--no-select")
+            self.stacks.append(name)
+        return name
+
+    def write_stack(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Write a stack file; a salt that Pulumi left in it is kept."""
+        path = self.root / "stacks" / f"Pulumi.{name}.yaml"
+        document = yaml.safe_load(path.read_text()) if path.exists() else {}
+        document["config"] = {f"slipway:{key}": value for key, value in settings.items()}
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def edit_stack(self, name: str, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the settings of a stack that exists."""
+        document = yaml.safe_load((self.root / "stacks" / f"Pulumi.{name}.yaml").read_text())
+        settings = {key.removeprefix("slipway:"): value for key, value in document["config"].items()}
+        change(settings)
+        self.write_stack(name, settings)
+
+    def up(self, stack: str, *flags: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`pulumi up` without a question."""
+        return self.run("pulumi", "up", "--yes", "--stack", stack, *flags, check=check)
+
+    def preview(self, stack: str, *flags: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`pulumi preview`."""
+        return self.run("pulumi", "preview", "--stack", stack, *flags, check=check)
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """The stack's outputs."""
+        found: dict[str, Any] = json.loads(self.run("pulumi", "stack", "output", "--json", "--stack", stack).stdout)
+        return found
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """What the engine says about a container."""
+        found: list[dict[str, Any]] = json.loads(self.run("docker", "inspect", container).stdout)
+        return found[0]
+
+    def key(self, name: str) -> str:
+        """The content of one of the checkout's generated secrets."""
+        return (self.root / ".slipway" / "keys" / name).read_text().strip()
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A fresh clone with services; all its stacks are destroyed and its services ended afterwards."""
+    root = tmp_path_factory.mktemp("e2e") / "slipway"
+    clone(root)
+    bare = {key: value for key, value in os.environ.items() if not key.startswith(_PREPARED)}
+    bare |= {"SLIPWAY_QUARANTINE_PORT": str(free_port()), "SLIPWAY_REGISTRY_PORT": str(free_port())}
+    toolchain = ["python3", "-m", "toolchain"]
+    subprocess.run([*toolchain, "services"], cwd=root, env=bare, check=True)
+    try:
+        made = Checkout(root, bare | prepared_environment(root, bare))
+        yield made
+        for stack in made.stacks:
+            made.run("pulumi", "destroy", "--yes", "--stack", stack)
+    finally:
+        subprocess.run([*toolchain, "down"], cwd=root, env=bare, check=True)
+
+
+def clone(root: Path) -> None:
+    """Clone the repository with what is not committed yet, committed in the clone."""
+    subprocess.run(["git", "clone", "--quiet", str(SOURCE), str(root)], check=True)
+    changed = subprocess.run(_CHANGED, cwd=SOURCE, capture_output=True, text=True, check=True).stdout
+    new = subprocess.run(_UNTRACKED, cwd=SOURCE, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, (changed + new).split("\0")):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SOURCE / name, root / name)
+    commit(root, "state of the working tree")
+
+
+def commit(root: Path, message: str) -> None:
+    """Commit everything in a clone, under a name of its own."""
+    identity = ["-c", "user.name=Driftwood", "-c", "user.email=driftwood@example.invalid"]
+    subprocess.run(["git", "add", "--all"], cwd=root, check=True)
+    subprocess.run(["git", *identity, "commit", "--quiet", "--allow-empty", "-m", message], cwd=root, check=True)
+
+
+def prepared_environment(root: Path, bare: Mapping[str, str]) -> dict[str, str]:
+    """What `eval "$(python3 -m toolchain env)"` sets in a shell."""
+    script = 'eval "$(python3 -m toolchain env)"; env -0'
+    shell = subprocess.run(["bash", "-c", script], cwd=root, env=dict(bare), capture_output=True, text=True, check=True)
+    return dict(entry.split("=", 1) for entry in shell.stdout.split("\0") if "=" in entry)
