@@ -20,6 +20,9 @@ for archive in "$root"/var/cache/apt/archives/*.deb; do
     } >>"$dpkg_state/status"
     dpkg-deb --fsys-tarfile "$archive" | tar --list | sed -e 's,^\./,/,' -e 's,\(.\)/$,\1,' -e 's,^/$,/.,' \
         >"$dpkg_state/info/$package.list"
+    if dpkg-deb --ctrl-tarfile "$archive" | tar --list | grep --quiet '^\./md5sums$'; then
+        dpkg-deb --info "$archive" md5sums >"$dpkg_state/info/$package.md5sums"
+    fi
 done
 
 # base-passwd: users and groups; every password stays locked.
