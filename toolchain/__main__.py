@@ -12,13 +12,16 @@ from toolchain.errors import ToolchainError
 
 def main(arguments: list[str]) -> int:
     """Runs one verb and returns the exit code: that of the tool that was run, 1 for an error of the toolchain's own."""
-    parser = argparse.ArgumentParser(prog="python3 -m toolchain", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python3 -m toolchain", description=__doc__, usage="%(prog)s VERB [options] [-- what the verb hands on]"
+    )
     parser.add_argument("verb", choices=sorted(verbs.VERBS), metavar="VERB", help=", ".join(sorted(verbs.VERBS)))
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed on to what the verb runs")
     parser.add_argument("--stack", default="dev", help="name of the stack (default: dev)")
     parser.add_argument("--consent", action="store_true", help="agree to changes of the system, such as apt packages")
     parser.add_argument("--cache", action="store_true", help="clean: also remove the tools that all checkouts share")
-    options = parser.parse_args(arguments)
+    place = arguments.index("--") if "--" in arguments else len(arguments)
+    options = parser.parse_args(arguments[:place])
+    options.arguments = arguments[place + 1 :]
     try:
         return verbs.VERBS[options.verb](Path.cwd(), options)
     except ToolchainError as error:

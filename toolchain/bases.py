@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from toolchain.database import manifest_digest, registry_reachable
+from toolchain.database import Tool, manifest_digest, registry_reachable
 from toolchain.environment import Project
 from toolchain.errors import ToolchainError
 from toolchain.services.buildkit import socket_path
@@ -27,6 +27,7 @@ def ensure_base_lock(
     project: Project,
     environment: Mapping[str, str],
     report: Report,
+    tool: Tool,
     *,
     refresh: bool = False,
     reachable: Callable[[str], bool] | None = None,
@@ -37,6 +38,7 @@ def ensure_base_lock(
         project: the checkout; its quarantine registry and BuildKit must run.
         environment: the prepared environment, with crane and buildctl on its PATH.
         report: takes a line for every base that was locked.
+        tool: makes sure of a tool that is only needed at times, here mmdebstrap, and returns its program.
         refresh: look every base up again, also those that are locked.
         reachable: tells whether a registry's host answers.
 
@@ -51,7 +53,7 @@ def ensure_base_lock(
     online = (reachable or registry_reachable)(HUB)
     fresh = dict(locked)
     for name in missing:
-        fresh[name] = _look_up(name, environment) if online else _build(name, project, environment, report)
+        fresh[name] = _look_up(name, environment) if online else _build(name, project, environment, report, tool)
         report(_change(name, locked.get(name), fresh[name]))
     partial = project.base_lock.with_suffix(".partial")
     partial.write_text(json.dumps(fresh, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -88,13 +90,14 @@ def _look_up(name: str, environment: Mapping[str, str]) -> str:
     return f"{repository}@{digest}"
 
 
-def _build(name: str, project: Project, environment: Mapping[str, str], report: Report) -> str:
+def _build(name: str, project: Project, environment: Mapping[str, str], report: Report, tool: Tool) -> str:
     repository = STAND_INS.get(name)
     if repository is None:
         raise ToolchainError(f"{name}: its registry is out of reach, and no stand-in is known for it: try again online")
     # Only a machine that must build one pays for the import.
     from toolchain.base_image.build import BaseImageError, build_base_image
 
+    tool("mmdebstrap")
     buildctl = shutil.which("buildctl", path=environment.get("PATH"))
     if buildctl is None:
         raise ToolchainError("buildctl is not on PATH: run `python3 -m toolchain ensure`")

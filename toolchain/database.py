@@ -29,6 +29,7 @@ OFFICIAL = ("mirror.gcr.io/aquasec/trivy-db:2", "ghcr.io/aquasecurity/trivy-db:2
 CONFIG_TYPE = "application/vnd.aquasec.trivy.config.v1+json"
 LAYER_TYPE = "application/vnd.aquasec.trivy.db.layer.v1.tar+gzip"
 MANIFEST_TYPES = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
+Tool = Callable[[str], Path]
 REFRESH_SECONDS = 24 * 3600
 ANSWER_SECONDS = 3.0
 """Seconds that a site gets to answer before it counts as out of reach."""
@@ -38,6 +39,7 @@ def ensure_database(
     project: Project,
     environment: Mapping[str, str],
     report: Report,
+    tool: Tool,
     *,
     advisories: Path = ADVISORIES,
     reachable: Callable[[str], bool] | None = None,
@@ -48,8 +50,9 @@ def ensure_database(
 
     Args:
         project: the checkout; its quarantine registry must run.
-        environment: the prepared environment, with oras and trivy-db on its PATH.
+        environment: the prepared environment, with oras on its PATH.
         report: takes a line when the database was made anew, and always where it is the small local one.
+        tool: makes sure of a tool that is only needed at times, here trivy-db, and returns its program.
         advisories: folder of OSV advisories that the local one is built from.
         reachable: tells whether a registry's host answers; asked before anything is pulled.
 
@@ -71,7 +74,7 @@ def ensure_database(
         report(f"vulnerability database: the official one is out of reach; keeping the copy of {age / 3600:.0f} h ago")
         return held
     if source is None:
-        _build(project, environment, advisories)
+        _build(project, environment, tool("trivy-db"), advisories)
         source = "local"
     refreshed = {
         "digest": manifest_digest(project.quarantine, "trivy-db", "2") or "",
@@ -132,7 +135,7 @@ def _mirror(
     return None
 
 
-def _build(project: Project, environment: Mapping[str, str], advisories: Path) -> None:
+def _build(project: Project, environment: Mapping[str, str], trivy_db: Path, advisories: Path) -> None:
     """Builds the small database with trivy-db and pushes it to quarantine."""
     work = project.state / "trivy-db"
     shutil.rmtree(work, ignore_errors=True)
@@ -145,7 +148,7 @@ def _build(project: Project, environment: Mapping[str, str], advisories: Path) -
         target = reviewed / year / month / path.stem / path.name
         target.parent.mkdir(parents=True)
         shutil.copyfile(path, target)
-    build = ["trivy-db", "build", "--cache-dir", str(cache), "--output-dir", str(output), "--only-update", "ghsa"]
+    build = [str(trivy_db), "build", "--cache-dir", str(cache), "--output-dir", str(output), "--only-update", "ghsa"]
     _must([*build, "--update-interval", "24h"], work, environment)
     with tarfile.open(work / "db.tar.gz", "w:gz") as archive:
         for name in ("trivy.db", "metadata.json"):
@@ -159,7 +162,7 @@ def _build(project: Project, environment: Mapping[str, str], advisories: Path) -
 def _must(argv: list[str], folder: Path, environment: Mapping[str, str]) -> None:
     problem = _run(argv, folder, environment, 120)
     if problem is not None:
-        raise ToolchainError(f"vulnerability database: {argv[0]} {argv[1]} failed: {problem}")
+        raise ToolchainError(f"vulnerability database: {Path(argv[0]).name} {argv[1]} failed: {problem}")
 
 
 def _run(argv: list[str], folder: Path, environment: Mapping[str, str], seconds: float) -> str | None:

@@ -141,7 +141,9 @@ def prepared_environment(
     ahead = [str(folder) for folder in (*tools, project.root / ".venv" / "bin")]
     rest = [folder for folder in environ.get("PATH", os.defpath).split(os.pathsep) if folder and folder not in ahead]
     behind = [folder for folder in ("/usr/sbin", "/sbin") if folder not in rest]
-    return {**environ, "PATH": os.pathsep.join([*ahead, *rest, *behind]), **project_variables(project)}
+    # Pulumi would prefer a passphrase of the user's other stacks to the file of this checkout.
+    kept = {name: value for name, value in environ.items() if name != "PULUMI_CONFIG_PASSPHRASE"}
+    return {**kept, "PATH": os.pathsep.join([*ahead, *rest, *behind]), **project_variables(project)}
 
 
 def project_variables(project: Project) -> dict[str, str]:

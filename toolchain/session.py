@@ -25,12 +25,24 @@ class Session:
     Attributes:
         project: the checkout.
         environment: the prepared environment.
+        python: the interpreter of the project's virtual environment.
         progress: where progress is written.
     """
 
     project: Project
     environment: dict[str, str]
+    python: Path
     progress: Progress
+
+    def tool(self, name: str) -> Path:
+        """Makes sure of a tool that is only needed at times, such as trivy-db, and returns its program.
+
+        Raises:
+            ToolchainError: it cannot be had.
+        """
+        from toolchain.tools import ensure_tool
+
+        return ensure_tool(self.project.root, name, report=self.progress)
 
     def report(self, text: str) -> None:
         """Writes one line of progress."""
@@ -54,7 +66,7 @@ def open_session(root: Path, *, consent: bool = False) -> Session:
     tools = ensure_tools(project.root, consent=consent, report=progress)
     create_folders(project)
     link_plugins(project, tools.plugins)
-    return Session(project, prepared_environment(project, tools.path), progress)
+    return Session(project, prepared_environment(project, tools.path), tools.python, progress)
 
 
 def provide(session: Session, stack: str) -> None:
@@ -68,8 +80,8 @@ def provide(session: Session, stack: str) -> None:
     if made:
         report(f"keys: made {', '.join(made)} in {project.keys}")
     start_services(project, environment, report, platforms(project, stack))
-    ensure_database(project, environment, report)
-    ensure_base_lock(project, environment, report)
+    ensure_database(project, environment, report, session.tool)
+    ensure_base_lock(project, environment, report, session.tool)
 
 
 def platforms(project: Project, stack: str) -> list[str]:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from toolchain.bases import ensure_base_lock
+from toolchain.cleaning import clean as remove_everything
 from toolchain.environment import Project, shell_exports
+from toolchain.keys import ensure_keys
 from toolchain.services.fleet import running_services, stop_services
-from toolchain.session import open_session, provide
+from toolchain.session import Session, open_session, provide
+from toolchain.stack import Stack, foreground, urls
+from toolchain.status import print_status
+
+Verb = Callable[[Path, argparse.Namespace], int]
 
 
 def ensure(root: Path, options: argparse.Namespace) -> int:
@@ -24,10 +33,47 @@ def services(root: Path, options: argparse.Namespace) -> int:
     return 0
 
 
+def up(root: Path, options: argparse.Namespace) -> int:
+    """Brings the stack up, and prints where its services answer."""
+    session, stack = _prepared(root, options, recovering=True)
+    code = _pulumi(session, stack, "up", ["--yes", *options.arguments])
+    if code == 0:
+        for url in urls(stack.outputs()):
+            print(url)
+    return code
+
+
+def preview(root: Path, options: argparse.Namespace) -> int:
+    """Shows what ``up`` would change."""
+    session, stack = _prepared(root, options, recovering=False)
+    return _pulumi(session, stack, "preview", options.arguments)
+
+
+def destroy(root: Path, options: argparse.Namespace) -> int:
+    """Takes the stack's resources down; the stack itself and its history stay."""
+    session, stack = _prepared(root, options, recovering=True)
+    return _pulumi(session, stack, "destroy", ["--yes", *options.arguments])
+
+
+def shell(root: Path, options: argparse.Namespace) -> int:
+    """Opens a shell in which plain `pulumi` means this checkout's stack."""
+    session, _ = _prepared(root, options, recovering=False)
+    session.report(f"a prepared shell for stack {options.stack}: `pulumi preview`, `pulumi up`, `exit` to leave")
+    program = session.environment.get("SHELL") or "/bin/sh"
+    return foreground([program, *options.arguments], root, session.environment)
+
+
 def env(root: Path, options: argparse.Namespace) -> int:
     """Prints the prepared environment for ``eval``."""
     session = open_session(root, consent=options.consent)
+    ensure_keys(session.project, session.environment)
     sys.stdout.write(shell_exports(session.project, session.environment))
+    return 0
+
+
+def status(root: Path, _options: argparse.Namespace) -> int:
+    """Lists services and stacks."""
+    print_status(Project.at(root), os.environ)
     return 0
 
 
@@ -36,13 +82,87 @@ def down(root: Path, _options: argparse.Namespace) -> int:
     project = Project.at(root)
     if not running_services(project):
         print("no service of this checkout runs")
+        return 0
     stop_services(project, print)
     return 0
 
 
-VERBS: dict[str, Callable[[Path, argparse.Namespace], int]] = {
-    "ensure": ensure,
-    "services": services,
-    "env": env,
+def clean(root: Path, options: argparse.Namespace) -> int:
+    """Removes everything that the toolchain made in the checkout."""
+    remove_everything(Project.at(root), print, cache=options.cache)
+    return 0
+
+
+def test(root: Path, options: argparse.Namespace) -> int:
+    """Runs the checks and tests."""
+    from toolchain.testing import run_checks
+
+    session = open_session(root, consent=options.consent)
+    return run_checks(root, session.python, session.environment, session.report)
+
+
+def bench(root: Path, options: argparse.Namespace) -> int:
+    """Runs the benchmarks."""
+    session = open_session(root, consent=options.consent)
+    provide(session, options.stack)
+    return foreground([str(session.python), "-m", "benchmarks", *options.arguments], root, session.environment)
+
+
+def lock_bases(root: Path, options: argparse.Namespace) -> int:
+    """Looks the base images up again; the next preview shows what moved."""
+    session = open_session(root, consent=options.consent)
+    provide(session, options.stack)
+    ensure_base_lock(session.project, session.environment, session.report, session.tool, refresh=True)
+    return 0
+
+
+def schema(root: Path, options: argparse.Namespace) -> int:
+    """Writes the JSON Schema of the stack files."""
+    session = open_session(root, consent=options.consent)
+    target = root / "stacks" / "schema.json"
+    partial = session.project.run / "schema.json"
+    with partial.open("wb") as file:
+        code = foreground([str(session.python), "-m", "settings"], root, session.environment, output=file)
+    if code == 0:
+        shutil.move(partial, target)
+        session.report(f"wrote {target.relative_to(root)}")
+    return code
+
+
+def _prepared(root: Path, options: argparse.Namespace, *, recovering: bool) -> tuple[Session, Stack]:
+    """Everything that `pulumi` needs for the stack, and the stack, selected."""
+    stack = Stack(Project.at(root), options.stack)
+    stack.refuse_missing_file()
+    session = open_session(root, consent=options.consent)
+    provide(session, stack.name)
+    stack.ensure(session.environment)
+    if recovering:
+        # Only now: what runs pulumi and speaks HTTP need not be loaded by verbs that do neither.
+        from toolchain.recovery import recover
+
+        recover(stack, session.environment, session.report)
+    stack.select(session.environment)
+    return session, stack
+
+
+def _pulumi(session: Session, stack: Stack, verb: str, arguments: list[str]) -> int:
+    argv = ["pulumi", verb, "--stack", stack.name, "--config-file", str(stack.configuration()), *arguments]
+    return foreground(argv, session.project.root, session.environment)
+
+
+VERBS: dict[str, Verb] = {
+    "bench": bench,
+    "clean": clean,
+    "destroy": destroy,
     "down": down,
+    "ensure": ensure,
+    "env": env,
+    "lock-bases": lock_bases,
+    "preview": preview,
+    "schema": schema,
+    "services": services,
+    "shell": shell,
+    "status": status,
+    "test": test,
+    "up": up,
 }

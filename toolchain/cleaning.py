@@ -1,0 +1,84 @@
+"""What ``make clean`` removes, and when it refuses."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from toolchain.environment import Project
+from toolchain.errors import ToolchainError
+from toolchain.services.buildkit import socket_path
+from toolchain.services.fleet import stop_services
+from toolchain.services.process import PROC
+from toolchain.services.service import Report
+from toolchain.stack import stacks
+from toolchain.store import cache_folder
+
+
+def clean(project: Project, report: Report, *, cache: bool) -> None:
+    """Ends the services and removes ``.slipway`` and ``.venv``.
+
+    Args:
+        project: the checkout.
+        report: takes a line for each thing that was removed.
+        cache: also remove the user's tool cache, which all checkouts share.
+
+    Raises:
+        ToolchainError: a stack still has resources, or a service had to be left running.
+    """
+    refuse_while_deployed(project)
+    left = stop_services(project, report)
+    if left:
+        # Its record is the only thing that tells later that it is ours.
+        names = ", ".join(f"{record.name} (pid {record.pid})" for record in left)
+        raise ToolchainError(f"clean: still running: {names}: nothing was removed; see above why, then try again")
+    socket = socket_path(project.run, "buildkitd.sock")
+    if socket.parent != project.run:
+        shutil.rmtree(socket.parent, ignore_errors=True)
+    folders = [project.state, project.root / ".venv", *([cache_folder()] if cache else [])]
+    for folder in folders:
+        if folder.exists():
+            _unmount_below(folder)
+            _remove(folder)
+            report(f"clean: removed {folder}")
+
+
+def refuse_while_deployed(project: Project) -> None:
+    """Refuses where a stack of the checkout's backend holds resources.
+
+    Raises:
+        ToolchainError: with each such stack and how to take it down.
+    """
+    lines = []
+    for name, deployment in stacks(project).items():
+        count = len(deployment.get("resources") or [])
+        if count:
+            short = name.rpartition("/")[2]
+            lines.append(
+                f"clean: stack {short} still has {count} resources, and its state would be lost: "
+                f"run `make destroy STACK={short}` (or `pulumi destroy -s {short}` in `make shell`) first"
+            )
+    if lines:
+        raise ToolchainError("\n".join(lines))
+
+
+def _unmount_below(folder: Path) -> None:
+    """Takes down what is mounted below ``folder``: a killed build may leave mounts of its steps behind."""
+    mounts = [line.split()[4].encode().decode("unicode_escape") for line in _mounts()]
+    for mount in sorted((path for path in mounts if Path(path).is_relative_to(folder)), key=len, reverse=True):
+        result = subprocess.run(["umount", mount], capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise ToolchainError(f"clean: {mount} is mounted and in use ({result.stderr.strip()}): unmount it first")
+
+
+def _mounts() -> list[str]:
+    return (PROC / "self" / "mountinfo").read_text(encoding="utf-8").splitlines()
+
+
+def _remove(folder: Path) -> None:
+    # Go's module cache is made of read-only folders, which only root removes without more ado.
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_dir() and not path.is_symlink() and not path.stat().st_mode & 0o200:
+            path.chmod(0o700)
+    shutil.rmtree(folder)

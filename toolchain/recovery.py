@@ -1,0 +1,274 @@
+"""Takes up what a killed `pulumi` left behind: its lock, its pending creates, a container that no state holds.
+
+Only what is provably ours and dead is touched: a lock whose host and user are ours and whose process is gone, and
+containers and networks whose labels carry this stack and the URN of a resource that the killed run was creating.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import socket
+import subprocess
+import time
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from toolchain.errors import ToolchainError
+from toolchain.keys import write_private
+from toolchain.services.engine import docker_host
+from toolchain.services.probe import UnixConnection
+from toolchain.services.process import PROC, command_line, start_moment
+from toolchain.services.service import Report
+from toolchain.stack import Stack
+
+STACK_LABEL = "io.slipway.stack"
+URN_LABEL = "io.slipway.urn"
+SLACK = 2.0
+"""Seconds by which the clocks of a lock, a process and a container may disagree; /proc counts the boot in seconds."""
+ORPHAN_SECONDS = 20.0
+"""Seconds that plugins of a killed run get to notice that their engine is gone."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """One lock of Pulumi's file backend, in the format of its ``backend/diy/lock.go``.
+
+    Attributes:
+        path: the file.
+        pid: process id of the holder.
+        username: login name of who ran it.
+        hostname: the machine that it runs on.
+        taken: when the lock was taken, in seconds since 1970.
+    """
+
+    path: Path
+    pid: int
+    username: str
+    hostname: str
+    taken: float
+
+    @classmethod
+    def read(cls, path: Path) -> Lock:
+        """Reads the lock at ``path``.
+
+        Raises:
+            ToolchainError: the file is not such a lock.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            # Go writes nanoseconds; Python's parser takes six digits of a fraction.
+            taken = datetime.fromisoformat(content["timestamp"]).timestamp()
+            return cls(path, int(content["pid"]), str(content["username"]), str(content["hostname"]), taken)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ToolchainError(
+                f"{path} is not a lock that can be read ({error}): make sure that no `pulumi` runs, then remove it"
+            ) from error
+
+    @property
+    def ours(self) -> bool:
+        """Whether it was taken on this machine by this user."""
+        return self.hostname == socket.gethostname() and self.username == pwd.getpwuid(os.getuid()).pw_name
+
+    @property
+    def held(self) -> bool:
+        """Whether its process runs; one that started after the lock was taken merely got the same id."""
+        started = start_moment(self.pid)
+        return started is not None and started <= self.taken + SLACK
+
+    def __str__(self) -> str:
+        """The holder, for a message."""
+        since = datetime.fromtimestamp(self.taken).astimezone().isoformat(" ", "seconds")
+        return f"{self.username}@{self.hostname}, process {self.pid}, since {since}"
+
+
+def recover(stack: Stack, environment: Mapping[str, str], report: Report) -> None:
+    """Makes ``stack`` ready for the next ``pulumi up``; does nothing where the last run ended by itself.
+
+    Raises:
+        ToolchainError: somebody holds the stack, or Pulumi refuses the mended state.
+    """
+    released = release_locks(stack, report)
+    if released:
+        _wait_for_orphans(stack.project.pulumi_home, report)
+    pending = drop_pending_creates(stack, environment, report)
+    since = min((lock.taken for lock in released), default=None)
+    if pending or since is not None:
+        remove_untracked(stack, pending, since, environment, report)
+
+
+def release_locks(stack: Stack, report: Report) -> list[Lock]:
+    """Removes the locks of ``stack`` whose process is ours and dead, and returns them.
+
+    Raises:
+        ToolchainError: a lock is held, or belongs to another machine or user.
+    """
+    locks = [Lock.read(path) for path in sorted(stack.lock_folder.glob("*.json"))]
+    for lock in locks:
+        if lock.ours and not lock.held:
+            continue
+        advice = (
+            "wait until it ends"
+            if lock.ours
+            else f"ask them whether it still runs; only if it does not: `pulumi cancel -s {stack.name}`"
+        )
+        raise ToolchainError(f"stack {stack.name}: locked by {lock}: {advice}")
+    for lock in locks:
+        lock.path.unlink(missing_ok=True)
+        # The backend keeps the attributes of each of its files beside it.
+        lock.path.with_name(lock.path.name + ".attrs").unlink(missing_ok=True)
+        report(f"recovery: released the lock of a run that was killed ({lock})")
+    return locks
+
+
+def drop_pending_creates(stack: Stack, environment: Mapping[str, str], report: Report) -> list[str]:
+    """Takes operations of the kind ``creating`` out of the state, and returns the URNs of their resources.
+
+    Operations of other kinds are named and left to Pulumi, which deals with them at the next run.
+
+    Raises:
+        ToolchainError: Pulumi does not give or take the state.
+    """
+    if not stack.state().get("pending_operations"):
+        return []
+    exported = json.loads(_pulumi(["stack", "export", "--stack", stack.name], stack, environment))
+    operations: list[dict[str, Any]] = exported["deployment"].get("pending_operations") or []
+    creating = [operation for operation in operations if operation["type"] == "creating"]
+    others = [operation for operation in operations if operation["type"] != "creating"]
+    for operation in others:
+        report(f"recovery: left to pulumi: {operation['type']} of {operation['resource']['urn']} was interrupted")
+    if not creating:
+        return []
+    exported["deployment"]["pending_operations"] = others
+    mended = stack.project.run / f"{stack.name}-mended.json"
+    write_private(mended, json.dumps(exported))
+    try:
+        _pulumi(["stack", "import", "--stack", stack.name, "--file", str(mended)], stack, environment)
+    finally:
+        mended.unlink()
+    urns = [str(operation["resource"]["urn"]) for operation in creating]
+    for urn in urns:
+        report(f"recovery: cleared the pending create of {urn}")
+    return urns
+
+
+def remove_untracked(
+    stack: Stack, pending: list[str], since: float | None, environment: Mapping[str, str], report: Report
+) -> None:
+    """Removes containers, then networks, that the killed run made and that no state holds; ``up`` makes them again.
+
+    Each must carry the label of this stack and a URN label, must not be held by the state, and must be a pending
+    create or younger than the lock of the killed run. Without one of these it is left alone.
+
+    Args:
+        stack: the stack.
+        pending: URNs of the pending creates.
+        since: when the killed run took its lock, seconds since 1970; None where it left none.
+        environment: says which Docker Engine.
+        report: takes a line for each that was removed.
+    """
+    host = docker_host(environment)
+    if not host.startswith("unix://"):
+        report(f"recovery: {host} is not searched for containers that the killed run left behind")
+        return
+    engine = _Engine(host.removeprefix("unix://"))
+    state = stack.state_text()
+    for kind, listing in (("containers", "/containers/json?all=1&"), ("networks", "/networks?")):
+        for item in engine.list(listing, stack.qualified_name):
+            urn = (item.get("Labels") or {}).get(URN_LABEL)
+            if not urn or item["Id"] in state:
+                continue
+            young = since is not None and _created(item["Created"]) >= since - SLACK
+            if urn in pending or young:
+                engine.remove(kind, item["Id"])
+                report(f"recovery: removed the untracked {kind[:-1]} {item['Id'][:12]} of {urn}")
+
+
+class _Engine:
+    """The few calls of the Docker Engine's API that recovery needs."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def list(self, listing: str, stack: str) -> list[dict[str, Any]]:
+        """Returns what carries the label of ``stack``."""
+        filters = urllib.parse.quote(json.dumps({"label": [f"{STACK_LABEL}={stack}"]}))
+        items: list[dict[str, Any]] = json.loads(self._call("GET", f"{listing}filters={filters}"))
+        return items
+
+    def remove(self, kind: str, identity: str) -> None:
+        """Removes one container, running or not, or one network."""
+        self._call("DELETE", f"/{kind}/{identity}" + ("?force=true" if kind == "containers" else ""))
+
+    def _call(self, method: str, path: str) -> bytes:
+        connection = UnixConnection(self._path, timeout=60.0)
+        try:
+            connection.request(method, path)
+            response = connection.getresponse()
+            body = response.read()
+        except OSError as error:
+            raise ToolchainError(f"recovery: the Docker Engine at {self._path} does not answer ({error})") from error
+        finally:
+            connection.close()
+        if response.status >= 400 and response.status != 404:
+            raise ToolchainError(
+                f"recovery: the Docker Engine refused {method} {path}: {body.decode(errors='replace')}"
+            )
+        return body if response.status < 400 else b"[]"
+
+
+def _created(value: object) -> float:
+    """Returns the moment of creation in seconds since 1970: containers tell a number, networks an ISO 8601 text."""
+    return float(value) if isinstance(value, int) else datetime.fromisoformat(str(value)).timestamp()
+
+
+def _pulumi(arguments: list[str], stack: Stack, environment: Mapping[str, str]) -> str:
+    result = subprocess.run(
+        ["pulumi", *arguments, "--non-interactive"],
+        cwd=stack.project.root,
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise ToolchainError(f"recovery: pulumi {' '.join(arguments[:2])} failed: {result.stderr.strip()[-800:]}")
+    return result.stdout
+
+
+def _wait_for_orphans(
+    home: Path, report: Report, seconds: float = ORPHAN_SECONDS, clock: Callable[[], float] = time.monotonic
+) -> None:
+    """Waits until the plugins of the killed run have ended: what they still create would be missed."""
+    deadline = clock() + seconds
+    orphans = _orphans(home)
+    while orphans and clock() < deadline:
+        time.sleep(0.2)
+        orphans = _orphans(home)
+    for pid in orphans:
+        report(f"recovery: process {pid} ({command_line(pid)}) of the killed run still runs; end it if it does not end")
+
+
+def _orphans(home: Path) -> list[int]:
+    """Returns the plugins that run with this checkout's PULUMI_HOME and whose parent is no ``pulumi``."""
+    wanted = f"PULUMI_HOME={home}".encode()
+    found = []
+    for folder in PROC.iterdir():
+        try:
+            if not folder.name.isdecimal() or wanted not in (folder / "environ").read_bytes().split(b"\0"):
+                continue
+            program = command_line(int(folder.name)).partition(" ")[0].rpartition("/")[2]
+            if not program.startswith(("pulumi-resource-", "pulumi-language-")):
+                continue
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if (PROC / parent / "comm").read_text().strip() != "pulumi":
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found

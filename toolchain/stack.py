@@ -1,0 +1,229 @@
+"""One Pulumi stack in the checkout's file backend, and how `pulumi` is run on it."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from toolchain.environment import QUARANTINE_PORT, REGISTRY_PORT, Project
+from toolchain.errors import ToolchainError
+
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The stack ``name`` of the Pulumi project in ``project``."""
+
+    project: Project
+    name: str
+
+    def __post_init__(self) -> None:
+        """Refuses a name that Pulumi would refuse.
+
+        Raises:
+            ToolchainError: the name holds other characters than letters, digits, ``-``, ``_`` and ``.``.
+        """
+        if not NAME.fullmatch(self.name):
+            raise ToolchainError(f"STACK: not the name of a stack ({self.name}): write one such as dev")
+
+    @property
+    def pulumi_project(self) -> str:
+        """The project's name in Pulumi.yaml.
+
+        Raises:
+            ToolchainError: there is no Pulumi.yaml with a name.
+        """
+        path = self.project.root / "Pulumi.yaml"
+        try:
+            found = re.search(r"^name:\s*['\"]?([\w.-]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        except FileNotFoundError:
+            found = None
+        if found is None:
+            raise ToolchainError(f"{path}: no Pulumi project with a name: run this in the root of the checkout")
+        return found[1]
+
+    @property
+    def qualified_name(self) -> str:
+        """Organization, project and stack, as Pulumi names a stack in a file backend."""
+        return f"organization/{self.pulumi_project}/{self.name}"
+
+    @property
+    def file(self) -> Path:
+        """The configuration that is checked in."""
+        return self.project.root / "stacks" / f"Pulumi.{self.name}.yaml"
+
+    @property
+    def lock_folder(self) -> Path:
+        """Where the file backend keeps the locks of this stack."""
+        return self.project.backend / ".pulumi" / "locks" / self.qualified_name
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Where the file backend keeps the state; None where the stack does not exist."""
+        folder = self.project.backend / ".pulumi" / "stacks" / self.pulumi_project
+        for path in (folder / f"{self.name}.json", folder / f"{self.name}.json.gz"):
+            if path.exists():
+                return path
+        return None
+
+    def state_text(self) -> str:
+        """Returns the state as it is stored; empty where the stack does not exist."""
+        path = self.checkpoint
+        return "" if path is None else read_checkpoint(path)
+
+    def state(self) -> dict[str, Any]:
+        """Returns the latest deployment of the state; empty where there is none."""
+        return latest(self.state_text())
+
+    def refuse_missing_file(self) -> None:
+        """Refuses a stack that has no file.
+
+        Raises:
+            ToolchainError: with the stacks that have one.
+        """
+        if not self.file.exists():
+            paths = (self.project.root / "stacks").glob("Pulumi.*.yaml")
+            known = sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in paths)
+            raise ToolchainError(
+                f"STACK: {self.file.relative_to(self.project.root)} does not exist (stack {self.name}): "
+                f"write it, or use one of: {', '.join(known) or 'none yet'}"
+            )
+
+    def configuration(self) -> Path:
+        """Writes the copy of the stack's file that `pulumi` is given, and returns it.
+
+        Pulumi writes into the file that it is given; so the one that is checked in stays as it is. Where the ports of
+        the embedded registries were moved, the copy names the moved ones.
+
+        Raises:
+            ToolchainError: the stack has no file.
+        """
+        self.refuse_missing_file()
+        text = self.file.read_text(encoding="utf-8")
+        text = text.replace(f"localhost:{QUARANTINE_PORT}", self.project.quarantine)
+        text = text.replace(f"localhost:{REGISTRY_PORT}", self.project.registry)
+        copy = self.project.run / self.file.name
+        copy.write_text(text, encoding="utf-8")
+        return copy
+
+    def ensure(self, environment: Mapping[str, str]) -> bool:
+        """Creates the stack in the backend where it is missing, and returns whether it did.
+
+        `pulumi stack init` writes a salt beside the stack's file; it is run in a folder of its own, because the state
+        keeps the salt too.
+
+        Raises:
+            ToolchainError: Pulumi refuses.
+        """
+        if self.checkpoint is not None:
+            return False
+        folder = self.project.run / "init"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        shutil.copy(self.project.root / "Pulumi.yaml", folder)
+        _quiet(["stack", "init", self.name, "--no-select", "--non-interactive"], folder, environment)
+        shutil.rmtree(folder)
+        return True
+
+    def select(self, environment: Mapping[str, str]) -> None:
+        """Makes it the one that plain `pulumi` means in a prepared shell.
+
+        Raises:
+            ToolchainError: Pulumi refuses.
+        """
+        _quiet(["stack", "select", self.name, "--non-interactive"], self.project.root, environment)
+
+    def outputs(self) -> dict[str, Any]:
+        """Returns the outputs that the last deployment registered; secret ones as Pulumi stores them, encrypted."""
+        for resource in self.state().get("resources") or []:
+            if resource["type"] == "pulumi:pulumi:Stack":
+                outputs: dict[str, Any] = resource.get("outputs") or {}
+                return outputs
+        return {}
+
+
+def read_checkpoint(path: Path) -> str:
+    """Returns the text of a stored state, compressed or not."""
+    return gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text(encoding="utf-8")
+
+
+def latest(checkpoint: str) -> dict[str, Any]:
+    """Returns the latest deployment in the text of a stored state; empty where there is none."""
+    if not checkpoint:
+        return {}
+    deployment: dict[str, Any] = json.loads(checkpoint).get("checkpoint", {}).get("latest") or {}
+    return deployment
+
+
+def stacks(project: Project) -> dict[str, dict[str, Any]]:
+    """Returns the latest deployment of every stack in the checkout's backend, by PROJECT/STACK."""
+    root = project.backend / ".pulumi" / "stacks"
+    paths = [path for pattern in ("*.json", "*.json.gz") for path in sorted(root.rglob(pattern))]
+    return {
+        str(path.relative_to(root)).removesuffix(".gz").removesuffix(".json"): latest(read_checkpoint(path))
+        for path in paths
+    }
+
+
+def urls(outputs: object) -> list[str]:
+    """Returns the http addresses under keys named ``url``, wherever they are among the outputs, in order."""
+    if not isinstance(outputs, dict):
+        return []
+    found = []
+    for key, value in outputs.items():
+        if key == "url" and isinstance(value, str) and value.startswith("http"):
+            found.append(value)
+        else:
+            found += urls(value)
+    return found
+
+
+def foreground(argv: list[str], folder: Path, environment: Mapping[str, str], output: IO[bytes] | None = None) -> int:
+    """Runs a program on the caller's terminal and returns its exit code.
+
+    Ctrl-C reaches it by itself, and SIGTERM is handed on: it decides how to end, and this waits until it did.
+    Its standard output goes to the file ``output`` where one is given.
+    """
+    program = shutil.which(argv[0], path=environment.get("PATH"))
+    if program is None:
+        raise ToolchainError(f"{argv[0]} is not on PATH: run `python3 -m toolchain ensure`")
+    process = subprocess.Popen([program, *argv[1:]], cwd=folder, env=dict(environment), stdout=output)
+    previous = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    previous_term = signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number))
+    try:
+        code = process.wait()
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        signal.signal(signal.SIGTERM, previous_term)
+    return code if code >= 0 else 128 - code
+
+
+def _quiet(arguments: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+    program = shutil.which("pulumi", path=environment.get("PATH"))
+    if program is None:
+        raise ToolchainError("pulumi is not on PATH: run `python3 -m toolchain ensure`")
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        result = subprocess.run(
+            [program, *arguments],
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if result.returncode == 0:
+            return
+        raise ToolchainError(f"pulumi {' '.join(arguments[:3])} failed: {result.stderr.strip()[-800:]}")
+    raise ToolchainError(f"pulumi {' '.join(arguments[:3])}: not done after 120 s")
