@@ -4,12 +4,11 @@ import difflib
 import inspect
 import json
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pulumi
-from pulumi.errors import InputPropertiesError, InputPropertyErrorDetails
+from pulumi.errors import InputPropertiesError
 from pulumi.provider import ConstructResult
 from pulumi.provider.experimental.analyzer import Analyzer, ComponentDefinition
 from pulumi.provider.experimental.component import ComponentProvider
@@ -48,6 +47,8 @@ COMPONENTS: tuple[type[pulumi.ComponentResource], ...] = (
     HardenedContainer,
 )
 """What is served, in the order in which an artifact travels."""
+_MAY_HOLD_SECRETS = frozenset({"environment", "arguments", "secrets", "password"})
+"""Fields in which somebody may have put a secret, which no message may repeat."""
 
 
 class SlipwayProvider(ComponentProvider):
@@ -83,10 +84,12 @@ class SlipwayProvider(ComponentProvider):
 def _told(name: str, error: Exception, model: type[BaseModel]) -> Exception:
     """What the engine shows without a traceback, if the error is one for a person; the error itself if it is a bug."""
     if isinstance(error, ValidationError) and error.title == model.__name__:
-        mistakes = list(_mistakes(error, model))
-        return InputPropertiesError(f"{len(mistakes)} mistake(s) in the inputs of {name}", mistakes)
+        lines = [_mistake(entry, model) for entry in error.errors()]
+        told = "\n".join([f"{len(lines)} mistake(s) in the inputs of {name}:", *(f"  {line}" for line in lines)])
+        # Not as the engine's property errors: it shows the whole value of each, and there may be a secret in it.
+        return InputPropertiesError(told, [])
     if isinstance(error, pulumi.RunError | pulumi.ConfigMissingError | OSError | ValueError):
-        return InputPropertiesError(f"{name}: {error}")
+        return InputPropertiesError(f"{name}: {error}", [])  # the SDK fails on a message without a list
     return error
 
 
@@ -140,9 +143,11 @@ def _describe(properties: dict[str, Any], texts: dict[str, str]) -> None:
         properties[name]["description"] = text
 
 
-def _mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[InputPropertyErrorDetails]:
-    for entry in error.errors():
-        yield {"property_path": property_path(entry["loc"], model), "reason": _reason(entry, model)}
+def _mistake(entry: ErrorDetails, model: type[BaseModel]) -> str:
+    """One mistake: the property, what is wrong, the value unless it may be a secret in the wrong place."""
+    seen, line = entry["input"], f"{property_path(entry['loc'], model)}: {_reason(entry, model)}"
+    known = isinstance(seen, str | int | float) and entry["type"] not in ("extra_forbidden", "value_error")
+    return f"{line} ({seen!r})" if known and not _MAY_HOLD_SECRETS & set(entry["loc"]) else line
 
 
 def _reason(entry: ErrorDetails, model: type[BaseModel]) -> str:
