@@ -20,7 +20,10 @@ _SEMVER = re.compile(
     r"(?P<major>0|[1-9][0-9]*)\.(?P<minor>0|[1-9][0-9]*)\.(?P<patch>0|[1-9][0-9]*)"
     r"(?:-(?P<pre>(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*))?"
 )
+_LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?")
 _REPOSITORY_LENGTH = 255
+_VERSION_LENGTH = 98
+"""What a tag's 128 characters leave when a channel of 16 and 12 digits follow."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,7 @@ class Repository:
     @property
     def is_loopback(self) -> bool:
         """Whether the registry is on this machine's loopback, where tools speak plain HTTP by default."""
-        host = self.registry.rsplit(":", 1)[0] if not self.registry.startswith("[") else self.registry.split("]")[0]
-        return host == "localhost" or host.startswith("127.") or host == "[::1"
+        return bool(_LOOPBACK.fullmatch(self.registry))
 
     def at(self, digest: "Digest") -> "ImageReference":
         """The artifact with this digest in this repository."""
@@ -178,6 +180,8 @@ class Version:
     def __post_init__(self) -> None:
         if not _SEMVER.fullmatch(self.value):
             raise ValueError(f"{self.value!r} is not a semantic version: write MAJOR.MINOR.PATCH, such as 1.4.0")
+        if len(self.value) > _VERSION_LENGTH:
+            raise ValueError(f"{self.value!r} is too long for a tag: write at most {_VERSION_LENGTH} characters")
 
     @property
     def is_prerelease(self) -> bool:
