@@ -1,0 +1,44 @@
+"""What all tests share: how many examples a property gets, and a quiet event loop."""
+
+from __future__ import annotations
+
+import logging
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "slipway",
+    deadline=None,  # a busy machine is no failure
+    derandomize=True,  # the same examples in every run: what is green here is green there
+    database=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("slipway")
+# What a gate stopped leaves futures behind that nobody awaits; asyncio would report each of them.
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+ToolMaker = Callable[[str, str], Path]
+
+
+@pytest.fixture(name="tool")
+def tools_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToolMaker:
+    """Makes a shell script stand for a tool, the only one of its name on PATH.
+
+    The script's calls are appended to `TOOL.calls` beside it, one line each, and what it reads to `TOOL.stdin`.
+    """
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def make(name: str, script: str) -> Path:
+        path = folder / name
+        path.write_text(f'#!/bin/sh\necho "$*" >>"$0.calls"\n{script}\n', encoding="utf-8")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return path
+
+    return make
