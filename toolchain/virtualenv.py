@@ -1,0 +1,108 @@
+"""The project's ``.venv``: exactly what requirements.lock says, and what Pulumi's uv toolchain expects of it."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from toolchain.errors import ToolchainError
+from toolchain.gobuild import last_lines
+from toolchain.progress import Progress
+from toolchain.store import is_program, locked_file
+
+VENV = ".venv"
+LOCK = "requirements.lock"
+PROJECT = "pyproject.toml"
+UV_LOCK = "uv.lock"
+_STAMP = "slipway.stamp"
+
+
+def stamp_file(project: Path) -> Path:
+    """Returns the file in the virtual environment that says from which lock it was made."""
+    return project / VENV / _STAMP
+
+
+def python_of(project: Path) -> Path:
+    """Returns the interpreter of the project's virtual environment."""
+    return project / VENV / "bin" / "python"
+
+
+def is_current(project: Path) -> bool:
+    """Tells whether ``.venv`` was made from the lock as it is now, by this Python, and uv.lock is there."""
+    if not is_program(python_of(project)) or not (project / UV_LOCK).is_file():
+        return False
+    stamp = stamp_file(project)
+    return stamp.is_file() and stamp.read_text() == _digest(project)
+
+
+def ensure_virtualenv(project: Path, uv: Path, report: Progress, log: Path) -> None:
+    """Makes ``.venv`` hold what requirements.lock says, where it does not yet.
+
+    Also writes uv.lock, which ``uv sync`` (run by Pulumi before each program) would otherwise resolve from the network.
+
+    Raises:
+        ToolchainError: a file of the project is missing, or uv failed; the message has its last lines.
+    """
+    for name in (LOCK, PROJECT):
+        if not (project / name).is_file():
+            raise ToolchainError(f"{project / name} is missing: run the command in a whole checkout of the project")
+    if is_current(project):
+        return
+    state = project / ".slipway"
+    state.mkdir(exist_ok=True)
+    with locked_file(state / "venv.lock"):
+        if is_current(project):
+            return
+        with report.step("Python packages", f"installing {LOCK} into {VENV}") as step:
+            step.result = f"installed {LOCK} into {VENV}"
+            _install(project, uv, log)
+
+
+def _install(project: Path, uv: Path, log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("")
+    stamp_file(project).unlink(missing_ok=True)
+    python = python_of(project)
+    if not _runs(python):
+        _uv(uv, ["venv", "--clear", "--python", sys.executable, VENV], project, log)
+    _uv(uv, ["pip", "sync", "--require-hashes", "--python", str(python), LOCK], project, log)
+    _uv(uv, ["lock"], project, log)
+    stamp_file(project).write_text(_digest(project))
+
+
+def _runs(python: Path) -> bool:
+    """Tells whether ``python`` runs and is of the version that runs this."""
+    try:
+        ask = [str(python), "-c", "import sys; print(sys.version_info[:2])"]
+        result = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return result.stdout.strip() == str(sys.version_info[:2])
+
+
+def _uv(uv: Path, arguments: list[str], project: Path, log: Path, environ: Mapping[str, str] = os.environ) -> None:
+    # The machine's own Python is used; uv is not to fetch one. An active environment is not the project's.
+    kept = {name: value for name, value in environ.items() if name not in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")}
+    environment = {**kept, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
+    with log.open("a") as output:
+        output.write(f"$ uv {' '.join(arguments)}\n")
+        output.flush()
+        result = subprocess.run(
+            [uv, *arguments], cwd=project, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+            stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+    if result.returncode != 0:
+        raise ToolchainError(
+            f"Python packages: `uv {' '.join(arguments)}` failed; its last lines:\n{last_lines(log)}\n"
+            f"The whole log: {log}\nWhat to do: check that the Python package index can be reached (UV_DEFAULT_INDEX "
+            f"names your company's own), then run the command again."
+        )
+
+
+def _digest(project: Path) -> str:
+    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+    for name in (LOCK, PROJECT):
+        digest.update((project / name).read_bytes())
+    return digest.hexdigest()
