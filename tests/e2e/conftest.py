@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e.oci import RegistryClient
+
 SOURCE = Path(__file__).resolve().parents[2]
 _PREPARED = ("PULUMI_", "BUILDX_", "SLIPWAY_", "VIRTUAL_ENV", "DOCKER_CONFIG")
 """Variables of a prepared shell, which must not leak into the checkout under test."""
@@ -113,6 +115,27 @@ class Checkout:
         found: list[dict[str, Any]] = json.loads(self.run("docker", "inspect", container).stdout)
         return found[0]
 
+    @property
+    def quarantine(self) -> RegistryClient:
+        """The quarantine registry, from outside."""
+        return RegistryClient(f"localhost:{self.environment['SLIPWAY_QUARANTINE_PORT']}")
+
+    @property
+    def private(self) -> RegistryClient:
+        """The private registry, from outside."""
+        return RegistryClient(
+            f"localhost:{self.environment['SLIPWAY_REGISTRY_PORT']}",
+            self.root / ".slipway" / "services" / "registry" / "ca.crt",
+            ("slipway", self.key("registry.password")),
+        )
+
+    def copy_sample(self, name: str) -> str:
+        """Commit a copy of the sample's folder, for a test that edits it; returns its path, for `build.context`."""
+        context = f"examples/{name}"
+        shutil.copytree(self.root / "examples" / "driftwood-web", self.root / context)
+        commit(self.root, f"add {name}", context)
+        return context
+
     def key(self, name: str) -> str:
         """The content of one of the checkout's generated secrets."""
         return (self.root / ".slipway" / "keys" / name).read_text().strip()
@@ -147,10 +170,10 @@ def clone(root: Path) -> None:
     commit(root, "state of the working tree")
 
 
-def commit(root: Path, message: str) -> None:
-    """Commit everything in a clone, under a name of its own."""
+def commit(root: Path, message: str, path: str = ".") -> None:
+    """Commit everything in a clone, or below one path, under a name of its own."""
     identity = ["-c", "user.name=Driftwood", "-c", "user.email=driftwood@example.invalid"]
-    subprocess.run(["git", "add", "--all"], cwd=root, check=True)
+    subprocess.run(["git", "add", "--all", "--", path], cwd=root, check=True)
     subprocess.run(["git", *identity, "commit", "--quiet", "--allow-empty", "-m", message], cwd=root, check=True)
 
 
