@@ -123,6 +123,8 @@ def provenance_arguments(args: ImageArgs, commit: tuple[str, int]) -> dict[str, 
     revision, epoch = commit
     created = datetime.fromtimestamp(epoch, UTC).isoformat().replace("+00:00", "Z")
     known = {"VERSION": args.version, "REVISION": revision, "CREATED": created, "SOURCE_DATE_EPOCH": str(epoch)}
+    if len(args.platforms) == 1:
+        known["BUILDKIT_MULTI_PLATFORM"] = "1"  # else BuildKit makes no index of a single platform
     return known | ({"SOURCE": args.source} if args.source else {})
 
 
