@@ -2,11 +2,17 @@
 
 import fcntl
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from steps.tool import StepError, ToolError, elapsed, run_tool, say
+
+
+def cache_of(folder: Path, repository: str | None) -> Path:
+    """trivy's cache folder for one source: trivy itself would go on with the database of the source before."""
+    return folder / (re.sub(r"[^A-Za-z0-9.]+", "-", repository) if repository else "official")
 
 
 def ensure_database(cache: Path, repository: str | None, maximum_age: float) -> dict[str, Any]:

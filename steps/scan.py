@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from components.artifact import ImageReference, Platform
-from steps.database import ensure_database
+from steps.database import cache_of, ensure_database
 from steps.tool import StepError, ToolError, elapsed, read_secrets, registry_credentials, run_step, run_tool, say
 
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
@@ -162,7 +162,7 @@ def main() -> dict[str, Any]:
     parser.add_argument("--fail-on", required=True, help="severities, separated by commas")
     parser.add_argument("--ignore", default="[]", help='JSON list of {"id", "reason", "expires"}')
     parser.add_argument("--reports", required=True, type=Path)
-    parser.add_argument("--cache", required=True, type=Path)
+    parser.add_argument("--cache", required=True, type=Path, help="folder with a database of each source")
     parser.add_argument(
         "--database", help="OCI artifact of the vulnerability database; trivy's own default if left out"
     )
@@ -170,10 +170,11 @@ def main() -> dict[str, Any]:
     parser.add_argument("--username")
     request = parser.parse_args()
     secrets = read_secrets() | ({"username": request.username} if request.username else {})
-    database = ensure_database(request.cache, request.database, request.database_age)
+    cache = cache_of(request.cache, request.database)
+    database = ensure_database(cache, request.database, request.database_age)
     ignore = json.loads(request.ignore)
     platforms, fail_on = request.platform, request.fail_on.split(",")
-    wanted = ScanRequest(request.reference, platforms, fail_on, ignore, request.reports, request.cache)
+    wanted = ScanRequest(request.reference, platforms, fail_on, ignore, request.reports, cache)
     return scan(wanted, database, secrets)
 
 
