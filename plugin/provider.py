@@ -58,13 +58,13 @@ class SlipwayProvider(ComponentProvider):
     """
 
     def __init__(self) -> None:
-        self._models = {component.__name__: _model(component) for component in COMPONENTS}
+        self.models = {component.__name__: _model(component) for component in COMPONENTS}
         super().__init__([_served(component) for component in COMPONENTS], PACKAGE, version=_version())
-        self.schema: str = json.dumps(_documented(json.loads(self.schema or "{}"), self._models))
+        self.schema: str = json.dumps(_documented(json.loads(self.schema or "{}"), self.models))
 
     def map_inputs(self, inputs: pulumi.Inputs, component_def: ComponentDefinition) -> pulumi.Inputs:
         """The inputs under the names of the model, with the unknown ones, which the model refuses by name."""
-        mapped: dict[str, Any] = python_names(inputs, self._models[component_def.name])
+        mapped: dict[str, Any] = python_names(inputs, self.models[component_def.name])
         return mapped
 
     def construct(
@@ -78,7 +78,7 @@ class SlipwayProvider(ComponentProvider):
         try:
             return super().construct(name, resource_type, inputs, options)
         except ComponentInitError as error:
-            raise _told(name, error.inner, self._models[resource_type.rpartition(":")[2]]) from None
+            raise _told(name, error.inner, self.models[resource_type.rpartition(":")[2]]) from None
 
 
 def _told(name: str, error: Exception, model: type[BaseModel]) -> Exception:
@@ -147,7 +147,9 @@ def _mistake(entry: ErrorDetails, model: type[BaseModel]) -> str:
     """One mistake: the property, what is wrong, the value unless it may be a secret in the wrong place."""
     seen, line = entry["input"], f"{property_path(entry['loc'], model)}: {_reason(entry, model)}"
     known = isinstance(seen, str | int | float) and entry["type"] not in ("extra_forbidden", "value_error")
-    return f"{line} ({seen!r})" if known and not _MAY_HOLD_SECRETS & set(entry["loc"]) else line
+    if not known or _MAY_HOLD_SECRETS & set(entry["loc"]):
+        return line
+    return f"{line} ({seen:g})" if isinstance(seen, float) else f"{line} ({seen!r})"
 
 
 def _reason(entry: ErrorDetails, model: type[BaseModel]) -> str:
@@ -159,5 +161,9 @@ def _reason(entry: ErrorDetails, model: type[BaseModel]) -> str:
         return f"unknown input: {f'did you mean {close[0]}?' if close else 'write one of ' + ', '.join(known)}"
     if entry["type"] == "missing":
         *parents, name = entry["loc"]
-        return f"missing: write it; {descriptions(type_at(tuple(parents), model))[camel_case(str(name))]}"
-    return entry["msg"].removeprefix("Value error, ")
+        description = descriptions(type_at(tuple(parents), model))[camel_case(str(name))]
+        return f"missing: write {description[:1].lower()}{description[1:].rstrip('.')}"
+    message = entry["msg"]
+    if entry["type"] == "value_error":
+        return message.removeprefix("Value error, ")
+    return f"{message[0].lower()}{message[1:]}"
