@@ -96,9 +96,11 @@ def recover(stack: Stack, environment: Mapping[str, str], report: Report) -> Non
     released = release_locks(stack, report)
     if released:
         _wait_for_orphans(stack.project.pulumi_home, report)
+    # Without its lock, the killed run is known by when it last wrote the state: before it began the pending create.
+    written = (stack.state().get("manifest") or {}).get("time")
+    since = min((lock.taken for lock in released), default=_created(written) if written else time.time())
     pending = drop_pending_creates(stack, environment, report)
-    since = min((lock.taken for lock in released), default=None)
-    if pending or since is not None:
+    if pending:
         remove_untracked(stack, pending, since, environment, report)
 
 
@@ -126,16 +128,19 @@ def release_locks(stack: Stack, report: Report) -> list[Lock]:
     return locks
 
 
-def drop_pending_creates(stack: Stack, environment: Mapping[str, str], report: Report) -> list[str]:
-    """Takes operations of the kind ``creating`` out of the state, and returns the URNs of their resources.
+def drop_pending_creates(stack: Stack, environment: Mapping[str, str], report: Report) -> dict[str, str]:
+    """Takes operations of the kind ``creating`` out of the state.
 
     Operations of other kinds are named and left to Pulumi, which deals with them at the next run.
+
+    Returns:
+        The URNs of their resources, each with the name that it was to get, empty where it has none.
 
     Raises:
         ToolchainError: Pulumi does not give or take the state.
     """
     if not stack.state().get("pending_operations"):
-        return []
+        return {}
     exported = json.loads(_pulumi(["stack", "export", "--stack", stack.name], stack, environment))
     operations: list[dict[str, Any]] = exported["deployment"].get("pending_operations") or []
     creating = [operation for operation in operations if operation["type"] == "creating"]
@@ -143,7 +148,7 @@ def drop_pending_creates(stack: Stack, environment: Mapping[str, str], report: R
     for operation in others:
         report(f"recovery: left to pulumi: {operation['type']} of {operation['resource']['urn']} was interrupted")
     if not creating:
-        return []
+        return {}
     exported["deployment"]["pending_operations"] = others
     mended = stack.project.run / f"{stack.name}-mended.json"
     write_private(mended, json.dumps(exported))
@@ -151,24 +156,25 @@ def drop_pending_creates(stack: Stack, environment: Mapping[str, str], report: R
         _pulumi(["stack", "import", "--stack", stack.name, "--file", str(mended)], stack, environment)
     finally:
         mended.unlink()
-    urns = [str(operation["resource"]["urn"]) for operation in creating]
-    for urn in urns:
-        report(f"recovery: cleared the pending create of {urn}")
-    return urns
+    resources = [operation["resource"] for operation in creating]
+    for resource in resources:
+        report(f"recovery: cleared the pending create of {resource['urn']}")
+    return {resource["urn"]: (resource.get("inputs") or {}).get("name", "") for resource in resources}
 
 
 def remove_untracked(
-    stack: Stack, pending: list[str], since: float | None, environment: Mapping[str, str], report: Report
+    stack: Stack, pending: Mapping[str, str], since: float, environment: Mapping[str, str], report: Report
 ) -> None:
     """Removes containers, then networks, that the killed run made and that no state holds; ``up`` makes them again.
 
-    Each must carry the label of this stack and a URN label, must not be held by the state, and must be a pending
-    create or younger than the lock of the killed run. Without one of these it is left alone.
+    Two checkouts of one project have stacks, and so labels and URNs, of the same name on one engine. Labels alone
+    therefore prove nothing: the resource must also bear the name that a pending create of this very state was to get
+    (an engine gives a name once), and not be older than the killed run. Anything else is left alone.
 
     Args:
         stack: the stack.
-        pending: URNs of the pending creates.
-        since: when the killed run took its lock, seconds since 1970; None where it left none.
+        pending: URNs of the pending creates, and the names that they were to get.
+        since: nothing older than this is of the killed run, in seconds since 1970.
         environment: says which Docker Engine.
         report: takes a line for each that was removed.
     """
@@ -183,8 +189,10 @@ def remove_untracked(
             urn = (item.get("Labels") or {}).get(URN_LABEL)
             if not urn or item["Id"] in state:
                 continue
-            young = since is not None and _created(item["Created"]) >= since - SLACK
-            if urn in pending or young:
+            names = [name.lstrip("/") for name in item.get("Names") or [item.get("Name", "")]]
+            older = _created(item["Created"]) < since - SLACK
+            wanted = pending.get(urn)
+            if wanted and wanted in names and not older:
                 engine.remove(kind, item["Id"])
                 report(f"recovery: removed the untracked {kind[:-1]} {item['Id'][:12]} of {urn}")
 

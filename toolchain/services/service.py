@@ -92,9 +92,12 @@ def _refuse_taken_port(service: Service) -> None:
         return
     holder = port_holder(service.port)
     if holder is not None:
+        free = service.port + 100
+        while port_holder(free) is not None:
+            free += 100
         raise ToolchainError(
             f"{service.name}: port {service.port} is taken by {holder}: end it, or set {service.port_variable} to a "
-            f"free port, for example {service.port_variable}={service.port + 100}"
+            f"free port, for example {service.port_variable}={free}"
         )
 
 
