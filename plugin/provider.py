@@ -83,8 +83,9 @@ class SlipwayProvider(ComponentProvider):
 
 def _told(name: str, error: Exception, model: type[BaseModel]) -> Exception:
     """What the engine shows without a traceback, if the error is one for a person; the error itself if it is a bug."""
-    if isinstance(error, ValidationError) and error.title == model.__name__:
-        lines = [_mistake(entry, model) for entry in error.errors()]
+    if isinstance(error, ValidationError):
+        own = error.title == model.__name__  # not that of a component inside this one, whose paths mean nothing here
+        lines = [_mistake(entry, model) if own else _message(entry) for entry in error.errors()]
         told = "\n".join([f"{len(lines)} mistake(s) in the inputs of {name}:", *(f"  {line}" for line in lines)])
         # Not as the engine's property errors: it shows the whole value of each, and there may be a secret in it.
         return InputPropertiesError(told, [])
@@ -163,6 +164,11 @@ def _reason(entry: ErrorDetails, model: type[BaseModel]) -> str:
         *parents, name = entry["loc"]
         description = descriptions(type_at(tuple(parents), model))[camel_case(str(name))]
         return f"missing: write {description[:1].lower()}{description[1:].rstrip('.')}"
+    return _message(entry)
+
+
+def _message(entry: ErrorDetails) -> str:
+    """The message of a validator of ours as it is, pydantic's own as the end of a sentence."""
     message = entry["msg"]
     if entry["type"] == "value_error":
         return message.removeprefix("Value error, ")
