@@ -64,4 +64,15 @@ def _python() -> str:
 
 def result(command: local.Command, key: str) -> pulumi.Output[Any]:
     """One value of what a step printed; an edge of the graph: it is known only once the step succeeded."""
-    return command.stdout.apply(lambda line: json.loads(line)[key])
+    return command.stdout.apply(lambda line: _printed(line, key))
+
+
+def _printed(line: str, key: str) -> Any:
+    """A gate that says nothing lets nothing through."""
+    try:
+        value = json.loads(line)[key]
+    except (ValueError, LookupError, TypeError):
+        value = None
+    if value is None:
+        raise pulumi.RunError(f"a step ended without saying its {key}, it printed {line!r}: run `pulumi up` again")
+    return value
