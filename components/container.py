@@ -10,7 +10,7 @@ from pulumi_command import local
 
 from components.arguments import Arguments, Flow
 from components.host import Host, HostArgs
-from components.run import Run
+from components.run import Run, spelled
 from components.step import command_line, result, step
 
 
@@ -130,7 +130,7 @@ def _limits(run: Run) -> dict[str, Any]:
         "name": run.name,
         "memory": run.memory,
         "memory_swap": run.memory,  # equal: no swap on top
-        "cpus": _decimal(run.cpus),
+        "cpus": spelled(run.cpus),
         "ulimits": [{"name": "nofile", "soft": run.open_files, "hard": run.open_files}],
         "log_driver": run.logs.driver,
         "log_opts": run.logs.log_options(),
@@ -138,12 +138,6 @@ def _limits(run: Run) -> dict[str, Any]:
         "destroy_grace_seconds": run.stop_timeout,
         "restart": "unless-stopped",
     }
-
-
-def _decimal(cpus: float) -> str:
-    """Processors as the provider reads them back from the engine: any other spelling would show as a difference."""
-    text = f"{cpus:.9f}"
-    return f"{cpus:.1f}" if text.count("0") == 9 else text.rstrip("0").rstrip(".")
 
 
 def _lockdown(run: Run) -> dict[str, Any]:
@@ -171,4 +165,6 @@ def _url(run: Run) -> str:
     if not run.ports:
         return ""
     port = run.ports[0]
-    return f"http://[{port.address}]:{port.host}" if ":" in port.address else f"http://{port.address}:{port.host}"
+    # A container that listens on every address is opened on this machine's own.
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(port.address, port.address)
+    return f"http://[{address}]:{port.host}" if ":" in address else f"http://{address}:{port.host}"

@@ -6,26 +6,19 @@ are those of the CIS Docker Benchmark 1.6, section 5, and of the Pod Security St
 
 import ipaddress
 import re
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.arguments import Arguments
-from components.secret import SecretSource
+from components.secret import SecretSource, looks_secret
 
-_SECRET_NAME = re.compile(
-    r"(pass(word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth)s?($|[_-])|_pwd$|^pwd$",
-    re.IGNORECASE,
-)
-_SECRET_LOOK = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|^(AKIA|ASIA)[0-9A-Z]{16}$|^gh[pousr]_[0-9A-Za-z]{36,}$|^glpat-[0-9A-Za-z_-]{20,}$"
-    r"|^xox[abprs]-[0-9A-Za-z-]{10,}$|^sk[-_](live|test|ant|proj)[-_][0-9A-Za-z_-]{16,}$|^eyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\."
-    r"|^[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"
-)
 _UNREMARKABLE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 _PRIVILEGED_PORTS = 1024
 _MOST_PIDS = 4096
+_SHORTEST_REASON = 10
+_WEAKENING = ("read_only", "capabilities", "temporary", "ports")
+"""The settings that can make a container weaker than the default."""
 
 
 class Port(Arguments):
@@ -93,11 +86,13 @@ class Run(Arguments):
 
     name: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}$")
     """Name of the container."""
+    reasons: dict[str, str] = {}
+    """Why a setting is weaker than its default, by the setting's name."""
     ports: tuple[Port, ...] = ()
     """Ports that the host listens on."""
     memory: int = Field(default=256, ge=16)
     """Memory in MiB, swap included (CIS 5.11)."""
-    cpus: float = Field(default=1.0, gt=0, le=1024)
+    cpus: float = Field(default=1.0, ge=0.01, le=1024)
     """Processors, in fractions (CIS 5.12)."""
     pids: int = Field(default=100, ge=1, le=_MOST_PIDS)
     """Most processes and threads (CIS 5.29)."""
@@ -121,8 +116,6 @@ class Run(Arguments):
     """Where its output goes."""
     health: Health = Health()
     """Changes to the image's health check."""
-    reasons: dict[str, str] = {}
-    """Why a setting is weaker than its default, by the setting's name."""
 
     @field_validator("capabilities")
     @classmethod
@@ -136,9 +129,9 @@ class Run(Arguments):
     @field_validator("environment")
     @classmethod
     def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
-        for key, text in value.items():
-            if _SECRET_NAME.search(key) or _SECRET_LOOK.search(text):
-                raise ValueError(f"{key} looks like a secret: move it to run.secrets, which mounts it as a file")
+        if found := [key for key, text in value.items() if looks_secret(key, text)]:
+            verb = "looks like a secret" if len(found) == 1 else "look like secrets"
+            raise ValueError(f"{', '.join(found)} {verb}: move it to run.secrets, which mounts it as a file")
         return value
 
     @field_validator("secrets")
@@ -149,27 +142,56 @@ class Run(Arguments):
                 raise ValueError(f"{name!r} is no file name: use letters, digits, dots, dashes and underscores")
         return value
 
+    @field_validator("cpus")
+    @classmethod
+    def _is_kept(cls, value: float) -> float:
+        if float(spelled(value)) != round(value, 9):
+            raise ValueError(f"the Docker provider rounds {value:g} to {spelled(value)}: write {value + 0.001:g}")
+        return value
+
+    @field_validator(*_WEAKENING)
+    @classmethod
+    def _weakened_with_reason(cls, value: Any, info: ValidationInfo) -> Any:
+        setting = str(info.field_name)
+        reasons = info.data.get("reasons")  # None where the reasons are a mistake themselves
+        what = _weakened(setting, value)
+        if what and reasons is not None and len(reasons.get(setting, "").strip()) < _SHORTEST_REASON:
+            raise ValueError(f"{what} weakens the container: write why under reasons.{setting}")
+        return value
+
     @model_validator(mode="after")
-    def _weakened_with_reason(self) -> Self:
-        weakened = self._weakened()
-        for setting, what in weakened.items():
-            if len(self.reasons.get(setting, "").strip()) < 10:
-                raise ValueError(f"{setting}: {what} weakens the container: write why under reasons.{setting}")
-        for setting in self.reasons.keys() - weakened.keys():
-            raise ValueError(f"reasons.{setting}: nothing is weakened there: remove the reason")
+    def _no_idle_reason(self) -> Self:
+        weakened = {setting for setting in _WEAKENING if _weakened(setting, getattr(self, setting))}
+        if idle := sorted(self.reasons.keys() - weakened):
+            raise ValueError(f"reasons.{', reasons.'.join(idle)}: nothing is weakened there: remove the reason")
         return self
 
-    def _weakened(self) -> dict[str, str]:
-        found = {}
-        if not self.read_only:
-            found["read_only"] = "a writable root file system"
-        if extra := set(self.capabilities) - _UNREMARKABLE_CAPABILITIES:
-            found["capabilities"] = "adding " + ", ".join(sorted(extra))
-        if executable := [path for path, options in self.temporary.items() if "noexec" not in options.split(",")]:
-            found["temporary"] = "a tmpfs without noexec at " + ", ".join(executable)
-        for port in self.ports:
-            if ipaddress.ip_address(port.address).is_unspecified:
-                found["ports"] = f"listening on every address ({port.address}:{port.host})"
-            elif port.host < _PRIVILEGED_PORTS:
-                found["ports"] = f"a host port below {_PRIVILEGED_PORTS} ({port.host})"
-        return found
+
+def _weakened(setting: str, value: Any) -> str | None:
+    """What makes this setting weaker than its default; None when nothing does."""
+    found: list[str] = []
+    if setting == "read_only" and not value:
+        found = ["a writable root file system"]
+    elif setting == "capabilities":
+        found = [f"adding {name}" for name in sorted(set(value) - _UNREMARKABLE_CAPABILITIES)]
+    elif setting == "temporary":
+        found = [f"a tmpfs without noexec at {path}" for path, how in value.items() if "noexec" not in how.split(",")]
+    elif setting == "ports":
+        found = [what for port in value if (what := _exposed(port))]
+    return ", ".join(found) or None
+
+
+def _exposed(port: Port) -> str | None:
+    if ipaddress.ip_address(port.address).is_unspecified:
+        return f"listening on every address ({port.address}:{port.host})"
+    return f"a host port below {_PRIVILEGED_PORTS} ({port.host})" if port.host < _PRIVILEGED_PORTS else None
+
+
+def spelled(cpus: float) -> str:
+    """Processors as the Docker provider reads them back from the engine: another spelling replaces the container.
+
+    Nine decimals without the zeros at the end; with nine zeros in it, one decimal.
+    Source: kreuzwerker/terraform-provider-docker, `nanoInt64ToDecimalString`.
+    """
+    text = f"{cpus:.9f}"
+    return f"{cpus:.1f}" if text.count("0") == 9 else text.rstrip("0")

@@ -4,6 +4,7 @@
 therefore holds a `SecretSource`, and the value is read where it is used, as a Pulumi secret.
 """
 
+import re
 import stat
 from pathlib import Path
 from typing import Self
@@ -13,6 +14,36 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 STATE_FOLDER = ".slipway"
 """The one folder in a project that may hold secret files: git and every build context leave it out."""
+
+
+_SECRET_NAME = re.compile(
+    r"(pass(word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth)s?[0-9]*($|[_-])"
+    r"|(^|[_-])pwd[0-9]*($|[_-])",
+    re.IGNORECASE,
+)
+_NAMES_A_FILE = re.compile(r"[_-](file|path|dir)$", re.IGNORECASE)
+_SECRET_LOOK = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\b((AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[0-9A-Za-z]{36,}|github_pat_[0-9A-Za-z_]{22,}|glpat-[0-9A-Za-z_-]{20,}"
+    r"|xox[abprs]-[0-9A-Za-z-]{10,}|sk[-_](live|test|ant|proj)[-_][0-9A-Za-z_-]{16,}"
+    r"|eyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.)"
+    r"|(?i:\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@)"
+    r"|(?i:(^|[?&;,\s])(password|passwd|pwd|secret|token|api_?key)=[^&;,\s]+)"
+)
+
+
+def looks_secret(name: str, value: str) -> bool:
+    """Whether a setting is a secret by its name or by its look.
+
+    A name such as DB_PASSWORD_FILE is none when an absolute path stands there.
+    """
+    is_path = bool(_NAMES_A_FILE.search(name)) and value.startswith("/")
+    return holds_secret(value) or (bool(_SECRET_NAME.search(name)) and not is_path)
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a text holds what looks like a credential: a key, a well-known token, a URL with a password."""
+    return bool(_SECRET_LOOK.search(text))
 
 
 class SecretSource(BaseModel):
