@@ -221,7 +221,8 @@ def load(configuration: Mapping[str, str], project: Path) -> Settings:
     own = {key: text for key, text in configuration.items() if key.startswith(f"{NAMESPACE}:")}
     try:
         raw = {key.removeprefix(f"{NAMESPACE}:"): _value(text) for key, text in own.items()}
-        settings = Settings.model_validate(raw)
+        unencrypted = set(_named_secrets(raw)) - Settings.model_fields.keys()  # told below, as what they are
+        settings = Settings.model_validate({key: value for key, value in raw.items() if key not in unencrypted})
     except ValidationError as error:
         raise SettingsError(_told(sorted(_mistakes(error)))) from None
     problems = sorted(_problems(settings, project))
@@ -235,6 +236,14 @@ def _value(text: str) -> Any:
     if text[:1] in ("{", "["):
         return json.loads(text)
     return {"true": True, "false": False}.get(text, text)
+
+
+def _named_secrets(raw: Any) -> Iterator[str]:
+    """Every key that a setting names as `config: KEY`."""
+    if isinstance(raw, dict):
+        yield from (value for key, value in raw.items() if key == "config" and isinstance(value, str))
+    for value in raw.values() if isinstance(raw, dict) else raw if isinstance(raw, list) else ():
+        yield from _named_secrets(value)
 
 
 def _told(problems: list[str]) -> str:
