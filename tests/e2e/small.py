@@ -1,0 +1,132 @@
+"""A service that builds in a second, for tests that break one thing at a time, and what a failed run must look like."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.conftest import Checkout
+from tests.e2e.oci import RegistryClient
+
+DOCKERFILE = """\
+FROM python:3.12-slim
+COPY app.py check.py /app/
+USER 10001
+HEALTHCHECK --interval=1s --timeout=2s --retries=2 CMD ["python", "/app/check.py"]
+ENTRYPOINT ["python", "-u", "/app/app.py"]
+"""
+APP = """\
+import http.server
+
+print("the small service listens", flush=True)
+http.server.HTTPServer(("0.0.0.0", 8080), http.server.BaseHTTPRequestHandler).serve_forever()
+"""
+CHECK = """\
+import socket
+
+socket.create_connection(("127.0.0.1", 8080), 1).close()
+print("it listens")
+"""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def write_context(checkout: Checkout, name: str, files: Mapping[str, str] | None = None) -> Path:
+    """Write the context of the small service into the checkout and return its folder.
+
+    Args:
+        checkout: the checkout.
+        name: name of the folder under `small/`.
+        files: files that differ from the healthy service's.
+    """
+    folder = checkout.root / "small" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in {"Dockerfile": DOCKERFILE, "app.py": APP, "check.py": CHECK, **(files or {})}.items():
+        (folder / file).write_text(text)
+    return folder
+
+
+def small_stack(
+    checkout: Checkout,
+    name: str,
+    change: Callable[[dict[str, Any]], None] | None = None,
+    files: Mapping[str, str] | None = None,
+) -> str:
+    """A stack with the small service alone, for one platform, without secrets.
+
+    Args:
+        checkout: the checkout.
+        name: name of the stack.
+        change: edits its configuration, whose keys are without the `slipway:` prefix.
+        files: files of its context that differ from the healthy service's.
+    """
+    write_context(checkout, name, files)
+
+    def shrink(settings: dict[str, Any]) -> None:
+        web = settings["services"]["web"]
+        web["build"] = {
+            "context": f"small/{name}",
+            "base_images": web["build"]["base_images"],
+            "platforms": ["linux/amd64"],
+            "cache": False,
+        }
+        web["run"] = {"name": web["run"]["name"], "memory": 64, "ports": web["run"]["ports"]}
+        if change:
+            change(settings)
+
+    return checkout.stack(name, shrink)
+
+
+def container_of(stack: str) -> str:
+    """Name of a stack's container."""
+    return f"slipway-e2e-{stack}"
+
+
+def refused(ended: subprocess.CompletedProcess[str], *told: str) -> str:
+    """Make sure that a run failed in words for a person, and return its output without colours.
+
+    Args:
+        ended: the run.
+        told: what the message must say: the key or resource, what was seen, what to do.
+    """
+    output = _COLOUR.sub("", ended.stdout)
+    assert ended.returncode != 0, output
+    assert "Traceback" not in output, output
+    assert "panic:" not in output, output
+    for text in told:
+        assert text in output, f"it does not say {text!r}:\n{output}"
+    return output
+
+
+def mistakes(output: str) -> list[str]:
+    """The lines of a message that lists what is wrong, without what stands around them."""
+    return [line.strip() for line in output.splitlines() if line.strip().startswith("slipway:")]
+
+
+def resources(checkout: Checkout, stack: str) -> set[str]:
+    """Names of the resources in a stack's state, beside the stack itself and its components and providers."""
+    exported = checkout.run("pulumi", "stack", "export", "--stack", stack).stdout
+    return {
+        str(entry["urn"]).rpartition("::")[2]
+        for entry in json.loads(exported)["deployment"].get("resources") or ()
+        if entry["custom"] and not entry["type"].startswith("pulumi:")
+    }
+
+
+def pending(checkout: Checkout, stack: str) -> list[dict[str, Any]]:
+    """Operations that a stack's state calls unfinished."""
+    exported = checkout.run("pulumi", "stack", "export", "--stack", stack).stdout
+    return list(json.loads(exported)["deployment"].get("pending_operations") or ())
+
+
+def containers(checkout: Checkout, name: str) -> list[str]:
+    """Ids of the containers with exactly this name, running or not."""
+    return checkout.run("docker", "ps", "--all", "--no-trunc", "--quiet", "--filter", f"name=^/{name}$").stdout.split()
+
+
+def repositories(registry: RegistryClient) -> set[str]:
+    """Every repository that a registry has ever taken something for."""
+    status, _, body = registry.request("_catalog?n=1000")
+    assert status == 200, body
+    return set(json.loads(body)["repositories"])
