@@ -50,8 +50,23 @@ def test_a_variable_named_like_a_secret_is_refused(prefix: str, joint: str, name
 
 @pytest.mark.parametrize(
     "name",
-    "PASSWORD password DB_PASSWORD PGPASSWORD MYSQL_ROOT_PASSWORD PASSWORD2 DB_PASS1 dbPassword SECRET_KEY "
-    "SECRET_KEY_BASE AWS_SECRET_ACCESS_KEY GITHUB_TOKEN TOKEN ApiKey STRIPE_API_KEY".split(),
+    [
+        "PASSWORD",
+        "password",
+        "DB_PASSWORD",
+        "PGPASSWORD",
+        "MYSQL_ROOT_PASSWORD",
+        "PASSWORD2",
+        "DB_PASS1",
+        "dbPassword",
+        "SECRET_KEY",
+        "SECRET_KEY_BASE",
+        "AWS_SECRET_ACCESS_KEY",
+        "GITHUB_TOKEN",
+        "TOKEN",
+        "ApiKey",
+        "STRIPE_API_KEY",
+    ],
 )
 def test_the_usual_names_of_secrets_are_refused(name: str) -> None:
     assert name in mistakes(environment={name: "x"})[0]
