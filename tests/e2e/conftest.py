@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,6 +115,14 @@ class Checkout:
         """What the engine says about a container."""
         found: list[dict[str, Any]] = json.loads(self.run("docker", "inspect", container).stdout)
         return found[0]
+
+    @staticmethod
+    def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+        """Ask until the condition holds; fails at the deadline."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
+            time.sleep(0.1)
 
     @property
     def quarantine(self) -> RegistryClient:
