@@ -85,7 +85,8 @@ def _runs(python: Path) -> bool:
 def _uv(uv: Path, arguments: list[str], project: Path, log: Path, environ: Mapping[str, str] = os.environ) -> None:
     # The machine's own Python is used; uv is not to fetch one. An active environment is not the project's.
     kept = {name: value for name, value in environ.items() if name not in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")}
-    environment = {**kept, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
+    # The system's certificates know a company's own authority; uv's bundled ones do not.
+    environment = {**kept, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "UV_SYSTEM_CERTS": "1"}
     with log.open("a") as output:
         output.write(f"$ uv {' '.join(arguments)}\n")
         output.flush()
