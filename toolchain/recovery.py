@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,9 +21,10 @@ from typing import Any
 
 from toolchain.errors import ToolchainError
 from toolchain.keys import write_private
+from toolchain.orphans import end_orphans
 from toolchain.services.engine import docker_host
 from toolchain.services.probe import UnixConnection
-from toolchain.services.process import PROC, command_line, start_moment
+from toolchain.services.process import start_moment
 from toolchain.services.service import Report
 from toolchain.stack import Stack
 
@@ -31,8 +32,6 @@ STACK_LABEL = "io.slipway.stack"
 URN_LABEL = "io.slipway.urn"
 SLACK = 2.0
 """Seconds by which the clocks of a lock, a process and a container may disagree; /proc counts the boot in seconds."""
-ORPHAN_SECONDS = 20.0
-"""Seconds that plugins of a killed run get to notice that their engine is gone."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def recover(stack: Stack, environment: Mapping[str, str], report: Report) -> Non
     """
     released = release_locks(stack, report)
     if released:
-        _wait_for_orphans(stack.project.pulumi_home, report)
+        end_orphans(stack.project.pulumi_home, report)
     # Without its lock, the killed run is known by when it last wrote the state: before it began the pending create.
     written = (stack.state().get("manifest") or {}).get("time")
     since = min((lock.taken for lock in released), default=_created(written) if written else time.time())
@@ -248,35 +247,3 @@ def _pulumi(arguments: list[str], stack: Stack, environment: Mapping[str, str]) 
     if result.returncode != 0:
         raise ToolchainError(f"recovery: pulumi {' '.join(arguments[:2])} failed: {result.stderr.strip()[-800:]}")
     return result.stdout
-
-
-def _wait_for_orphans(
-    home: Path, report: Report, seconds: float = ORPHAN_SECONDS, clock: Callable[[], float] = time.monotonic
-) -> None:
-    """Waits until the plugins of the killed run have ended: what they still create would be missed."""
-    deadline = clock() + seconds
-    orphans = _orphans(home)
-    while orphans and clock() < deadline:
-        time.sleep(0.2)
-        orphans = _orphans(home)
-    for pid in orphans:
-        report(f"recovery: process {pid} ({command_line(pid)}) of the killed run still runs; end it if it does not end")
-
-
-def _orphans(home: Path) -> list[int]:
-    """Returns the plugins that run with this checkout's PULUMI_HOME and whose parent is no ``pulumi``."""
-    wanted = f"PULUMI_HOME={home}".encode()
-    found = []
-    for folder in PROC.iterdir():
-        try:
-            if not folder.name.isdecimal() or wanted not in (folder / "environ").read_bytes().split(b"\0"):
-                continue
-            program = command_line(int(folder.name)).partition(" ")[0].rpartition("/")[2]
-            if not program.startswith(("pulumi-resource-", "pulumi-language-")):
-                continue
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            if (PROC / parent / "comm").read_text().strip() != "pulumi":
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found

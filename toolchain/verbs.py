@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from toolchain.bases import ensure_base_lock
-from toolchain.cleaning import clean as remove_everything
 from toolchain.environment import Project, shell_exports
 from toolchain.keys import ensure_keys
 from toolchain.services.fleet import running_services, stop_services
@@ -89,6 +88,8 @@ def down(root: Path, _options: argparse.Namespace) -> int:
 
 def clean(root: Path, options: argparse.Namespace) -> int:
     """Removes everything that the toolchain made in the checkout."""
+    from toolchain.cleaning import clean as remove_everything
+
     remove_everything(Project.at(root), print, cache=options.cache)
     return 0
 
