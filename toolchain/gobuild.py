@@ -3,7 +3,6 @@
 import os
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,18 +90,25 @@ def _run(command: list[str], module: Path, environment: dict[str, str], log: Pat
             stdout=output, stderr=subprocess.STDOUT,
         ) as process:  # fmt: skip
             try:
-                while process.poll() is None:
+                while not _ended(process):
                     step.detail = _how_far(log)
-                    time.sleep(_POLL)
             except BaseException:
                 process.terminate()
                 raise
     step.detail = ""
     if process.returncode != 0:
         raise ToolchainError(
-            f"{Path(command[-2]).name}: the build from pinned Go modules failed (exit code {process.returncode}); "
+            f"{step.title}: the build from pinned Go modules failed (exit code {process.returncode}); "
             f"its last lines:\n{last_lines(log)}\nThe whole log: {log}\n{_advice(log)}"
         )
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(_POLL)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _how_far(log: Path) -> str:

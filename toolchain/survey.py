@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolchain.pins import Pin
+from toolchain.store import make_folder
 from toolchain.versions import Version
 
 ASK_WITHIN = 10.0
@@ -134,7 +135,7 @@ def _read(memory: Path) -> dict[str, list[object]]:
 
 
 def _write(memory: Path, known: Mapping[str, list[object]]) -> None:
-    memory.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(memory.parent)
     with tempfile.NamedTemporaryFile("w", dir=memory.parent, delete=False, encoding="utf-8") as file:
         json.dump(known, file)
     Path(file.name).replace(memory)

@@ -87,8 +87,7 @@ class Sites:
         thread.join(self._answer_within)
         if not answer:
             given_up.set()
-            self._silent[site] = f"{site} did not answer within {self._answer_within:g}s"
-            raise SourceError(self._silent[site])
+            raise self._silence(site)
         if isinstance(answer[0], Exception):
             raise self._refusal(site, answer[0])
         return answer[0]
@@ -98,7 +97,11 @@ class Sites:
         if isinstance(error, urllib.error.HTTPError):
             return SourceError(f"{site} answered {error.code} {error.reason}")
         reason = getattr(error, "reason", error)
-        self._silent[site] = f"{site} cannot be reached ({reason})"
+        return self._silence(site) if isinstance(reason, TimeoutError) else self._silence(site, f" ({reason})")
+
+    def _silence(self, site: str, reason: str = "") -> SourceError:
+        timed_out = f"{site} did not answer within {self._answer_within:g}s"
+        self._silent[site] = f"{site} cannot be reached{reason}" if reason else timed_out
         return SourceError(self._silent[site])
 
     def fetch(self, url: str, sha256: str, to: Path, progress: Callable[[int, int], None] = lambda *_: None) -> None:

