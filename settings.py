@@ -4,9 +4,12 @@ A stack file holds one key a field of `Settings` under `slipway:`. `python -m se
 editors complete and check with; it is checked in as stacks/schema.json.
 """
 
+import contextlib
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,18 +18,20 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from components.arguments import Arguments
-from components.artifact import Platform, Repository, Version
-from components.host import HostArgs
-from components.image import ImageArgs
+from components.artifact import Repository, Version
+from components.host import Engine, HostArgs
+from components.image import Build, ImageArgs, locked_bases
 from components.registry import RegistryAccess
 from components.release import ReleaseArgs
 from components.run import Run
 from components.scan import ScanPolicy
-from components.secret import SecretSource
+from components.secret import SecretSource, redacted
 from components.signature import SigningKey
 
 NAMESPACE = "slipway"
 _MOVING_TAGS = frozenset({"latest", "stable", "edge", "main", "master", "nightly", "production", "staging", "dev"})
+_SHAPES = frozenset({"model_type", "dict_type", "tuple_type", "model_attributes_type"})
+"""Kinds of mistakes where something else stands in place of an object or a list: it may be a secret."""
 
 
 class Registry(Arguments):
@@ -59,42 +64,6 @@ class Registry(Arguments):
         return RegistryAccess(username=self.username, password=self.password)
 
 
-class Build(Arguments):
-    """How a service's image is built."""
-
-    context: str
-    """Folder with the Dockerfile, relative to the project."""
-    dockerfile: str = "Dockerfile"
-    """The Dockerfile, relative to the context."""
-    target: str | None = None
-    """Stage to build; the last one by default."""
-    platforms: tuple[str, ...] = Field(default=("linux/amd64", "linux/arm64"), min_length=1)
-    """Every platform of the index."""
-    arguments: dict[str, str] = {}
-    """Build arguments; never a secret."""
-    secrets: dict[str, SecretSource] = {}
-    """Build secrets by their id."""
-    base_images: str | None = None
-    """JSON file that locks each base image to a digest."""
-    source: str | None = None
-    """URL of the source code."""
-    cache: bool = True
-    """Whether layers are cached in quarantine."""
-
-    @field_validator("platforms")
-    @classmethod
-    def _are_platforms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError("a platform is named twice: name each once")
-        return tuple(str(Platform(platform)) for platform in value)
-
-    @field_validator("arguments")
-    @classmethod
-    def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
-        Run(name="arguments", environment=value)  # the same eyes as for the container's environment
-        return value
-
-
 class Service(Arguments):
     """One service: what to build, what it is called, how it runs."""
 
@@ -113,7 +82,7 @@ class Service(Arguments):
     @classmethod
     def _is_version(cls, value: str) -> str:
         if value.lower() in _MOVING_TAGS:
-            raise ValueError("a tag that moves names no release: write a semantic version, such as 1.4.0")
+            raise ValueError(f"a tag that moves names no release ({value}): write a semantic version, such as 1.4.0")
         return str(Version(value))
 
     @field_validator("repository")
@@ -122,14 +91,14 @@ class Service(Arguments):
         return Repository("registry.invalid", value).path
 
 
-class Settings(Arguments):
-    """One stack."""
+class Settings(Engine):
+    """One stack; the Docker Engine is the one that runs the containers of all services."""
 
     channel: str = Field(default="dev", pattern=r"^[a-z][a-z0-9]{0,15}$")
     """`release` claims each version as an immutable tag; any other name makes VERSION-CHANNEL.DIGEST."""
     series: bool = False
     """Whether a release also moves MAJOR.MINOR and MAJOR."""
-    builder: str | None = None
+    builder: str | None = Field(default=None, pattern=r"^[a-zA-Z][a-zA-Z0-9._-]*$")
     """Name of the buildx builder; the default one if left out."""
     quarantine: Registry
     """Where candidates go; no host and no cluster may pull from it."""
@@ -139,10 +108,6 @@ class Settings(Arguments):
     """Who signs."""
     scan: ScanPolicy = ScanPolicy()
     """What may not ship."""
-    docker: str = HostArgs.model_fields["docker"].default
-    """Address of the Docker Engine that runs the containers."""
-    secrets_directory: str = HostArgs.model_fields["secrets_directory"].default
-    """Folder on the host for the workloads' secret files."""
     services: dict[str, Service] = Field(min_length=1)
     """The services by name."""
 
@@ -150,7 +115,7 @@ class Settings(Arguments):
     @classmethod
     def _names(cls, value: dict[str, Service]) -> dict[str, Service]:
         for name in value:
-            if not name.replace("-", "").isalnum() or name != name.lower() or not name[0].isalpha():
+            if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
                 raise ValueError(f"{name!r} is no service name: write lower-case letters, digits and dashes")
         return value
 
@@ -158,12 +123,8 @@ class Settings(Arguments):
     def _no_sharing(self) -> Self:
         if self.quarantine.address == self.registry.address:
             raise ValueError("quarantine and registry are one registry: nothing unverified may reach the private one")
-        ports: dict[tuple[str, int], str] = {}
-        for name, service in self.services.items():
-            for port in service.run.ports if service.run else ():
-                other = ports.setdefault((port.address, port.host), name)
-                if other != name:
-                    raise ValueError(f"services {other} and {name} both listen on {port.address}:{port.host}")
+        if shared := sorted(_shared(self.services)):
+            raise ValueError("; ".join(shared))
         return self
 
     def host(self) -> HostArgs:
@@ -197,6 +158,21 @@ class Settings(Arguments):
             access=self.registry.access(),
             certificate_authority=self.registry.certificate_authority,
         )
+
+
+def _shared(services: Mapping[str, Service]) -> Iterator[str]:
+    """What two services, or two ports of one, claim both."""
+    for (first, one), (second, other) in combinations(services.items(), 2):
+        if one.repository == other.repository:
+            yield f"services {first} and {second} publish to one repository ({one.repository}): give each its own"
+        if one.run and other.run and one.run.name == other.run.name:
+            yield f"services {first} and {second} have one container name ({one.run.name}): give each its own run.name"
+    ports = [(name, port) for name, service in services.items() if service.run for port in service.run.ports]
+    for (first, a), (second, b) in combinations(ports, 2):
+        everywhere = {a.address, b.address} & {"0.0.0.0", "::"}
+        if a.host == b.host and (a.address == b.address or everywhere):
+            who = f"services {first} and {second} both listen" if first != second else f"service {first} listens twice"
+            yield f"{who} on {b.address}:{b.host}: choose another run.ports[].host"
 
 
 class SettingsError(pulumi.RunError):
@@ -234,7 +210,8 @@ def load(configuration: Mapping[str, str], project: Path) -> Settings:
 def _value(text: str) -> Any:
     """Pulumi hands a scalar as it is and an object as JSON; a version such as 1.10 must stay the text that it was."""
     if text[:1] in ("{", "["):
-        return json.loads(text)
+        with contextlib.suppress(ValueError):  # a plain text that starts so; what it should be is told by its setting
+            return json.loads(text)
     return {"true": True, "false": False}.get(text, text)
 
 
@@ -248,7 +225,7 @@ def _named_secrets(raw: Any) -> Iterator[str]:
 
 def _told(problems: list[str]) -> str:
     return "\n".join(
-        [f"{len(problems)} mistake(s) in this stack's configuration:", *(f"  {line}" for line in problems)]
+        [f"{len(problems)} mistake(s) in this stack's configuration:", *(f"  {redacted(line)}" for line in problems)]
     )
 
 
@@ -270,7 +247,8 @@ def _what(kind: str, message: str, path: tuple[int | str, ...], seen: Any) -> st
         return f"missing: write {_description(path)}"
     if kind == "value_error":
         return message.removeprefix("Value error, ")
-    value = f" ({seen!r})" if isinstance(seen, str | int | float | bool) and not _is_private(path) else ""
+    shown = isinstance(seen, str | int | float | bool) and kind not in _SHAPES and not _is_private(path)
+    value = f" ({seen!r})" if shown else ""
     description = _description(path)
     return f"{message[0].lower()}{message[1:]}{value}" + (f": write {description}" if description else "")
 
@@ -310,6 +288,11 @@ def _resolved(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 def _problems(settings: Settings, project: Path) -> Iterator[str]:
     """What only the file system and Pulumi's configuration can tell."""
+    if Path(settings.secrets_directory).resolve().is_relative_to(project.resolve()):
+        yield (
+            f"slipway:secrets_directory: the folder lies in the project, where git and builds find it "
+            f"({settings.secrets_directory}): write one outside, such as /var/lib/slipway/secrets"
+        )
     yield from _key_problems(settings.sign, project)
     authority = settings.registry.certificate_authority
     if authority and not (project / authority).is_file():
@@ -333,8 +316,12 @@ def _build_problems(key: str, build: Build, project: Path) -> Iterator[str]:
         yield f"{key}.context: there is no such folder ({build.context}): write the folder that holds the Dockerfile"
     elif not (context / build.dockerfile).is_file():
         yield f"{key}.dockerfile: no such file ({build.context}/{build.dockerfile}): write its path in the context"
-    if build.base_images and not (project / build.base_images).is_file():
-        yield f"{key}.base_images: there is no such file ({build.base_images}): run `make lock-bases`"
+    try:
+        locked_bases(project / build.base_images) if build.base_images else None
+    except OSError as error:
+        yield f"{key}.base_images: it cannot be read ({build.base_images}, {error.strerror}): run `make lock-bases`"
+    except ValueError as error:
+        yield f"{key}.base_images: it locks no digests ({build.base_images}, {error}): run `make lock-bases`"
 
 
 def _secrets(settings: Settings) -> Iterator[tuple[str, SecretSource]]:

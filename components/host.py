@@ -10,17 +10,13 @@ from components.arguments import Arguments
 from components.registry import RegistryAccess
 
 
-class HostArgs(Arguments):
-    """A Docker Engine and what it needs to pull from the private registry."""
+class Engine(Arguments):
+    """A Docker Engine and where its host keeps the workloads' secrets."""
 
     docker: str = Field(default="unix:///var/run/docker.sock", pattern=r"^unix:///.+$")
     """Address of the Docker Engine."""
     secrets_directory: str = "/var/lib/slipway/secrets"
     """Folder on the host for the workloads' secret files; outside of every project, it survives a restart."""
-    registry: str
-    """Address of the private registry, `HOST[:PORT]`."""
-    access: RegistryAccess | None = None
-    """Credentials of the private registry."""
 
     @field_validator("secrets_directory")
     @classmethod
@@ -29,6 +25,15 @@ class HostArgs(Arguments):
         if not path.is_absolute() or ".." in path.parts or path == PurePosixPath("/"):
             raise ValueError("write an absolute path without .., such as /var/lib/slipway/secrets")
         return str(path)
+
+
+class HostArgs(Engine):
+    """A Docker Engine and what it needs to pull from the private registry."""
+
+    registry: str
+    """Address of the private registry, `HOST[:PORT]`."""
+    access: RegistryAccess | None = None
+    """Credentials of the private registry."""
 
 
 class Host(pulumi.ComponentResource):

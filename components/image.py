@@ -1,38 +1,36 @@
 """Image: one multi-platform build by BuildKit, pushed by digest only, into quarantine."""
 
+import difflib
 import json
 import subprocess
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pulumi
 import pulumi_docker_build as docker_build
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from components.arguments import Arguments
 from components.artifact import ImageReference, Platform, Repository, Version
 from components.registry import RegistryAccess
-from components.secret import SecretSource
+from components.secret import SecretSource, looks_secret
 
 _CACHE_TAG = "cache"
 """The layer cache is no artifact: it has a tag in quarantine and is never published."""
+_PLATFORMS = frozenset(platform.value for platform in docker_build.Platform)
 
 
-class ImageArgs(Arguments):
-    """What to build, for which platforms, and where the candidate goes."""
+class Build(Arguments):
+    """How a service's image is built."""
 
     context: str
     """Folder that is sent to the builder, relative to the project; it holds the Dockerfile."""
-    quarantine: str
-    """Repository of the candidate, `REGISTRY/PATH`: no host and no cluster may pull from it."""
-    version: str
-    """Semantic version of the build; the Dockerfile gets it as build argument VERSION."""
     dockerfile: str = "Dockerfile"
     """The Dockerfile, relative to the context."""
     target: str | None = None
     """Stage to build; the last one by default."""
-    platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
+    platforms: tuple[str, ...] = Field(default=("linux/amd64", "linux/arm64"), min_length=1)
     """Every platform of the index."""
     arguments: dict[str, str] = {}
     """Build arguments; never a secret, they stay readable in the image."""
@@ -42,16 +40,44 @@ class ImageArgs(Arguments):
     """JSON file that locks each base image to a digest: `{"python:3.12-slim": "REPOSITORY@sha256:…"}`."""
     source: str | None = None
     """URL of the source code, for the label org.opencontainers.image.source."""
-    builder: str | None = None
-    """Name of the buildx builder; the default one if left out."""
     cache: bool = True
     """Whether layers are cached in the quarantine repository, under the tag `cache`."""
+
+    @field_validator("platforms")
+    @classmethod
+    def _can_be_built(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"a platform is named twice ({', '.join(value)}): name each once")
+        for text in value:
+            platform = Platform(text)
+            if "/".join(text.split("/")[:2]) not in _PLATFORMS:
+                close = difflib.get_close_matches(str(platform), _PLATFORMS, n=1) or ["linux/amd64"]
+                raise ValueError(f"{text!r} is no platform that a builder knows: write one such as {close[0]}")
+        return value
+
+    @field_validator("arguments")
+    @classmethod
+    def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
+        if found := [key for key, text in value.items() if looks_secret(key, text)]:
+            verb = "looks like a secret" if len(found) == 1 else "look like secrets"
+            raise ValueError(f"{', '.join(found)} {verb}, and arguments stay in the image: move it to build.secrets")
+        return value
+
+
+class ImageArgs(Build):
+    """What to build, for which platforms, and where the candidate goes."""
+
+    quarantine: str
+    """Repository of the candidate, `REGISTRY/PATH`: no host and no cluster may pull from it."""
+    version: str
+    """Semantic version of the build; the Dockerfile gets it as build argument VERSION."""
+    builder: str | None = None
+    """Name of the buildx builder; the default one if left out."""
     registry: RegistryAccess | None = None
     """Credentials of the quarantine registry where it asks for them."""
 
     _repository = field_validator("quarantine")(lambda value: str(Repository.parse(value)))
     _version = field_validator("version")(lambda value: str(Version(value)))
-    _platforms = field_validator("platforms")(lambda value: tuple(str(Platform(item)) for item in value))
 
 
 class Image(pulumi.ComponentResource):
@@ -75,7 +101,7 @@ class Image(pulumi.ComponentResource):
             context=docker_build.BuildContextArgs(location=args.context, named=_named_contexts(args.base_images)),
             dockerfile=docker_build.DockerfileArgs(location=str(Path(args.context, args.dockerfile))),
             target=args.target,
-            platforms=[docker_build.Platform(platform) for platform in args.platforms],
+            platforms=[_platform(platform) for platform in args.platforms],
             build_args={**provenance_arguments(args, commit), **args.arguments},
             secrets={key: source.read() for key, source in args.secrets.items()},
             builder=docker_build.BuilderConfigArgs(name=args.builder) if args.builder else None,
@@ -107,15 +133,28 @@ def _cache_to(args: ImageArgs) -> docker_build.CacheToRegistryArgs:
     return docker_build.CacheToRegistryArgs(ref=reference, mode=docker_build.CacheMode.MAX)
 
 
+def _platform(text: str) -> docker_build.Platform:
+    """The SDK's type for a platform; it lists no variants, such as linux/arm/v7, which the builder does know."""
+    return cast(docker_build.Platform, text)
+
+
 def _named_contexts(lock: str | None) -> dict[str, docker_build.ContextArgs]:
     """Each base image, replaced by its locked digest: a moved tag changes nothing, a new base is a previewed diff."""
-    if lock is None:
-        return {}
-    bases: Mapping[str, str] = json.loads(Path(lock).read_text(encoding="utf-8"))
-    locked = {name: str(ImageReference.parse(reference)) for name, reference in bases.items()}
-    return {
-        name: docker_build.ContextArgs(location=f"docker-image://{reference}") for name, reference in locked.items()
-    }
+    bases = locked_bases(Path(lock)) if lock else {}
+    return {name: docker_build.ContextArgs(location=f"docker-image://{base}") for name, base in bases.items()}
+
+
+def locked_bases(lock: Path) -> dict[str, ImageReference]:
+    """The digest of each base image, by the name that the Dockerfile has for it.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no JSON object of image references with digests.
+    """
+    bases = json.loads(lock.read_text(encoding="utf-8"))
+    if not isinstance(bases, dict):
+        raise ValueError("it is no JSON object")
+    return {name: ImageReference.parse(str(reference)) for name, reference in bases.items()}
 
 
 def provenance_arguments(args: ImageArgs, commit: tuple[str, int]) -> dict[str, str]:

@@ -2,10 +2,10 @@
 
 import json
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 import pulumi
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from components.arguments import Arguments, Flow
 from components.artifact import Platform
@@ -13,6 +13,8 @@ from components.registry import RegistryAccess, login_secrets
 from components.step import result, step
 
 Severity = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN"]
+_USUAL_AGE = 7
+"""Days."""
 
 
 class AcceptedFinding(Arguments):
@@ -23,12 +25,14 @@ class AcceptedFinding(Arguments):
     reason: str = Field(min_length=10)
     """Why it may ship; a reviewer reads this."""
     expires: date
-    """Last day of the exception, YYYY-MM-DD: from then on the finding counts again."""
+    """First day without the exception, YYYY-MM-DD: from then on the finding counts again."""
 
 
 class ScanPolicy(Arguments):
     """What may not ship, and how fresh the knowledge must be."""
 
+    reason: str | None = Field(default=None, min_length=10)
+    """Why this policy is weaker than the default."""
     scanner: Literal["trivy"] = "trivy"
     """The scanner."""
     fail_on: tuple[Severity, ...] = Field(default=("HIGH", "CRITICAL"), min_length=1)
@@ -37,10 +41,24 @@ class ScanPolicy(Arguments):
     """Vulnerabilities that are accepted for a time."""
     database: str | None = None
     """OCI artifact of the vulnerability database, such as a mirror; trivy's official one if left out."""
-    database_age: float = Field(default=7, gt=0, le=90)
+    database_age: float = Field(default=_USUAL_AGE, gt=0, le=90)
     """Days that the database may be old; more than 7 needs a `reason`."""
-    reason: str | None = Field(default=None, min_length=10)
-    """Why this policy is weaker than the default."""
+
+    @field_validator("fail_on", "database_age")
+    @classmethod
+    def _weakened_with_reason(cls, value: Any, info: ValidationInfo) -> Any:
+        reason = info.data.get("reason", "")  # "" where the reason is a mistake itself
+        if reason is None and (what := _weakened(str(info.field_name), value)):
+            raise ValueError(f"{what} weakens the gate: write why under reason")
+        return value
+
+
+def _weakened(setting: str, value: Any) -> str | None:
+    """What makes this setting weaker than its default; None when nothing does."""
+    if setting == "fail_on":
+        missing = [severity for severity in ("HIGH", "CRITICAL") if severity not in value]
+        return f"leaving out {' and '.join(missing)}" if missing else None
+    return f"a database of {value:g} days" if value > _USUAL_AGE else None
 
 
 class ScanArgs(Arguments):

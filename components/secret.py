@@ -30,6 +30,7 @@ _SECRET_LOOK = re.compile(
     r"|(?i:\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@)"
     r"|(?i:(^|[?&;,\s])(password|passwd|pwd|secret|token|api_?key)=[^&;,\s]+)"
 )
+_CREDENTIALS = re.compile(r"[^\s'\"/:@]+:[^\s'\"/@]+@")
 
 
 def looks_secret(name: str, value: str) -> bool:
@@ -44,6 +45,11 @@ def looks_secret(name: str, value: str) -> bool:
 def holds_secret(text: str) -> bool:
     """Whether a text holds what looks like a credential: a key, a well-known token, a URL with a password."""
     return bool(_SECRET_LOOK.search(text))
+
+
+def redacted(text: str) -> str:
+    """The text without what looks like a credential in it."""
+    return _SECRET_LOOK.sub("…", _CREDENTIALS.sub("…@", text))
 
 
 class SecretSource(BaseModel):
@@ -72,7 +78,7 @@ class SecretSource(BaseModel):
         """What keeps this secret from being read, in words for its owner; None when nothing does."""
         if self.file is None:
             return _config_problem(self.config or "")
-        return _file_problem(Path(self.file).expanduser(), project)
+        return _file_problem(self.file, project)
 
     def read(self) -> pulumi.Output[str]:
         """The value as a Pulumi secret; one trailing newline of a file is dropped, as shells add it.
@@ -84,7 +90,7 @@ class SecretSource(BaseModel):
             return pulumi.Config().require_secret(self.config or "")
         try:
             text = Path(self.file).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise pulumi.RunError(f"secret file {self.file}: {error}") from None
         return pulumi.Output.secret(text.removesuffix("\n"))
 
@@ -98,11 +104,14 @@ def _config_problem(key: str) -> str | None:
     return None
 
 
-def _file_problem(path: Path, project: Path) -> str | None:
+def _file_problem(text: str, project: Path) -> str | None:
     try:
+        path = Path(text).expanduser()
         mode = path.stat().st_mode
     except OSError as error:
         return f"the file cannot be read ({error.strerror}): create it with mode 0600"
+    except (ValueError, RuntimeError) as error:  # no path at all, no such user
+        return f"the file cannot be found ({error}): write its path"
     if not stat.S_ISREG(mode):
         return "it is no regular file: name a file that holds the secret alone"
     if mode & (stat.S_IRWXG | stat.S_IRWXO):

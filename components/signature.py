@@ -1,7 +1,7 @@
 """Signature and Verification: cosign signs a candidate, and what verifies is handed on."""
 
 import pulumi
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.arguments import Arguments, Flow
 from components.registry import RegistryAccess, login_secrets
@@ -18,6 +18,13 @@ class SigningKey(Arguments):
     """Public key: path of a file, or the same reference."""
     password: SecretSource | None = None
     """Password of a key file, by reference; it reaches cosign through standard input."""
+
+    @field_validator("key", "public_key")
+    @classmethod
+    def _is_no_key(cls, value: str) -> str:
+        if "\n" in value or "-----" in value:
+            raise ValueError("a key itself stands here: write the path of its file")
+        return value
 
 
 class SignatureArgs(Arguments):
