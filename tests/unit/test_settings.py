@@ -1,0 +1,470 @@
+"""A stack's configuration: every mistake at once, each in words, and no secret in any of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import set_all_config
+
+from settings import SettingsError, configuration, load
+from tests import stacks
+from tests.recording import Engine
+from tests.stacks import Stack
+
+
+@pytest.fixture(name="stack")
+def good_stack(tmp_path: Path) -> Stack:
+    """A stack without a mistake."""
+    return Stack(tmp_path)
+
+
+def test_a_good_stack_is_loaded(stack: Stack) -> None:
+    settings = stack.load()
+    service = settings.services["web"]
+    assert settings.channel == "dev"
+    assert service.version == "1.4.0"
+    assert service.run
+    assert service.run.ports[0].host == 8080
+
+
+def test_the_defaults_are_the_ones_that_are_safe(stack: Stack) -> None:
+    stack.web["build"].pop("platforms")
+    stack.web["run"] = {"name": "driftwood-web"}
+    stack.settings.pop("scan")
+    stack.settings.pop("channel")
+    settings = stack.load()
+    run = settings.services["web"].run
+    assert run
+    assert settings.channel == "dev"
+    assert settings.series is False
+    assert settings.services["web"].build.platforms == ("linux/amd64", "linux/arm64")
+    assert settings.scan.fail_on == ("HIGH", "CRITICAL")
+    assert settings.scan.database_age == 7
+    assert run.read_only is True
+    assert (run.capabilities, run.ports, run.environment, run.secrets) == ((), (), {}, {})
+    assert run.temporary == {"/tmp": "rw,noexec,nosuid,nodev,size=64m"}
+    assert (run.logs.driver, run.logs.maximum_size, run.logs.maximum_files) == ("json-file", "10m", 3)
+
+
+def test_all_mistakes_are_told_at_once(stack: Stack) -> None:
+    stack.settings["chanel"] = "dev"
+    stack.settings["registry"].pop("address")
+    stack.web["version"] = "latest"
+    stack.web["run"]["memory"] = "plenty"
+    stack.web["run"]["read_only"] = False
+    stack.web["run"]["capabilities"] = ["ALL"]
+    stack.web["build"]["platforms"] = ["amd64"]
+    keys = [line.partition(": ")[0] for line in stack.mistakes()]
+    service = "slipway:services.web"
+    assert sorted(keys) == [
+        "slipway:chanel",
+        "slipway:registry.address",
+        f"{service}.build.platforms",
+        f"{service}.run.capabilities",
+        f"{service}.run.memory",
+        f"{service}.run.read_only",
+        f"{service}.version",
+    ]
+
+
+def test_all_files_that_are_missing_are_told_at_once(stack: Stack) -> None:
+    (stack.project / "app/Dockerfile").unlink()
+    (stack.project / "cosign.pub").unlink()
+    (stack.project / "bases.json").unlink()
+    (stack.project / "ca.crt").unlink()
+    (stack.secrets / "db_password").unlink()
+    lines = stack.mistakes()
+    assert [line.partition(": ")[0] for line in lines] == [
+        "slipway:registry.certificate_authority",
+        "slipway:services.web.build.base_images",
+        "slipway:services.web.build.dockerfile",
+        "slipway:services.web.run.secrets.db_password",
+        "slipway:sign.public_key",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "meant"),
+    [
+        (lambda s: s.settings.update(chanel="dev"), "slipway:chanel", "channel"),
+        (lambda s: s.settings.update(quarantne={}), "slipway:quarantne", "quarantine"),
+        (lambda s: s.web.update(verison="1.4.0"), "slipway:services.web.verison", "version"),
+        (lambda s: s.web["build"].update(plattforms=[]), "slipway:services.web.build.plattforms", "platforms"),
+        (lambda s: s.web["run"].update(readonly=True), "slipway:services.web.run.readonly", "read_only"),
+        (lambda s: s.web["run"]["ports"][0].update(adress="x"), "slipway:services.web.run.ports.0.adress", "address"),
+        (lambda s: s.settings["sign"].update(passwort="x"), "slipway:sign.passwort", "password"),
+        (
+            lambda s: s.web["run"]["secrets"]["db_password"].update(fiel="x"),
+            "slipway:services.web.run.secrets.db_password.fiel",
+            "file",
+        ),
+    ],
+)
+def test_a_misspelt_setting_is_told_what_was_meant(
+    stack: Stack, change: Callable[[Stack], None], key: str, meant: str
+) -> None:
+    change(stack)
+    assert stack.mistake() == f"{key}: unknown setting: did you mean {meant}?"
+
+
+def test_an_unknown_setting_is_told_which_ones_there_are(stack: Stack) -> None:
+    stack.settings["registry"]["zzz"] = "x"
+    line = stack.mistake()
+    assert line.startswith("slipway:registry.zzz: unknown setting: write one of ")
+    assert "address, certificate_authority, password, username" in line
+
+
+def test_configuration_of_other_packages_is_none_of_ours(stack: Stack) -> None:
+    given = stacks.configuration(stack.settings) | {"docker:host": "unix:///x", "slipwayish:channel": "dev"}
+    assert load(given, stack.project).channel == "dev"
+
+
+@pytest.mark.parametrize("version", ["latest", "LATEST", "stable", "edge", "main", "nightly"])
+def test_a_tag_that_moves_is_refused(stack: Stack, version: str) -> None:
+    stack.web["version"] = version
+    line = stack.mistake()
+    assert line.startswith("slipway:services.web.version: ")
+    assert "write a semantic version" in line
+    assert version in line
+
+
+@pytest.mark.parametrize("version", ["1.4", "v1.4.0", "1.4.0+build", ""])
+def test_what_is_no_semantic_version_is_refused(stack: Stack, version: str) -> None:
+    stack.web["version"] = version
+    assert stack.mistake().startswith(f"slipway:services.web.version: {version!r} is not a semantic version: write ")
+
+
+def test_a_version_that_yaml_read_as_a_number_is_told_so(stack: Stack) -> None:
+    stack.web["version"] = 1.1
+    line = stack.mistake()
+    assert line.startswith("slipway:services.web.version: ")
+    assert "(1.1)" in line
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "words"),
+    [
+        (
+            lambda s: s.web["run"].update(memory="plenty"),
+            "run.memory",
+            ["integer", "('plenty')", "write memory in MiB"],
+        ),
+        (lambda s: s.web["run"].update(memory=1), "run.memory", ["16", "(1)", "write memory in MiB"]),
+        (lambda s: s.web["run"]["ports"][0].update(host=70000), "run.ports.0.host", ["65535", "(70000)", "write port"]),
+        (lambda s: s.web["run"]["logs"].update(driver="none"), "run.logs.driver", ["('none')", "write log driver"]),
+        (lambda s: s.web["run"]["logs"].update(maximum_size="big"), "run.logs.maximum_size", ["('big')", "write size"]),
+        (lambda s: s.web["build"].update(platforms=[]), "build.platforms", ["at least 1", "write every platform"]),
+        (lambda s: s.web.pop("repository"), "repository", ["missing", "write path of the repository"]),
+        (lambda s: s.web["build"].pop("context"), "build.context", ["missing", "write folder"]),
+        (lambda s: s.web.update(repository="Driftwood/Web"), "repository", ["Driftwood/Web", "write lower-case"]),
+        (lambda s: s.web.update(repository="driftwood/web:1"), "repository", ["driftwood/web:1", "write"]),
+    ],
+)
+def test_a_mistake_names_key_value_and_remedy(
+    stack: Stack, change: Callable[[Stack], None], key: str, words: list[str]
+) -> None:
+    change(stack)
+    line = stack.mistake()
+    assert line.startswith(f"slipway:services.web.{key}: ")
+    for word in words:
+        assert word in line
+
+
+def test_lists_and_objects_that_are_no_json_are_told_and_not_thrown(stack: Stack) -> None:
+    for text in ("[abc", "{", "[1,"):
+        stack.settings["builder"] = text
+        assert stack.mistake().startswith("slipway:builder: ")
+
+
+@pytest.mark.parametrize("name", ["Web", "we b", "9web", "-web", "wéb", "", "web/app", "web.app"])
+def test_a_service_has_a_plain_name(stack: Stack, name: str) -> None:
+    stack.settings["services"] = {name: stack.web}
+    line = stack.mistake()
+    assert line.startswith("slipway:services: ")
+    assert repr(name) in line
+
+
+def test_a_stack_without_services_is_a_mistake(stack: Stack) -> None:
+    stack.settings["services"] = {}
+    assert stack.mistake().startswith("slipway:services: ")
+
+
+def test_a_password_without_a_user_is_a_mistake(stack: Stack) -> None:
+    stack.settings["registry"].pop("username")
+    assert stack.mistake() == "slipway:registry: write both username and password, or neither"
+
+
+def test_quarantine_and_the_private_registry_are_two(stack: Stack) -> None:
+    stack.settings["registry"]["address"] = "localhost:5380"
+    assert "nothing unverified may reach the private one" in stack.mistake()
+
+
+def second_service(stack: Stack) -> Any:
+    """Another service, good on its own."""
+    other = json.loads(json.dumps(stack.web))
+    other["repository"] = "driftwood/other"
+    other["run"]["name"] = "driftwood-other"
+    other["run"]["ports"] = [{"container": 8080, "host": 8081}]
+    stack.settings["services"]["other"] = other
+    return other
+
+
+def test_two_services_live_side_by_side(stack: Stack) -> None:
+    second_service(stack)
+    assert sorted(stack.load().services) == ["other", "web"]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_two_services_cannot_listen_on_one_port(stack: Stack, address: str) -> None:
+    other = second_service(stack)
+    other["run"]["ports"] = [{"container": 8080, "host": 8080, "address": address}]
+    other["run"]["reasons"] = {"ports": "the firewall in front decides"} if address == "0.0.0.0" else {}
+    line = stack.mistake()
+    assert "web" in line
+    assert "other" in line
+    assert "8080" in line
+
+
+def test_one_service_cannot_listen_on_a_port_twice(stack: Stack) -> None:
+    stack.web["run"]["ports"] *= 2
+    assert "8080" in stack.mistake()
+
+
+def test_two_containers_cannot_have_one_name(stack: Stack) -> None:
+    second_service(stack)["run"]["name"] = "driftwood-web"
+    line = stack.mistake()
+    assert "driftwood-web" in line
+    assert "run.name" in line
+
+
+def test_two_services_cannot_publish_to_one_repository(stack: Stack) -> None:
+    second_service(stack)["repository"] = "driftwood/web"
+    assert "driftwood/web" in stack.mistake()
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [(0o644, "0644"), (0o640, "0640"), (0o604, "0604"), (0o620, "0620"), (0o666, "0666")]
+)
+def test_a_secret_file_that_others_can_reach_is_refused(stack: Stack, mode: int, told: str) -> None:
+    path = stack.secrets / "db_password"
+    path.chmod(mode)
+    line = stack.mistake()
+    assert line.startswith("slipway:services.web.run.secrets.db_password: ")
+    assert told in line
+    assert f"chmod 600 {path}" in line
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_secret_file_of_its_owner_alone_is_accepted(stack: Stack, mode: int) -> None:
+    (stack.secrets / "db_password").chmod(mode)
+    assert stack.load()
+
+
+SECRET_KEYS = {
+    "slipway:registry.password": lambda s: s.settings["registry"]["password"],
+    "slipway:sign.password": lambda s: s.settings["sign"]["password"],
+    "slipway:services.web.build.secrets.pip_token": lambda s: s.web["build"]["secrets"]["pip_token"],
+    "slipway:services.web.run.secrets.db_password": lambda s: s.web["run"]["secrets"]["db_password"],
+}
+
+
+@pytest.mark.parametrize("key", SECRET_KEYS)
+def test_every_secret_file_that_is_missing_is_told_by_its_key(stack: Stack, key: str) -> None:
+    SECRET_KEYS[key](stack)["file"] = str(stack.secrets / "missing")
+    line = stack.mistake()
+    assert line.startswith(f"{key}: the file cannot be read (No such file or directory): ")
+
+
+@pytest.mark.parametrize("key", SECRET_KEYS)
+def test_every_secret_file_in_the_project_is_refused(stack: Stack, key: str) -> None:
+    path = stack.project / "app" / "secret"
+    path.touch(mode=0o600)
+    SECRET_KEYS[key](stack)["file"] = str(path)
+    line = stack.mistake()
+    assert line.startswith(f"{key}: the file lies in the project")
+    assert ".slipway/" in line
+
+
+def test_a_link_out_of_the_projects_state_folder_into_the_project_is_refused(stack: Stack) -> None:
+    path = stack.project / "app" / "secret"
+    path.touch(mode=0o600)
+    link = stack.project / ".slipway" / "keys" / "link"
+    link.symlink_to(path)
+    stack.web["run"]["secrets"]["db_password"]["file"] = str(link)
+    assert "lies in the project" in stack.mistake()
+
+
+@pytest.mark.parametrize("path", ["{secrets}", "/dev/null"])
+def test_a_secret_that_is_no_regular_file_is_refused(stack: Stack, path: str) -> None:
+    stack.web["run"]["secrets"]["db_password"]["file"] = path.replace("{secrets}", str(stack.secrets))
+    assert "no regular file" in stack.mistake()
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/secret", "a\0b"])
+def test_a_path_that_means_nothing_is_told_and_not_thrown(stack: Stack, path: str) -> None:
+    stack.web["run"]["secrets"]["db_password"]["file"] = path
+    assert stack.mistake().startswith("slipway:services.web.run.secrets.db_password: ")
+
+
+@pytest.mark.parametrize("value", [{}, {"file": "a", "config": "b"}])
+def test_a_secret_has_exactly_one_source(stack: Stack, value: dict[str, str]) -> None:
+    stack.web["run"]["secrets"]["db_password"] = value
+    line = stack.mistake()
+    assert line.startswith("slipway:services.web.run.secrets.db_password: write either config: KEY")
+
+
+def test_secrets_on_the_host_are_kept_out_of_the_project(stack: Stack) -> None:
+    stack.settings["secrets_directory"] = str(stack.project / "secrets")
+    line = stack.mistake()
+    assert line.startswith("slipway:secrets_directory: ")
+    assert "project" in line
+
+
+@pytest.mark.parametrize("folder", ["relative/path", "/", "/var/../etc", ""])
+def test_the_folder_for_secrets_is_an_absolute_path_of_its_own(stack: Stack, folder: str) -> None:
+    stack.settings["secrets_directory"] = folder
+    assert stack.mistake().startswith("slipway:secrets_directory: ")
+
+
+@pytest.mark.parametrize("host", ["tcp://127.0.0.1:2375", "/var/run/docker.sock", "ssh://host", ""])
+def test_the_engine_is_one_on_a_local_socket(stack: Stack, host: str) -> None:
+    stack.settings["docker"] = host
+    assert stack.mistake().startswith("slipway:docker: ")
+
+
+VALUE = "hunter2-hunter2"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s.settings["registry"].update(password=VALUE),
+        lambda s: s.settings["registry"].update(password=[VALUE]),
+        lambda s: s.settings["registry"].update(passwort=VALUE),
+        lambda s: s.settings["registry"].update(password={"file": VALUE}),
+        lambda s: s.settings["registry"].update(password={"value": VALUE}),
+        lambda s: s.settings["registry"].update(password={"config": f"{VALUE}!"}),
+        lambda s: s.settings["registry"].update(address=f"slipway:{VALUE}@localhost:5443"),
+        lambda s: s.settings["registry"].update(address=f"https://slipway:{VALUE}@localhost:5443"),
+        lambda s: s.settings.update(sign=VALUE),
+        lambda s: s.settings["sign"].update(password=VALUE),
+        lambda s: s.settings["sign"].update(key=f"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n{VALUE}\n"),
+        lambda s: s.web["run"].update(secrets=VALUE),
+        lambda s: s.web["run"]["secrets"].update(db_password=VALUE),
+        lambda s: s.web["run"]["secrets"].update(db_password={"file": VALUE}),
+        lambda s: s.web["run"]["environment"].update(DB_PASSWORD=VALUE),
+        lambda s: s.web["run"]["environment"].update(DATABASE=f"postgres://app:{VALUE}@db/app"),
+        lambda s: s.web["run"].update(environment=[f"DB_PASSWORD={VALUE}"]),
+        lambda s: s.web["run"].update(environment=f"DB_PASSWORD={VALUE}"),
+        lambda s: s.web["run"].update(db_password=VALUE),
+        lambda s: s.web["build"]["arguments"].update(PIP_TOKEN=VALUE),
+        lambda s: s.web["build"]["arguments"].update(INDEX=f"https://me:{VALUE}@index.example"),
+        lambda s: s.web["build"].update(arguments=[f"PIP_TOKEN={VALUE}"]),
+        lambda s: s.web["build"]["secrets"].update(pip_token=VALUE),
+        lambda s: s.web["build"].update(secrets=[VALUE]),
+        lambda s: s.web.update(repository=f"me:{VALUE}@localhost/web"),
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_refused_and_never_repeated(
+    stack: Stack, change: Callable[[Stack], None]
+) -> None:
+    change(stack)
+    assert VALUE not in "\n".join(stack.mistakes())
+
+
+def test_a_secret_among_the_build_arguments_is_refused_by_name(stack: Stack) -> None:
+    stack.web["build"]["arguments"]["PIP_TOKEN"] = VALUE
+    line = stack.mistake()
+    assert line.startswith("slipway:services.web.build.arguments: ")
+    assert "PIP_TOKEN" in line
+    assert "build.secrets" in line
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "not json",
+        "[]",
+        '{"python:3.12-slim": 7}',
+        '{"python:3.12-slim": "python:3.12-slim"}',
+        '{"python:3.12-slim": "docker.io/library/python:3.12-slim"}',
+    ],
+)
+def test_a_lock_of_base_images_that_locks_nothing_is_refused(stack: Stack, content: str) -> None:
+    (stack.project / "bases.json").write_text(content)
+    line = stack.mistake()
+    assert line.startswith("slipway:services.web.build.base_images: ")
+    assert "make lock-bases" in line
+
+
+@pytest.mark.parametrize("platform", ["linux/nonsense", "linux/amd46", "plan10/amd64"])
+def test_a_platform_that_no_builder_knows_is_refused(stack: Stack, platform: str) -> None:
+    stack.web["build"]["platforms"] = ["linux/amd64", platform]
+    line = stack.mistake()
+    assert line.startswith("slipway:services.web.build.platforms: ")
+    assert platform in line
+
+
+def test_a_platform_named_twice_is_refused(stack: Stack) -> None:
+    stack.web["build"]["platforms"] = ["linux/amd64", "linux/amd64"]
+    assert stack.mistake().startswith("slipway:services.web.build.platforms: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"fail_on": ["CRITICAL"]}, "fail_on"),
+        ({"fail_on": ["LOW"]}, "fail_on"),
+        ({"database_age": 30}, "database_age"),
+    ],
+)
+def test_a_weaker_scan_needs_a_reason(stack: Stack, change: dict[str, Any], key: str) -> None:
+    stack.settings["scan"] |= change
+    line = stack.mistake()
+    assert line.startswith("slipway:scan")
+    assert key in line
+    assert "reason" in line
+    stack.settings["scan"]["reason"] = "the mirror is made once a month"
+    assert stack.load()
+
+
+@pytest.mark.parametrize("change", [{"reason": "short"}, {"expires": "someday"}, {"expires": ""}, {"id": "jinja2"}])
+def test_an_exception_has_an_id_a_reason_and_an_end(stack: Stack, change: dict[str, str]) -> None:
+    entry = {"id": "CVE-2019-10906", "reason": "the sandbox is not used", "expires": "2099-01-31"} | change
+    stack.settings["scan"]["ignore"] = [entry]
+    assert stack.mistake().startswith(f"slipway:scan.ignore.0.{next(iter(change))}: ")
+
+
+@pytest.mark.parametrize("key", ["id", "reason", "expires"])
+def test_an_exception_lacks_nothing(stack: Stack, key: str) -> None:
+    entry = {"id": "CVE-2019-10906", "reason": "the sandbox is not used", "expires": "2099-01-31"}
+    entry.pop(key)
+    stack.settings["scan"]["ignore"] = [entry]
+    assert stack.mistake().startswith(f"slipway:scan.ignore.0.{key}: missing: write ")
+
+
+def test_a_pulumi_secret_is_left_out_of_the_configuration() -> None:
+    set_all_config({"slipway:channel": "dev", "slipway:db_password": VALUE}, ["slipway:db_password"])
+    assert configuration() == {"slipway:channel": "dev"}
+
+
+def test_a_secret_that_pulumi_does_not_know_is_told_with_the_command_that_sets_it(stack: Stack) -> None:
+    Engine().run(lambda: None)  # pulumi.Config asks for the name of the project
+    set_all_config({"slipway:plain": VALUE}, [])
+    for key, told in (("absent", "is not set"), ("plain", "in plain text")):
+        stack.web["run"]["secrets"]["db_password"] = {"config": key}
+        line = stack.mistake()
+        assert line.startswith("slipway:services.web.run.secrets.db_password: ")
+        assert told in line
+        assert f"pulumi config set --secret {key}" in line
+        assert VALUE not in line
+
+
+def test_a_mistake_is_shown_without_a_traceback() -> None:
+    assert issubclass(SettingsError, pulumi.RunError)
