@@ -316,12 +316,18 @@ def _build_problems(key: str, build: Build, project: Path) -> Iterator[str]:
         yield f"{key}.context: there is no such folder ({build.context}): write the folder that holds the Dockerfile"
     elif not (context / build.dockerfile).is_file():
         yield f"{key}.dockerfile: no such file ({build.context}/{build.dockerfile}): write its path in the context"
+    if build.base_images and (problem := _lock_problem(project / build.base_images)):
+        yield f"{key}.base_images: {problem} ({build.base_images}): run `make lock-bases`"
+
+
+def _lock_problem(lock: Path) -> str | None:
     try:
-        locked_bases(project / build.base_images) if build.base_images else None
-    except OSError as error:
-        yield f"{key}.base_images: it cannot be read ({build.base_images}, {error.strerror}): run `make lock-bases`"
-    except ValueError as error:
-        yield f"{key}.base_images: it locks no digests ({build.base_images}, {error}): run `make lock-bases`"
+        locked_bases(lock)
+    except FileNotFoundError:
+        return "there is no such file"
+    except (OSError, ValueError) as error:
+        return f"it locks no digests: {error}"
+    return None
 
 
 def _secrets(settings: Settings) -> Iterator[tuple[str, SecretSource]]:
