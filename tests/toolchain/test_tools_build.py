@@ -163,7 +163,7 @@ def test_a_build_knows_only_pinned_modules_and_its_own_environment(machine: Mach
     build = GoBuild("frob", ".", "frob", env={"GOEXPERIMENT": "jsonv2"})
     given = {"PATH": "/bin", "GOROOT": "/old", "GOFLAGS": "-mod=mod", "GOPROXY": "https://go.example"}
     environment = Go(tmp_path / "go" / "bin" / "go", tmp_path / "caches").environment(build, given)
-    assert environment["GOFLAGS"] == "-mod=readonly -buildvcs=false"
+    assert environment["GOFLAGS"] == "-mod=readonly -buildvcs=false -modcacherw"
     assert (environment["GOTOOLCHAIN"], environment["GOWORK"], environment["GOEXPERIMENT"]) == (
         "local",
         "off",
