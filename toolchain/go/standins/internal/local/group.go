@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"slipway/toolchain/standins/internal/child"
 )
 
 // Why a command did not run to its end.
@@ -35,7 +37,7 @@ func StopAll() {
 }
 
 // runGroup runs cmd as the leader of a process group of its own and waits for it. When ctx ends first, the whole group
-// is asked to end (SIGTERM), and killed when it has not ended after killAfter.
+// is asked to end (SIGTERM), and killed when it has not ended in time.
 func runGroup(ctx context.Context, cmd *exec.Cmd) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -47,17 +49,26 @@ func runGroup(ctx context.Context, cmd *exec.Cmd) error {
 		return errCancelled
 	}
 
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	started, ended := make(chan error, 1), make(chan error, 1)
+	go func() {
+		ended <- child.OnOneThread(func() error {
+			cmd.SysProcAttr = child.Attributes()
+			err := cmd.Start()
+			started <- err
+			if err != nil {
+				return err
+			}
+			return cmd.Wait()
+		})
+	}()
+	if err := <-started; err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
-		return endGroup(ctx, cmd.Process.Pid, ended)
+		return endGroup(ctx, cmd, ended)
 	}
 }
 
@@ -78,14 +89,14 @@ func unregister(cmd *exec.Cmd) {
 }
 
 // endGroup ends the group and returns why. It does not wait for a process that left the group and holds the pipes.
-func endGroup(ctx context.Context, group int, ended <-chan error) error {
-	_ = syscall.Kill(-group, syscall.SIGTERM)
+func endGroup(ctx context.Context, cmd *exec.Cmd, ended <-chan error) error {
+	_ = child.Signal(cmd, syscall.SIGTERM)
 	select {
 	case <-ended:
-	case <-time.After(killAfter):
+	case <-time.After(child.Grace):
 	}
 	// The leader may have ended while others of its group have not.
-	_ = syscall.Kill(-group, syscall.SIGKILL)
+	_ = child.Signal(cmd, syscall.SIGKILL)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return errTimedOut
 	}

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"time"
 
 	p "github.com/pulumi/pulumi-go-provider"
 )
@@ -19,10 +18,6 @@ const (
 	previousStdout = "PULUMI_COMMAND_STDOUT"
 	previousStderr = "PULUMI_COMMAND_STDERR"
 )
-
-// killAfter is how long a cancelled program may take to end by itself. The engine waits 5 s for a plugin, so the plugin
-// must be done with its programs before that.
-const killAfter = 3 * time.Second
 
 // run starts the command, streams what it writes, and puts its outcome into result. A failed program leaves result as
 // it was.

@@ -2,39 +2,34 @@ package pyhost
 
 import (
 	"os/exec"
-	"runtime"
 	"syscall"
 	"time"
+
+	"slipway/toolchain/standins/internal/child"
 )
 
-// graceful is how long a child may take to end by itself when it is told to. The engine gives the host 5 s.
-const graceful = 3 * time.Second
-
-// ending says how a child is told to end.
-type ending syscall.Signal
-
+// How a Python process is told to end: a program by SIGINT, which exec.py knows and answers with silence; a plugin by
+// SIGTERM, which ends Python without a word where SIGINT would bring a traceback.
 const (
-	// interruptThenKill suits a program: exec.py knows SIGINT and keeps quiet.
-	interruptThenKill = ending(syscall.SIGINT)
-	// terminateThenKill suits a plugin: Python ends on SIGTERM without a word, but shows a traceback on SIGINT.
-	terminateThenKill = ending(syscall.SIGTERM)
+	endProgram = syscall.SIGINT
+	endPlugin  = syscall.SIGTERM
 )
 
-// prepareChild puts cmd into a process group of its own, so that a signal to the host's group does not reach it in the
-// middle of its work, and makes the end of cmd's context end that whole group.
-func prepareChild(cmd *exec.Cmd, how ending) {
-	cmd.SysProcAttr = childAttributes()
+// prepareChild makes the end of cmd's context end cmd and all that it started: by the signal, and by force when that
+// did not do.
+func prepareChild(cmd *exec.Cmd, signal syscall.Signal) {
+	cmd.SysProcAttr = child.Attributes()
+	cmd.WaitDelay = child.Grace
 	cmd.Cancel = func() error {
-		time.AfterFunc(graceful, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-		return syscall.Kill(-cmd.Process.Pid, syscall.Signal(how))
+		time.AfterFunc(child.Grace, func() { _ = child.Signal(cmd, syscall.SIGKILL) })
+		return child.Signal(cmd, signal)
 	}
-	cmd.WaitDelay = graceful
 }
 
 // runChild runs cmd to its end.
-func runChild(cmd *exec.Cmd, how ending) error {
-	prepareChild(cmd, how)
-	return onOneThread(func() error {
+func runChild(cmd *exec.Cmd, signal syscall.Signal) error {
+	prepareChild(cmd, signal)
+	return child.OnOneThread(func() error {
 		err := cmd.Start()
 		for _, file := range cmd.ExtraFiles {
 			_ = file.Close()
@@ -44,12 +39,4 @@ func runChild(cmd *exec.Cmd, how ending) error {
 		}
 		return cmd.Wait()
 	})
-}
-
-// onOneThread calls f on one thread from its start to its end: on Linux a child that was asked for a signal at its
-// parent's death gets it when the thread that started it ends.
-func onOneThread(f func() error) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	return f()
 }

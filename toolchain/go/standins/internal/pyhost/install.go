@@ -70,7 +70,7 @@ func installPlugin(
 		return fmt.Errorf("preparing pip install command: %w", err)
 	}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	if err := runChild(cmd, terminateThenKill); err != nil {
+	if err := runChild(cmd, endPlugin); err != nil {
 		return fmt.Errorf("installing package: %w", err)
 	}
 	return nil

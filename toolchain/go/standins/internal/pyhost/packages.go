@@ -18,6 +18,9 @@ import (
 // pluginFile is what a Pulumi package says about its plugin, in the package's own folder.
 const pluginFile = "pulumi-plugin.json"
 
+// longestHeader is the longest line of a package's metadata that is read, in bytes.
+const longestHeader = 1 << 20
+
 // withoutPlugin are Pulumi packages that have neither a plugin nor, in older releases, a file that says so.
 var withoutPlugin = map[string]bool{"pulumi-policy": true, "pulumi-esc-sdk": true}
 
@@ -112,7 +115,7 @@ func (p *python) sitePackages(ctx context.Context) ([]string, error) {
 	}
 	if venv != "" && !seesSystemPackages(venv) {
 		folders, err := filepath.Glob(filepath.Join(venv, "lib", "python3*", "site-packages"))
-		if err != nil || len(folders) > 0 {
+		if err != nil || len(folders) == 1 {
 			return folders, err
 		}
 	}
@@ -175,6 +178,7 @@ func readDistribution(folder, info string) (distribution, error) {
 	}
 	defer metadata.Close()
 	lines := bufio.NewScanner(metadata)
+	lines.Buffer(nil, longestHeader)
 	for lines.Scan() && lines.Text() != "" {
 		key, value, _ := strings.Cut(lines.Text(), ":")
 		switch key {

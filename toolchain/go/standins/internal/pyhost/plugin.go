@@ -17,6 +17,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/python/toolchain"
 	"google.golang.org/grpc"
 
+	"slipway/toolchain/standins/internal/child"
+
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
@@ -89,7 +91,7 @@ func runPlugin(
 	cmd.Dir = req.GetPwd()
 	cmd.Env = append(cmd.Env, req.GetEnv()...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	return runChild(cmd, terminateThenKill)
+	return runChild(cmd, endPlugin)
 }
 
 // runPack runs a policy pack in its own folder. A pack takes the stack's configuration from its environment, while the
@@ -118,8 +120,8 @@ func runPack(
 	cmd.Dir = folder
 	cmd.Env = append(append(cmd.Env, variables...), req.GetEnv()...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	prepareChild(cmd, terminateThenKill)
-	return onOneThread(func() error {
+	prepareChild(cmd, endPlugin)
+	return child.OnOneThread(func() error {
 		if err := cmd.Start(); err != nil {
 			return err
 		}

@@ -67,7 +67,7 @@ func (h *Host) Run(ctx context.Context, req *pulumirpc.RunRequest) (*pulumirpc.R
 	if err != nil {
 		return nil, err
 	}
-	return outcome(runChild(cmd, interruptThenKill)), nil
+	return outcome(runChild(cmd, endProgram)), nil
 }
 
 func (h *Host) programCommand(ctx context.Context, python *python, req *pulumirpc.RunRequest) (*exec.Cmd, error) {
@@ -178,7 +178,7 @@ func (p *python) checkTypes(ctx context.Context, options toolchain.PythonOptions
 	var found bytes.Buffer
 	cmd.Stdout = io.MultiWriter(os.Stdout, &found)
 	cmd.Stderr = io.MultiWriter(os.Stderr, &found)
-	if err := runChild(cmd, interruptThenKill); err != nil {
+	if err := runChild(cmd, endProgram); err != nil {
 		return fmt.Errorf("%s failed: %w\n%s", checker, err, found.String())
 	}
 	return nil
