@@ -13,12 +13,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from tests.e2e.oci import RegistryClient
+
+if TYPE_CHECKING:
+    from tests.e2e.shipped import Shipped
 
 SOURCE = Path(__file__).resolve().parents[2]
 _PREPARED = ("PULUMI_", "BUILDX_", "SLIPWAY_", "VIRTUAL_ENV", "DOCKER_CONFIG")
@@ -166,6 +169,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
             made.run("pulumi", "destroy", "--yes", "--stack", stack)
     finally:
         subprocess.run([*toolchain, "down"], cwd=root, env=bare, check=True)
+
+
+@pytest.fixture(scope="session", name="shipped")
+def shipped_stack(checkout: Checkout) -> "Shipped":
+    """The stack of the main story after its first `pulumi up`; see tests/e2e/shipped.py."""
+    from tests.e2e.shipped import ship
+
+    return ship(checkout)
 
 
 def clone(root: Path) -> None:

@@ -1,76 +1,17 @@
-"""The main story, told from outside: what a stack with two services has made, and what a second look changes.
-
-One stack is brought up once, watched; everything else looks at it with plain tools.
-"""
+"""The main story, told from outside: what one `pulumi up` has made, seen with plain tools."""
 
 import base64
 import json
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components.release import ReleaseRecord
-from tests.e2e.conftest import Checkout, free_port
 from tests.e2e.oci import RegistryClient
-from tests.e2e.watch import ProcessWatcher
+from tests.e2e.shipped import CONTAINER, PLATFORMS, REPOSITORY, STACK, Shipped, get
 
-STACK = "pipeline"
-CONTAINER = f"slipway-e2e-{STACK}"
-REPOSITORY = f"{STACK}/web"
-PLATFORMS = ("linux/amd64", "linux/arm64")
 MEBIBYTE = 1024 * 1024
-
-
-@dataclass
-class Shipped:
-    """A stack that was brought up once, and what was seen meanwhile."""
-
-    checkout: Checkout
-    context: str
-    log: str
-    watcher: ProcessWatcher
-    outputs: dict[str, Any]
-    record: ReleaseRecord
-    url: str
-
-    def preview(self) -> dict[str, str]:
-        """The operation that a preview shows for each resource, by the resource's name."""
-        return {name: steps for name, steps in operations(self.checkout, STACK).items() if steps != "same"}
-
-
-def operations(checkout: Checkout, stack: str) -> dict[str, str]:
-    """What a preview would do, by `TYPE::NAME` without the types of the parents."""
-    shown = checkout.preview(stack, "--json").stdout
-    document = json.loads(shown[shown.index("{") :])
-    return {step["urn"].rpartition("$")[2].rpartition("::")[2]: step["op"] for step in document["steps"]}
-
-
-def two_services(settings: dict[str, Any], web: str, tide: str) -> None:
-    """The sample, and a second service from a folder of its own."""
-    services = settings["services"]
-    services["web"]["build"]["context"] = web
-    second = json.loads(json.dumps(services["web"]))
-    second["repository"] = f"{STACK}/tide"
-    second["build"]["context"] = tide
-    second["run"]["name"] = f"{CONTAINER}-tide"
-    second["run"]["ports"][0]["host"] = free_port()
-    services["tide"] = second
-
-
-@pytest.fixture(scope="module", name="shipped")
-def shipped_stack(checkout: Checkout) -> Shipped:
-    """The stack after its first `pulumi up`."""
-    web, tide = checkout.copy_sample("pipeline-web"), checkout.copy_sample("pipeline-tide")
-    checkout.stack(STACK, lambda settings: two_services(settings, web, tide))
-    with ProcessWatcher() as watcher:
-        log = checkout.up(STACK).stdout
-    outputs = checkout.outputs(STACK)
-    record = ReleaseRecord.model_validate(outputs["web"]["release"])
-    return Shipped(checkout, web, log, watcher, outputs, record, outputs["web"]["url"])
 
 
 @pytest.fixture(scope="module", name="container")
@@ -84,18 +25,6 @@ def host_config(container: dict[str, Any]) -> dict[str, Any]:
     """Its HostConfig."""
     found: dict[str, Any] = container["HostConfig"]
     return found
-
-
-def get(url: str, password: str | None = None) -> tuple[int, str]:
-    """Status and body of one answer."""
-    request = urllib.request.Request(url)
-    if password is not None:
-        request.add_header("Authorization", "Basic " + base64.b64encode(f"driftwood:{password}".encode()).decode())
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
 
 
 # The service answers.
