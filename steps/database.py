@@ -9,6 +9,8 @@ from typing import Any
 
 from steps.tool import StepError, ToolError, elapsed, run_tool, say
 
+_ADVICE = "Make the database's source reachable, or name a mirror in scan.database."
+
 
 def cache_of(folder: Path, repository: str | None) -> Path:
     """trivy's cache folder for one source: trivy itself would go on with the database of the source before."""
@@ -38,14 +40,14 @@ def ensure_database(cache: Path, repository: str | None, maximum_age: float) -> 
             refused = _fetch(cache, repository)
             found = _metadata(cache)
     if found is None:
-        raise StepError(f"the vulnerability database is missing and cannot be fetched:\n{refused}")
+        raise StepError(f"the vulnerability database is missing and cannot be fetched:\n{refused}\n{_ADVICE}")
     age = datetime.now(UTC) - _moment(found["UpdatedAt"])
     if age > timedelta(days=maximum_age):
         reason = refused or "  the source offers nothing newer"
         raise StepError(
             f"the vulnerability database is stale: made {found['UpdatedAt'][:10]}, {age.days} days ago; "
             f"scan.database_age allows {maximum_age:g}. A newer one could not be had:\n{reason}\n"
-            "Make the database's source reachable, or name a mirror in scan.database."
+            f"{_ADVICE}"
         )
     if refused:
         say(f"warning: the vulnerability database could not be refreshed, it is {age.days} days old:\n{refused}")
