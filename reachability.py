@@ -1,5 +1,6 @@
 """Ask every service that a stack needs whether it is there, before the first resource is declared."""
 
+import hashlib
 import json
 import os
 import platform
@@ -66,7 +67,14 @@ def _socket(key: str, what: str, path: str) -> str | None:
 
 def _builder(settings: Settings) -> str | None:
     """A builder on a local socket shares this kernel: what it cannot run, the kernel's binfmt_misc has to emulate."""
-    endpoint = _endpoint(settings.builder) if settings.builder else None
+    if settings.builder is None:
+        return None
+    endpoint = _endpoint(settings.builder)
+    if endpoint is None and not _is_context(settings.builder):
+        return (
+            f"  slipway:builder: buildx knows no builder of this name ({settings.builder}): "
+            f"make it with `docker buildx create --name {settings.builder}`, or write one that `docker buildx ls` shows"
+        )
     if endpoint is None or not endpoint.startswith("unix://"):
         return None
     if problem := _socket("slipway:builder", f"BuildKit ({settings.builder})", endpoint.removeprefix("unix://")):
@@ -82,12 +90,22 @@ def _builder(settings: Settings) -> str | None:
 
 def _endpoint(builder: str) -> str | None:
     """The address of a buildx builder of one node, from the file in which buildx keeps it."""
-    folder = os.environ.get("BUILDX_CONFIG") or str(Path(os.environ.get("DOCKER_CONFIG", "~/.docker"), "buildx"))
+    folder = os.environ.get("BUILDX_CONFIG") or _docker_configuration() / "buildx"
     try:
-        instance = json.loads(Path(folder, "instances", builder).expanduser().read_text())
+        instance = json.loads(Path(folder, "instances", builder.lower()).expanduser().read_text())
         return str(instance["Nodes"][0]["Endpoint"])
     except (OSError, ValueError, LookupError):
         return None
+
+
+def _is_context(name: str) -> bool:
+    """Whether it is a context of the Docker command line, which buildx takes as a builder too."""
+    kept = hashlib.sha256(name.encode()).hexdigest()
+    return name == "default" or (_docker_configuration() / "contexts" / "meta" / kept).is_dir()
+
+
+def _docker_configuration() -> Path:
+    return Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser()
 
 
 def _can_run(wanted: Platform) -> bool:
