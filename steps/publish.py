@@ -6,6 +6,7 @@ Source: oras-project/oras, `oras cp --help`; OCI distribution-spec 1.1, "Listing
 """
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,13 @@ from typing import Any
 from components.artifact import Digest, ImageReference, Repository
 from steps.registry import digest_of_tag, transport_flags
 from steps.tool import StepError, ToolError, elapsed, read_secrets, registry_credentials, run_step, run_tool
+
+# A digest may hold the digits of a status code: only a number of its own counts.
+_REFUSED = re.compile(r"\b40[13]\b|\bunauthorized\b|\bdenied\b|\bforbidden\b", re.IGNORECASE)
+_DOWN = re.compile(
+    r"connection (refused|reset)|no such host|no route to host|network is unreachable|time(d )?out|deadline exceeded",
+    re.IGNORECASE,
+)
 
 Logins = Mapping[str, tuple[str, str]]
 
@@ -47,7 +55,7 @@ def publish(
             _tag(published, tags, credentials, authority)
             _compare(published, tags, credentials, authority)
         except ToolError as error:
-            raise StepError(explain(error, repository)) from None
+            raise StepError(explain(error, repository, source.repository)) from None
     return {"reference": str(published), "tags": list(tags)}
 
 
@@ -85,16 +93,24 @@ def _compare(published: ImageReference, tags: Sequence[str], credentials: Path, 
             raise StepError(f"{published.repository.tagged(tag)} names {seen} after the copy, not {published.digest}")
 
 
-def explain(error: ToolError, repository: Repository) -> str:
-    """Say what a registry's refusal means for the settings."""
-    output = error.output.lower()
-    if "401" in output or "unauthorized" in output or "403" in output or "denied" in output:
+def explain(error: ToolError, repository: Repository, source: Repository | None = None) -> str:
+    """Say what a registry's refusal means for the settings.
+
+    Args:
+        error: what the tool said.
+        repository: the private registry's.
+        source: the quarantine registry's; it is the one to blame where the tool names it alone.
+    """
+    setting, registry = "registry", repository
+    if source and source.registry in error.output and repository.registry not in error.output:
+        setting, registry = "quarantine", source
+    if _REFUSED.search(error.output):
         return (
-            f"registry {repository.registry} refuses the credentials for {repository.path}: "
-            f"check registry.username and the secret that registry.password names.\n{error}"
+            f"registry {registry.registry} refuses the credentials for {registry.path}: "
+            f"check {setting}.username and the secret that {setting}.password names.\n{error}"
         )
-    if "connection refused" in output or "no such host" in output or "timeout" in output:
-        return f"registry {repository.registry} does not answer: start it or check registry.address.\n{error}"
+    if _DOWN.search(error.output):
+        return f"registry {registry.registry} does not answer: start it or check {setting}.address.\n{error}"
     return str(error)
 
 

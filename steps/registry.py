@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform, Repository
 from steps.tool import StepError, ToolError, run_tool
@@ -38,7 +39,7 @@ def platforms_of(reference: ImageReference, environment: Mapping[str, str]) -> d
         text = run_tool(["oras", "manifest", "fetch", *flags, str(reference)], environment=environment)
     except ToolError as error:
         raise StepError(f"{reference} cannot be read:\n{error}") from None
-    entries = json.loads(text).get("manifests")
+    entries = _entries(text)
     if not entries:
         raise StepError(f"{reference} is no index of platforms: build it with all platforms at once")
     return {
@@ -46,6 +47,13 @@ def platforms_of(reference: ImageReference, environment: Mapping[str, str]) -> d
         for entry in entries
         if entry.get("platform", {}).get("os", "unknown") != "unknown"
     }
+
+
+def _entries(text: str) -> list[dict[str, Any]]:
+    try:
+        return list(json.loads(text)["manifests"])
+    except (ValueError, LookupError, TypeError):
+        return []
 
 
 def _platform(entry: Mapping[str, str]) -> Platform:
