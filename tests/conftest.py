@@ -29,7 +29,7 @@ ToolMaker = Callable[[str, str], Path]
 def tools_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToolMaker:
     """Makes a shell script stand for a tool, the only one of its name on PATH.
 
-    The script's calls are appended to `TOOL.calls` beside it, one line each, and what it reads to `TOOL.stdin`.
+    What it is called with is appended to `TOOL.calls` beside it, one line each.
     """
     folder = tmp_path / "tools"
     folder.mkdir()
