@@ -86,6 +86,11 @@ class Project:
         return self.state / "base-images.lock.json"
 
     @property
+    def ports_moved(self) -> bool:
+        """Whether the registries listen elsewhere than the checked-in stack files say."""
+        return (self.quarantine_port, self.registry_port) != (QUARANTINE_PORT, REGISTRY_PORT)
+
+    @property
     def quarantine(self) -> str:
         """Host and port of the quarantine registry, as in an image reference."""
         return f"localhost:{self.quarantine_port}"

@@ -56,8 +56,11 @@ def destroy(root: Path, options: argparse.Namespace) -> int:
 
 def shell(root: Path, options: argparse.Namespace) -> int:
     """Opens a shell in which plain `pulumi` means this checkout's stack."""
-    session, _ = _prepared(root, options, recovering=False)
+    session, stack = _prepared(root, options, recovering=False)
     session.report(f"a prepared shell for stack {options.stack}: `pulumi preview`, `pulumi up`, `exit` to leave")
+    if session.project.ports_moved:
+        # Plain pulumi reads the checked-in file, so that an edit of it counts; that one names the usual ports.
+        session.report(f"the ports were moved: give pulumi --config-file {stack.configuration()}, or use make")
     program = session.environment.get("SHELL") or "/bin/sh"
     return foreground([program, *options.arguments], root, session.environment)
 

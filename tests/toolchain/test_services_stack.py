@@ -1,0 +1,139 @@
+"""The stack that `make` drives, what status and clean read of it, and the command line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolchain.__main__ import main
+from toolchain.cleaning import clean
+from toolchain.environment import Project
+from toolchain.errors import ToolchainError
+from toolchain.session import platforms
+from toolchain.stack import Stack, foreground, stacks, urls
+from toolchain.status import print_status
+from toolchain.testing import checks
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "Pulumi.yaml").write_text("name: slipway\nruntime: python\n")
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.dev.yaml").write_text("config:\n  a: localhost:5380\n  b: localhost:5443/x\n")
+    found = Project(tmp_path, 6000, 6001)
+    found.run.mkdir(parents=True)
+    return found
+
+
+def deploy(project: Project, resources: list[dict[str, Any]], name: str = "dev") -> None:
+    folder = project.backend / ".pulumi" / "stacks" / "slipway"
+    folder.mkdir(parents=True, exist_ok=True)
+    deployment = {"manifest": {"time": "2026-01-02T03:04:05.123456789Z"}, "resources": resources}
+    (folder / f"{name}.json").write_text(json.dumps({"checkpoint": {"latest": deployment}}))
+
+
+def test_pulumi_gets_a_copy_of_the_stacks_file_with_the_moved_ports(project: Project) -> None:
+    stack = Stack(project, "dev")
+    before = stack.file.read_text()
+    copy = stack.configuration()
+    assert copy.parent == project.run
+    assert copy.read_text() == "config:\n  a: localhost:6000\n  b: localhost:6001/x\n"
+    assert stack.file.read_text() == before
+
+
+def test_a_stack_without_a_file_is_refused_with_those_that_have_one(project: Project) -> None:
+    with pytest.raises(ToolchainError, match=r"Pulumi\.prod\.yaml does not exist \(stack prod\): .*one of: dev"):
+        Stack(project, "prod").refuse_missing_file()
+
+
+@pytest.mark.parametrize("name", ["", "../dev", "a b", "x;y"])
+def test_a_name_that_is_none_is_refused(project: Project, name: str) -> None:
+    with pytest.raises(ToolchainError, match="not the name of a stack"):
+        Stack(project, name)
+
+
+def test_urls_are_found_wherever_they_are_among_the_outputs() -> None:
+    outputs = {"web": {"url": "http://127.0.0.1:8080", "release": {"tag": "1"}}, "job": {"url": ""}, "n": 3}
+    assert urls(outputs) == ["http://127.0.0.1:8080"]
+
+
+def test_the_platforms_are_the_default_ones_and_those_of_the_stacks_file(project: Project) -> None:
+    Stack(project, "dev").file.write_text("platforms: [linux/riscv64, linux/arm/v7]\n")
+    assert platforms(project, "dev") == ["linux/amd64", "linux/arm/v7", "linux/arm64", "linux/riscv64"]
+
+
+def test_clean_refuses_while_a_stack_has_resources_and_names_the_way_out(project: Project) -> None:
+    deploy(project, [{"type": "pulumi:pulumi:Stack"}])
+    with pytest.raises(ToolchainError, match=r"stack dev still has 1 resources.*pulumi destroy -s dev"):
+        clean(project, lambda _: None, cache=False)
+    assert project.state.exists()
+
+
+def test_clean_removes_state_and_virtual_environment_and_leaves_the_shared_tools(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shared = tmp_path / "cache" / "slipway" / "tools"
+    shared.mkdir(parents=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (project.root / ".venv" / "bin").mkdir(parents=True)
+    (project.root / ".venv" / "bin").chmod(0o500)
+    deploy(project, [])
+    clean(project, lambda _: None, cache=False)
+    assert not project.state.exists()
+    assert not (project.root / ".venv").exists()
+    assert shared.exists()
+    clean(project, lambda _: None, cache=True)
+    assert not shared.parent.exists()
+
+
+def test_status_lists_services_that_do_not_run_and_stacks(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    deploy(project, [{"type": "pulumi:pulumi:Stack"}, {"type": "a"}])
+    print_status(project, {"DOCKER_HOST": f"unix://{project.root}/none.sock"})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == ["quarantine", "registry", "buildkit", "docker"]
+    assert all("not running" in line for line in lines[1:5])
+    assert lines[-1].split()[:2] == ["slipway/dev", "2"]
+    assert list(stacks(project)) == ["slipway/dev"]
+
+
+def test_the_exit_code_of_what_runs_is_handed_on(tmp_path: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin"}
+    assert foreground(["sh", "-c", "exit 7"], tmp_path, environment) == 7
+    assert foreground(["sh", "-c", "kill -KILL $$"], tmp_path, environment) == 137
+
+
+def test_an_error_is_one_message_and_exit_code_1(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project.root)
+    assert main(["preview", "--stack", "prod"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: STACK: stacks/Pulumi.prod.yaml does not exist")
+    assert "Traceback" not in error
+
+
+def test_the_end_to_end_tests_run_last_and_no_folder_is_forgotten(tmp_path: Path) -> None:
+    for name in ("e2e", "policy", "unit"):
+        (tmp_path / "tests" / name).mkdir(parents=True)
+        (tmp_path / "tests" / name / "test_a.py").touch()
+    steps = checks(tmp_path, Path("python"))
+    assert list(steps) == ["ruff check", "ruff format", "mypy", "fast tests", "end-to-end tests"]
+    assert steps["fast tests"][3:] == ["tests/policy", "tests/unit"]
+    assert steps["end-to-end tests"][3:] == ["tests/e2e"]
+
+
+def test_a_checkout_without_tests_proves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ToolchainError, match="no tests"):
+        checks(tmp_path, Path("python"))
+
+
+def test_make_without_a_goal_is_help() -> None:
+    said = subprocess.run(["make", f"PYTHON={sys.executable}"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "make up" in said.stdout
+    assert "make test" in said.stdout
+    assert len(said.stdout.splitlines()) <= 20
