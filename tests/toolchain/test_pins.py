@@ -137,6 +137,13 @@ def test_the_digest_of_a_module_tells_a_renamed_file(tmp_path: Path) -> None:
     assert module_digest(tmp_path) != first
 
 
+def test_a_modules_own_tests_do_not_change_what_is_built_from_it(tmp_path: Path) -> None:
+    (tmp_path / "a.go").write_text("package a")
+    first = module_digest(tmp_path)
+    (tmp_path / "a_test.go").write_text("package a")
+    assert module_digest(tmp_path) == first
+
+
 @pytest.mark.parametrize(
     ("output", "version"),
     [
