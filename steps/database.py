@@ -1,6 +1,7 @@
 """Keep trivy's vulnerability database fresh: fetched when its own schedule says so, refused when it is too old."""
 
 import fcntl
+import hashlib
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,11 @@ _ADVICE = "Make the database's source reachable, or name a mirror in scan.databa
 
 def cache_of(folder: Path, repository: str | None) -> Path:
     """trivy's cache folder for one source: trivy itself would go on with the database of the source before."""
-    return folder / (re.sub(r"[^A-Za-z0-9.]+", "-", repository) if repository else "official")
+    if repository is None:
+        return folder / "official"
+    return (
+        folder / f"{re.sub(r'[^A-Za-z0-9.]+', '-', repository)}-{hashlib.sha256(repository.encode()).hexdigest()[:8]}"
+    )
 
 
 def ensure_database(cache: Path, repository: str | None, maximum_age: float) -> dict[str, Any]:
@@ -55,10 +60,13 @@ def ensure_database(cache: Path, repository: str | None, maximum_age: float) -> 
 
 
 def _metadata(cache: Path) -> dict[str, Any] | None:
+    """What the database says of itself; None where there is none, or one that is broken."""
     try:
         content: dict[str, Any] = json.loads(Path(cache, "db", "metadata.json").read_text())
-        return content if Path(cache, "db", "trivy.db").stat().st_size and "UpdatedAt" in content else None
-    except (OSError, ValueError):
+        for key in ("UpdatedAt", "NextUpdate"):
+            _moment(content[key])
+        return content if Path(cache, "db", "trivy.db").stat().st_size else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 

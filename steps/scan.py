@@ -17,7 +17,8 @@ from typing import Any
 
 from components.artifact import ImageReference, Platform
 from steps.database import cache_of, ensure_database
-from steps.tool import StepError, ToolError, elapsed, read_secrets, registry_credentials, run_step, run_tool, say
+from steps.credentials import registry_credentials
+from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool, say
 
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 
@@ -59,7 +60,7 @@ def scan(request: ScanRequest, database: Mapping[str, Any], secrets: Mapping[str
     request.reports.mkdir(parents=True, exist_ok=True)
     registry = request.reference.repository.registry
     logins = {registry: (secrets["username"], secrets["password"])} if "username" in secrets else {}
-    with registry_credentials(logins) as credentials, tempfile.TemporaryDirectory() as scratch:
+    with registry_credentials(logins, [registry]) as credentials, tempfile.TemporaryDirectory() as scratch:
         ignore_file = Path(scratch, "trivyignore.yaml")
         ignore_file.write_text(json.dumps({"vulnerabilities": [_ignored(entry) for entry in request.ignore]}))
         environment = {"DOCKER_CONFIG": str(credentials)}
@@ -95,12 +96,13 @@ def _scan_platform(
     command += ["--skip-db-update", "--skip-java-db-update", "--skip-version-check", "--scanners", "vuln"]
     command += ["--image-src", "remote", "--platform", str(platform), "--ignorefile", ignore_file]
     command += ["--format", "json", "--output", report, str(request.reference)]
+    report.unlink(missing_ok=True)  # what an earlier run left must not be judged
     try:
         run_tool(command, environment=environment)
-    except ToolError as error:
+        content: dict[str, Any] = json.loads(report.read_text())
+        run_tool(["trivy", "convert", "--quiet", "--format", "sarif", "--output", report.with_suffix(".sarif"), report])
+    except (ToolError, OSError, ValueError) as error:
         raise StepError(f"{request.reference} for {platform} could not be scanned:\n{error}") from None
-    run_tool(["trivy", "convert", "--quiet", "--format", "sarif", "--output", report.with_suffix(".sarif"), report])
-    content: dict[str, Any] = json.loads(report.read_text())
     return content
 
 
