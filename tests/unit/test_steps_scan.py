@@ -1,0 +1,320 @@
+"""The scan and its database, with a shell script in trivy's place."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.artifact import Digest, ImageReference, Platform, Repository
+from steps.database import cache_of, ensure_database
+from steps.scan import ScanRequest, scan
+from steps.tool import StepError
+from tests.conftest import ToolMaker
+from tests.running import calls, fails, run_step_program
+
+REFERENCE = ImageReference(Repository.parse("localhost:5380/driftwood/web"), Digest("sha256:" + "1f" * 32))
+PLATFORMS = [Platform("linux/amd64"), Platform("linux/arm64")]
+NOW = datetime.now(UTC)
+DATABASE = {"UpdatedAt": NOW.isoformat()}
+
+
+def stamp(days: float) -> str:
+    """A moment this many days ago (or ahead), as trivy writes it."""
+    return (NOW - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S") + ".123456789Z"
+
+
+def finding(severity: str, package: str = "Jinja2", fixed: str | None = "2.10.1", **more: str) -> dict[str, Any]:
+    """One entry of a trivy report."""
+    entry = {"VulnerabilityID": "CVE-2019-10906", "PkgName": package, "InstalledVersion": "2.10", "Severity": severity}
+    return entry | ({"FixedVersion": fixed} if fixed else {}) | more
+
+
+def trivy(tool: ToolMaker, *findings: dict[str, Any], arm: list[dict[str, Any]] | None = None) -> Path:
+    """A trivy that reports these findings for each platform; others for arm64 where they are given."""
+    reports = {"amd64": list(findings), "arm64": list(findings) if arm is None else arm}
+    texts = {
+        at: json.dumps(
+            {"Trivy": {"Version": "0.70.0"}, "Results": [{"Target": "app", "Vulnerabilities": found or None}]}
+        )
+        for at, found in reports.items()
+    }
+    return tool(
+        "trivy",
+        f"""verb=$1; text='{texts["amd64"]}'
+        while [ $# -gt 1 ]; do
+        case $1 in --output) output=$2;; --platform) case $2 in */arm64) text='{texts["arm64"]}';; esac;;
+        --ignorefile) cp "$2" "$0.ignored";; esac; shift; done
+        case $verb in image) echo "$text" >"$output";; convert) echo '{{"version": "2.1.0"}}' >"$output";; esac""",
+    )
+
+
+def scanned(tmp_path: Path, fail_on: tuple[str, ...] = ("HIGH", "CRITICAL"), ignore: Any = ()) -> dict[str, Any]:
+    """Scan the candidate."""
+    request = ScanRequest(REFERENCE, PLATFORMS, fail_on, ignore, tmp_path / "reports", tmp_path / "cache")
+    return scan(request, DATABASE, {})
+
+
+def test_a_clean_candidate_passes_and_is_summed_up(tool: ToolMaker, tmp_path: Path) -> None:
+    trivy(tool, finding("LOW"), finding("MEDIUM", "idna"))
+    summary = scanned(tmp_path)
+    assert summary["reference"] == str(REFERENCE)
+    assert summary["counts"] == {"CRITICAL": 0, "HIGH": 0, "MEDIUM": 1, "LOW": 1, "UNKNOWN": 0}
+    assert summary["scanner"] == "trivy 0.70.0"
+    assert summary["database"] == DATABASE["UpdatedAt"]
+
+
+def test_every_platform_is_scanned_by_digest_and_its_reports_are_kept(tool: ToolMaker, tmp_path: Path) -> None:
+    path = trivy(tool)
+    scanned(tmp_path)
+    images = [call.split() for call in calls(path) if call.startswith("image")]
+    assert sorted(call[call.index("--platform") + 1] for call in images) == ["linux/amd64", "linux/arm64"]
+    assert {call[-1] for call in images} == {str(REFERENCE)}
+    assert all("--skip-db-update" in call for call in images)  # the step has made sure of it, once
+    names = {path.name for path in (tmp_path / "reports").iterdir()}
+    assert names == {"linux-amd64.json", "linux-amd64.sarif", "linux-arm64.json", "linux-arm64.sarif"}
+
+
+@pytest.mark.parametrize("severity", ["HIGH", "CRITICAL"])
+def test_a_finding_that_must_not_ship_is_shown_as_a_table_with_the_version_that_fixes_it(
+    tool: ToolMaker, tmp_path: Path, severity: str
+) -> None:
+    trivy(tool, finding(severity), finding("LOW", "idna"), finding(severity, "starlette", fixed=None))
+    with pytest.raises(StepError) as caught:
+        scanned(tmp_path)
+    first, header, *rows = str(caught.value).splitlines()
+    assert first == f"{REFERENCE} has 2 finding(s) of severity HIGH or CRITICAL:"
+    assert header.split() == ["SEVERITY", "VULNERABILITY", "PACKAGE", "INSTALLED", "FIXED", "IN", "PLATFORMS"]
+    jinja = [severity, "CVE-2019-10906", "Jinja2", "2.10", "2.10.1", "linux/amd64,", "linux/arm64"]
+    assert rows[0].split() == jinja
+    assert "no fix yet" in rows[1]
+    assert "idna" not in str(caught.value)
+    assert "Nothing was signed or published" in str(caught.value)
+    assert "scan.ignore" in str(caught.value)
+    assert (tmp_path / "reports" / "linux-amd64.json").is_file()
+    assert (tmp_path / "reports" / "linux-amd64.sarif").is_file()
+
+
+def test_a_finding_of_one_platform_stops_the_whole_index(tool: ToolMaker, tmp_path: Path) -> None:
+    trivy(tool, arm=[finding("CRITICAL")])
+    with pytest.raises(StepError) as caught:
+        scanned(tmp_path)
+    row = str(caught.value).splitlines()[2]
+    assert row.endswith("linux/arm64")
+    assert "linux/amd64" not in row
+
+
+def test_findings_are_sorted_with_the_worst_first(tool: ToolMaker, tmp_path: Path) -> None:
+    trivy(tool, finding("HIGH", "b"), finding("CRITICAL", "z"), finding("HIGH", "a"))
+    with pytest.raises(StepError) as caught:
+        scanned(tmp_path)
+    rows = [line.split()[:3] for line in str(caught.value).splitlines()[2:5]]
+    assert [(row[0], row[2]) for row in rows] == [("CRITICAL", "z"), ("HIGH", "a"), ("HIGH", "b")]
+
+
+@pytest.mark.parametrize(("severity", "fails_on"), [("MEDIUM", ("MEDIUM",)), ("UNKNOWN", ("HIGH", "UNKNOWN"))])
+def test_the_severities_that_fail_are_those_of_the_settings(
+    tool: ToolMaker, tmp_path: Path, severity: str, fails_on: tuple[str, ...]
+) -> None:
+    trivy(tool, finding(severity))
+    with pytest.raises(StepError, match=severity):
+        scanned(tmp_path, fails_on)
+    assert scanned(tmp_path, ("CRITICAL",))["counts"][severity] == 1
+
+
+def test_a_finding_without_a_severity_counts_as_unknown(tool: ToolMaker, tmp_path: Path) -> None:
+    entry = finding("LOW")
+    entry.pop("Severity")
+    trivy(tool, entry)
+    assert scanned(tmp_path)["counts"]["UNKNOWN"] == 1
+
+
+def test_exceptions_reach_the_scanner_with_reason_and_end(tool: ToolMaker, tmp_path: Path) -> None:
+    path = trivy(tool)
+    scanned(tmp_path, ignore=[{"id": "CVE-2019-10906", "reason": "no sandbox here", "expires": "2099-01-31"}])
+    entry = {"id": "CVE-2019-10906", "statement": "no sandbox here", "expired_at": "2099-01-31"}
+    assert json.loads(Path(f"{path}.ignored").read_text()) == {"vulnerabilities": [entry]}
+
+
+def test_an_exception_that_is_over_is_said(tool: ToolMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trivy(tool)
+    scanned(tmp_path, ignore=[{"id": "CVE-2019-10906", "reason": "no sandbox here", "expires": "2020-01-31"}])
+    assert "CVE-2019-10906 expired on 2020-01-31" in capsys.readouterr().err
+
+
+def test_a_scanner_that_fails_stops_the_graph_and_is_told_with_its_words(tool: ToolMaker, tmp_path: Path) -> None:
+    tool("trivy", fails("FATAL unable to find the specified image"))
+    with pytest.raises(StepError) as caught:
+        scanned(tmp_path)
+    assert f"{REFERENCE} for linux/amd64 could not be scanned" in str(caught.value)
+    assert "unable to find the specified image" in str(caught.value)
+
+
+def test_a_scanner_that_writes_no_report_stops_the_graph(tool: ToolMaker, tmp_path: Path) -> None:
+    tool("trivy", "exit 0")
+    with pytest.raises(StepError, match="could not be scanned"):
+        scanned(tmp_path)
+
+
+def test_a_report_of_an_earlier_run_is_never_taken_for_this_one(tool: ToolMaker, tmp_path: Path) -> None:
+    trivy(tool)
+    scanned(tmp_path)
+    tool("trivy", "exit 0")
+    with pytest.raises(StepError, match="could not be scanned"):
+        scanned(tmp_path)
+
+
+def database(cache: Path, updated: float, following: float) -> None:
+    """A database in trivy's cache that was made and is due this many days ago."""
+    folder = cache / "db"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "trivy.db").write_text("content")
+    content = {"Version": 2, "UpdatedAt": stamp(updated), "NextUpdate": stamp(following)}
+    (folder / "metadata.json").write_text(json.dumps(content))
+
+
+def fetching(tool: ToolMaker, cache: Path, updated: float) -> Path:
+    """A trivy that fetches a database which was made this many days ago."""
+    content = {"Version": 2, "UpdatedAt": stamp(updated), "NextUpdate": stamp(updated - 1)}
+    folder = cache / "db"
+    return tool(
+        "trivy",
+        f"mkdir -p {folder}; echo content >{folder}/trivy.db; echo '{json.dumps(content)}' >{folder}/metadata.json",
+    )
+
+
+def test_a_database_that_is_not_due_is_not_fetched(tool: ToolMaker, tmp_path: Path) -> None:
+    path = tool("trivy", "exit 1")
+    database(tmp_path, 1, -1)
+    assert ensure_database(tmp_path, None, 7)["UpdatedAt"] == stamp(1)
+    assert calls(path) == []
+
+
+def test_a_missing_database_is_fetched_from_the_mirror_that_the_settings_name(tool: ToolMaker, tmp_path: Path) -> None:
+    path = fetching(tool, tmp_path, 0.5)
+    assert ensure_database(tmp_path, "localhost:5380/trivy-db:2", 7)["UpdatedAt"] == stamp(0.5)
+    [call] = calls(path)
+    assert "--download-db-only" in call
+    assert "--db-repository localhost:5380/trivy-db:2" in call
+
+
+def test_without_a_mirror_the_scanners_own_source_is_used(tool: ToolMaker, tmp_path: Path) -> None:
+    path = fetching(tool, tmp_path, 0.5)
+    ensure_database(tmp_path, None, 7)
+    assert "--db-repository" not in calls(path)[0]
+
+
+def test_a_database_that_is_due_is_fetched_anew(tool: ToolMaker, tmp_path: Path) -> None:
+    database(tmp_path, 3, 2)
+    fetching(tool, tmp_path, 0.5)
+    assert ensure_database(tmp_path, None, 7)["UpdatedAt"] == stamp(0.5)
+
+
+def test_a_missing_database_that_cannot_be_fetched_fails(tool: ToolMaker, tmp_path: Path) -> None:
+    tool("trivy", fails("FATAL failed to download vulnerability DB: connection refused"))
+    with pytest.raises(StepError) as caught:
+        ensure_database(tmp_path, None, 7)
+    assert "the vulnerability database is missing and cannot be fetched" in str(caught.value)
+    assert "connection refused" in str(caught.value)
+
+
+def test_a_fetch_that_brings_nothing_fails(tool: ToolMaker, tmp_path: Path) -> None:
+    tool("trivy", "exit 0")
+    with pytest.raises(StepError, match="the vulnerability database is missing"):
+        ensure_database(tmp_path, None, 7)
+
+
+@pytest.mark.parametrize("refused", [True, False], ids=["source down", "source has nothing newer"])
+def test_a_stale_database_fails_with_its_date_age_and_the_setting(
+    tool: ToolMaker, tmp_path: Path, refused: bool
+) -> None:
+    tool("trivy", fails("connection refused") if refused else "exit 0")
+    database(tmp_path, 9, 8)
+    with pytest.raises(StepError) as caught:
+        ensure_database(tmp_path, None, 7)
+    message = str(caught.value)
+    assert f"stale: made {stamp(9)[:10]}, 9 days ago" in message
+    assert "scan.database_age allows 7" in message
+    assert "scan.database" in message
+    assert ("connection refused" in message) is refused
+
+
+def test_a_fetched_database_that_is_stale_itself_fails(tool: ToolMaker, tmp_path: Path) -> None:
+    fetching(tool, tmp_path, 30)
+    with pytest.raises(StepError, match="stale"):
+        ensure_database(tmp_path, None, 7)
+
+
+def test_an_older_database_within_the_limit_is_used_with_a_warning_when_the_source_is_down(
+    tool: ToolMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool("trivy", fails("connection refused"))
+    database(tmp_path, 3, 2)
+    assert ensure_database(tmp_path, None, 7)["UpdatedAt"] == stamp(3)
+    assert "warning: the vulnerability database could not be refreshed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        "[]",
+        "null",
+        "not json",
+        '{"UpdatedAt": "2026-11-23T00:00:00Z"}',
+        '{"UpdatedAt": "x", "NextUpdate": "y"}',
+        '{"UpdatedAt": 7, "NextUpdate": 8}',
+    ],
+)
+def test_a_broken_database_counts_as_none(tool: ToolMaker, tmp_path: Path, content: str) -> None:
+    tool("trivy", fails("connection refused"))
+    database(tmp_path, 1, -1)
+    (tmp_path / "db" / "metadata.json").write_text(content)
+    with pytest.raises(StepError, match="the vulnerability database is missing"):
+        ensure_database(tmp_path, None, 7)
+
+
+def test_a_database_without_content_counts_as_none(tool: ToolMaker, tmp_path: Path) -> None:
+    tool("trivy", fails("connection refused"))
+    database(tmp_path, 1, -1)
+    (tmp_path / "db" / "trivy.db").write_text("")
+    with pytest.raises(StepError, match="missing"):
+        ensure_database(tmp_path, None, 7)
+
+
+def test_each_source_has_a_database_of_its_own(tmp_path: Path) -> None:
+    sources = [None, "official", "localhost:5380/trivy-db:2", "localhost:5380/trivy-db:3", "localhost:5380-trivy/db:2"]
+    folders = [cache_of(tmp_path, source) for source in sources]
+    assert len(set(folders)) == len(sources)
+    assert {folder.parent for folder in folders} == {tmp_path}
+
+
+def test_as_a_program_a_failed_scan_hands_nothing_on(tool: ToolMaker, tmp_path: Path) -> None:
+    trivy(tool, finding("HIGH"))
+    database(cache_of(tmp_path / "cache", None), 1, -1)
+    given = ["--reference", str(REFERENCE), "--platform", "linux/amd64", "--fail-on", "HIGH,CRITICAL"]
+    ended = run_step_program("scan", [*given, "--reports", tmp_path / "reports", "--cache", tmp_path / "cache"])
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.splitlines()[-1].startswith("Full reports: ")
+    assert "Jinja2" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_credentials_of_quarantine_reach_the_scanner_in_a_file_alone(tool: ToolMaker, tmp_path: Path) -> None:
+    path = trivy(tool)
+    script = path.read_text().replace(
+        "verb=$1", 'env >>"$0.env"; cat "$DOCKER_CONFIG/config.json" >>"$0.auth"; verb=$1'
+    )
+    path.write_text(script)
+    database(cache_of(tmp_path / "cache", None), 1, -1)
+    given = ["--reference", str(REFERENCE), "--platform", "linux/amd64", "--fail-on", "HIGH", "--username", "builder"]
+    given += ["--reports", str(tmp_path / "reports"), "--cache", str(tmp_path / "cache")]
+    ended = run_step_program("scan", given, json.dumps({"password": "hunter2"}))
+    assert ended.returncode == 0, ended.stderr
+    assert "localhost:5380" in Path(f"{path}.auth").read_text()
+    seen = Path(f"{path}.env").read_text() + "\n".join(calls(path)) + ended.stdout + ended.stderr
+    assert "hunter2" not in seen

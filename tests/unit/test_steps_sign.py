@@ -1,0 +1,145 @@
+"""Signing and verifying, with shell scripts in the places of cosign and oras."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components.artifact import Digest, ImageReference, Repository
+from steps.sign import sign
+from steps.tool import StepError
+from steps.verify import verify_index
+from tests.conftest import ToolMaker
+from tests.running import calls, fails, run_step_program
+
+REPOSITORY = Repository.parse("localhost:5380/driftwood/web")
+REFERENCE = ImageReference(REPOSITORY, Digest("sha256:" + "1f" * 32))
+AMD64, ARM64 = (REPOSITORY.at(Digest("sha256:" + digit * 64)) for digit in "ab")
+COVERED = [str(REFERENCE), str(AMD64), str(ARM64)]
+ANNOTATIONS = {"version": "1.4.0", "repository": "registry.driftwood.example/driftwood/web"}
+INDEX = {
+    "manifests": [
+        {"digest": str(AMD64.digest), "platform": {"os": "linux", "architecture": "amd64"}},
+        {"digest": str(ARM64.digest), "platform": {"os": "linux", "architecture": "arm64"}},
+    ]
+}
+PASSWORD = "correct horse"
+
+
+def tools(tool: ToolMaker, verify: str = "exit 1", sign_: str = 'cat >>"$0.stdin"; echo >>"$0.stdin"') -> Path:
+    """An oras that shows the index, and a cosign that does this."""
+    tool("oras", f"echo '{json.dumps(INDEX)}'")
+    return tool("cosign", f'env >>"$0.env"; case $1 in verify) {verify};; sign) {sign_};; esac')
+
+
+def signed() -> dict[str, object]:
+    """Sign the candidate."""
+    return sign(REFERENCE, "cosign.key", "cosign.pub", ANNOTATIONS, PASSWORD, {})
+
+
+def test_the_index_and_each_platform_are_signed_with_the_annotations(tool: ToolMaker) -> None:
+    path = tools(tool)
+    assert signed() == {"reference": str(REFERENCE), "signed": COVERED}
+    runs = [call for call in calls(path) if call.startswith("sign ")]
+    assert sorted(run.split()[-1] for run in runs) == sorted(COVERED)
+    for run in runs:
+        assert "--key cosign.key" in run
+        assert "--tlog-upload=false" in run
+        assert "--annotations version=1.4.0" in run
+        assert f"--annotations repository={ANNOTATIONS['repository']}" in run
+
+
+def test_the_password_comes_through_standard_input_alone(tool: ToolMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSIGN_PASSWORD", "a password of the user's shell")
+    path = tools(tool)
+    signed()
+    assert set(Path(f"{path}.stdin").read_text().split("\n")) == {PASSWORD, ""}
+    assert PASSWORD not in "\n".join(calls(path))
+    environment = Path(f"{path}.env").read_text()
+    assert PASSWORD not in environment
+    assert "COSIGN_PASSWORD" not in environment
+
+
+def test_a_digest_that_this_key_has_signed_is_left_alone(tool: ToolMaker) -> None:
+    path = tools(tool, verify="exit 0")
+    assert signed()["reference"] == str(REFERENCE)
+    [call] = calls(path)
+    assert call.startswith("verify --key cosign.pub")
+    assert call.split()[-3:] == COVERED
+    assert "--annotations version=1.4.0" in call
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("Error: signing: reading key: decrypt: encrypted: decryption failed", ["cosign.key", "sign.password"]),
+        (
+            "Error: reading key: open cosign.key: no such file or directory",
+            ["cosign.key", "sign.key", "generate-key-pair"],
+        ),
+        ("Error: PUT: connection refused", ["cosign failed", "connection refused"]),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_told_with_the_setting_to_check(
+    tool: ToolMaker, output: str, words: list[str]
+) -> None:
+    tools(tool, sign_=fails(output))
+    with pytest.raises(StepError) as caught:
+        signed()
+    for word in words:
+        assert word in str(caught.value)
+    assert PASSWORD not in str(caught.value)
+
+
+def test_what_does_not_verify_is_not_published_and_says_what_was_expected(tool: ToolMaker) -> None:
+    tools(
+        tool, verify=fails("Error: no matching signatures: invalid signature when validating ASN.1 encoded signature")
+    )
+    with pytest.raises(StepError) as caught:
+        verify_index(REFERENCE, "cosign.pub", ANNOTATIONS, {})
+    message = str(caught.value)
+    assert str(REFERENCE) in message
+    assert "cosign.pub" in message
+    assert "no matching signatures" in message
+    assert "'version': '1.4.0'" in message
+    assert "Nothing was published" in message
+
+
+def test_the_index_and_each_platform_are_verified(tool: ToolMaker) -> None:
+    path = tools(tool, verify="exit 0")
+    assert verify_index(REFERENCE, "cosign.pub", ANNOTATIONS, {}) == {
+        "reference": str(REFERENCE),
+        "verified": COVERED,
+    }
+    [call] = calls(path)
+    assert call.split()[-3:] == COVERED
+    assert f"--annotations repository={ANNOTATIONS['repository']}" in call
+
+
+@pytest.mark.parametrize("step", ["sign", "verify"])
+def test_as_a_program_it_names_the_reference_or_nothing(tool: ToolMaker, step: str) -> None:
+    given = ["--reference", str(REFERENCE), "--public-key", "cosign.pub", "--annotation", "version=1.4.0"]
+    given += ["--key", "cosign.key"] if step == "sign" else []
+    secrets = json.dumps({"password": PASSWORD})
+    tools(tool, verify="exit 0")
+    ended = run_step_program(step, given, secrets)
+    assert json.loads(ended.stdout)["reference"] == str(REFERENCE)
+    tools(tool, verify="exit 1", sign_="exit 1")
+    ended = run_step_program(step, given, secrets)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("error: ")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("step", ["sign", "verify"])
+def test_the_password_of_quarantine_is_in_the_configuration_of_cosign_alone(tool: ToolMaker, step: str) -> None:
+    path = tools(tool, verify='cat "$DOCKER_CONFIG/config.json" >>"$0.auth"')
+    given = ["--reference", str(REFERENCE), "--public-key", "cosign.pub", "--username", "builder"]
+    given += ["--key", "cosign.key"] if step == "sign" else []
+    ended = run_step_program(step, given, json.dumps({"registry_password": "hunter2"}))
+    assert ended.returncode == 0, ended.stderr
+    assert "localhost:5380" in Path(f"{path}.auth").read_text()
+    seen = "\n".join(calls(path)) + Path(f"{path}.env").read_text() + ended.stdout + ended.stderr
+    assert "hunter2" not in seen
