@@ -7,9 +7,10 @@ import argparse
 from typing import Any
 
 from components.artifact import ImageReference, Repository
+from steps.credentials import registry_credentials
 from steps.publish import explain, tag_taken
 from steps.registry import digest_of_tag
-from steps.tool import ToolError, read_secrets, registry_credentials, run_step
+from steps.tool import ToolError, read_secrets, run_step
 
 
 def main() -> dict[str, Any]:
@@ -22,9 +23,10 @@ def main() -> dict[str, Any]:
     parser.add_argument("--username")
     parser.add_argument("--source-username")
     request = parser.parse_args()
-    login = (request.username, read_secrets().get("password", ""))
+    registry, secrets = request.repository.registry, read_secrets()
+    logins = {registry: (request.username, secrets.get("password", ""))} if request.username else {}
     problem = ""
-    with registry_credentials({request.repository.registry: login} if request.username else {}) as credentials:
+    with registry_credentials(logins, [registry]) as credentials:
         try:
             taken = digest_of_tag(request.repository, request.version, credentials, request.certificate_authority)
         except ToolError as error:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Repository
+from steps.credentials import registry_credentials
 from steps.registry import digest_of_tag, transport_flags
-from steps.tool import StepError, ToolError, elapsed, read_secrets, registry_credentials, run_step, run_tool
+from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
 
 # A digest may hold the digits of a status code: only a number of its own counts.
 _REFUSED = re.compile(r"\b40[13]\b|\bunauthorized\b|\bdenied\b|\bforbidden\b", re.IGNORECASE)
@@ -46,7 +47,7 @@ def publish(
     Raises:
         StepError: the tag is taken, the registry refuses or does not answer, or the digest differs afterwards.
     """
-    with registry_credentials(logins) as credentials:
+    with registry_credentials(logins, [source.repository.registry, repository.registry]) as credentials:
         try:
             if immutable_tag:
                 _claim(repository, immutable_tag, source.digest, credentials, authority)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from components.artifact import ImageReference, Platform
-from steps.database import cache_of, ensure_database
 from steps.credentials import registry_credentials
+from steps.database import cache_of, ensure_database
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool, say
 
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from components.artifact import ImageReference
+from steps.credentials import registry_credentials
 from steps.registry import platform_references
-from steps.tool import StepError, ToolError, elapsed, read_secrets, registry_credentials, run_step, run_tool
+from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
 from steps.verify import logins_of, request_parser, verify
 
 
@@ -36,7 +37,7 @@ def sign(
     Raises:
         StepError: the key cannot be opened, or the registry does not take the signature.
     """
-    with registry_credentials(logins) as credentials:
+    with registry_credentials(logins, [reference.repository.registry]) as credentials:
         environment = {"DOCKER_CONFIG": str(credentials)}
         covered = [str(reference), *platform_references(reference, environment)]
         try:

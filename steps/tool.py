@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -85,30 +84,6 @@ def read_secrets() -> dict[str, str]:
     """The passwords that this step was given on standard input, as one JSON object; empty input means none."""
     text = sys.stdin.read()
     return {str(key): str(value) for key, value in json.loads(text).items()} if text.strip() else {}
-
-
-@contextmanager
-def registry_credentials(logins: Mapping[str, tuple[str, str]]) -> Iterator[Path]:
-    """A Docker configuration folder that lives as long as the step: `config.json` for these registries and no others.
-
-    Args:
-        logins: user name and password by registry address.
-
-    Yields:
-        The folder, mode 0700, in memory where the system has /dev/shm.
-    """
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="slipway-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
-        configuration = Path(folder, "config.json")
-        configuration.touch(mode=0o600)
-        configuration.write_text(json.dumps({"auths": {at: _login(*login) for at, login in logins.items()}}))
-        yield Path(folder)
-
-
-def _login(username: str, password: str) -> dict[str, str]:
-    import base64
-
-    return {"auth": base64.b64encode(f"{username}:{password}".encode()).decode()}
 
 
 @contextmanager

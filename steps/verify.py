@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.artifact import ImageReference
+from steps.credentials import registry_credentials
 from steps.registry import platform_references
-from steps.tool import StepError, ToolError, elapsed, read_secrets, registry_credentials, run_step, run_tool
+from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
 
 
 def verify(
@@ -38,7 +39,7 @@ def verify_index(
     Raises:
         StepError: a signature is missing, made by another key, or says something else.
     """
-    with registry_credentials(logins) as credentials:
+    with registry_credentials(logins, [reference.repository.registry]) as credentials:
         environment = {"DOCKER_CONFIG": str(credentials)}
         references = [str(reference), *platform_references(reference, environment)]
         try:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from components.artifact import Digest, ImageReference, Repository
+from steps.credentials import registry_credentials
 from steps.publish import publish
 from steps.registry import platforms_of, transport_flags
-from steps.tool import StepError, ToolError, registry_credentials
+from steps.tool import StepError, ToolError
 from tests.conftest import ToolMaker
 from tests.running import calls, fails, run_step_program
 

@@ -1,0 +1,60 @@
+"""The Docker configuration of one step: what it holds, and whose credentials are asked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steps.credentials import registry_credentials
+
+
+@pytest.fixture
+def own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's own Docker configuration, with a credential store, a helper and a login in plain text."""
+    configuration = {
+        "auths": {"plain.example": {"auth": "dTpw"}, "other.example": {"auth": "bzpw"}},
+        "credHelpers": {"cloud.example": "ecr-login"},
+        "credsStore": "secretservice",
+    }
+    (tmp_path / "config.json").write_text(json.dumps(configuration))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    return tmp_path
+
+
+def written(logins: dict[str, tuple[str, str]], registries: list[str]) -> dict[str, Any]:
+    """The configuration that a step's tools would read."""
+    with registry_credentials(logins, registries) as folder:
+        content: dict[str, Any] = json.loads((folder / "config.json").read_text())
+        return content
+
+
+def test_a_login_of_the_stack_is_the_only_credential_in_the_folder(own_configuration: Path) -> None:
+    content = written({"registry.example": ("robot", "hunter2")}, ["registry.example"])
+    assert content == {"auths": {"registry.example": {"auth": "cm9ib3Q6aHVudGVyMg=="}}, "credHelpers": {}}
+
+
+def test_a_registry_without_a_login_is_asked_of_the_users_credential_store(own_configuration: Path) -> None:
+    assert written({}, ["registry.example"])["credHelpers"] == {"registry.example": "secretservice"}
+
+
+def test_a_helper_of_one_registry_goes_before_the_store_of_all(own_configuration: Path) -> None:
+    assert written({}, ["cloud.example"])["credHelpers"] == {"cloud.example": "ecr-login"}
+
+
+def test_a_login_in_the_users_file_is_taken_for_that_registry_alone(own_configuration: Path) -> None:
+    assert written({}, ["plain.example"])["auths"] == {"plain.example": {"auth": "dTpw"}}
+
+
+def test_without_a_docker_configuration_there_are_no_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "missing"))
+    assert written({}, ["registry.example"]) == {"auths": {}, "credHelpers": {}}
+
+
+def test_nobody_else_can_read_the_folder_and_nothing_is_left_of_it() -> None:
+    with registry_credentials({"registry.example": ("robot", "hunter2")}) as folder:
+        assert folder.stat().st_mode & 0o077 == 0
+        assert (folder / "config.json").stat().st_mode & 0o077 == 0
+    assert not folder.exists()
