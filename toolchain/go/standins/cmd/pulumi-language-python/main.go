@@ -21,7 +21,7 @@ import (
 )
 
 // engineCheck is how often the host looks whether its engine still lives; it ends with it.
-const engineCheck = 30 * time.Second
+const engineCheck = 10 * time.Second
 
 // version is the version of the vendor's host that this stands in for; the build may set it with -X main.version=….
 var version = "3.257.0"

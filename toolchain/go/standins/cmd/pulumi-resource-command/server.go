@@ -2,8 +2,14 @@ package main
 
 import (
 	"context"
+	"flag"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
 
 	p "github.com/pulumi/pulumi-go-provider"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	sdkprovider "github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -22,7 +28,16 @@ type server struct {
 	pulumirpc.ResourceProviderServer
 }
 
+// engineCheck is how often the plugin looks whether its engine still lives; it ends with it.
+const engineCheck = 10 * time.Second
+
 func newServer(host *sdkprovider.HostClient) (pulumirpc.ResourceProviderServer, error) {
+	if engine := flag.Arg(0); engine != "" {
+		endSelf := func() { _ = syscall.Kill(os.Getpid(), syscall.SIGINT) }
+		if err := rpcutil.Healthcheck(context.Background(), engine, engineCheck, endSelf); err != nil {
+			return nil, fmt.Errorf("watching the engine at %s: %w", engine, err)
+		}
+	}
 	inner, err := p.RawServer("command", version, provider())(host)
 	return server{inner}, err
 }
