@@ -1,8 +1,9 @@
 """HardenedContainer: a release, by digest, in a container with everything locked down that it does not need."""
 
 import json
+from collections.abc import Callable
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 import pulumi_docker as docker
@@ -12,6 +13,8 @@ from components.arguments import Arguments, Flow
 from components.host import Host, HostArgs
 from components.run import Run, spelled
 from components.step import command_line, result, step
+
+_Label = TypeVar("_Label", docker.ContainerLabelArgs, docker.NetworkLabelArgs)
 
 
 class HardenedContainerArgs(Arguments):
@@ -46,7 +49,12 @@ class HardenedContainer(pulumi.ComponentResource):
         secrets = self._secret_files(name, args, stack)
         engine = self._docker(name, args)
         on_host = self._child(provider=engine)
-        network = docker.Network(f"{name}-network", name=f"{args.run.name}-network", opts=on_host)
+        network = docker.Network(
+            f"{name}-network",
+            name=f"{args.run.name}-network",
+            labels=self._labels(docker.NetworkLabelArgs, stack, f"docker:index/network:Network::{name}-network"),
+            opts=on_host,
+        )
         image = docker.RemoteImage(
             f"{name}-pull", name=args.reference, keep_locally=True, pull_triggers=[args.reference], opts=on_host
         )
@@ -54,7 +62,9 @@ class HardenedContainer(pulumi.ComponentResource):
         container = docker.Container(
             f"{name}-container",
             image=result(checked, "reference"),
-            labels=_labels({"io.slipway.stack": stack, "io.slipway.urn": self._urn_of_container(name)}),
+            labels=self._labels(
+                docker.ContainerLabelArgs, stack, f"docker:index/container:Container::{name}-container"
+            ),
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name)],
             mounts=[_mount(path) for path, _ in secrets],
             healthcheck=result(checked, "health"),
@@ -81,15 +91,12 @@ class HardenedContainer(pulumi.ComponentResource):
     def _child(self, **options: Any) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, **options)
 
-    def _urn_of_container(self, name: str) -> pulumi.Output[str]:
-        """The container's URN, for its label: what was created but never recorded can be recognized by it.
-
-        Without the dependency on this component that its URN carries, which would be one on the container itself.
-        """
+    def _labels(self, label: Callable[..., _Label], stack: str, child: str) -> list[_Label]:
+        """The stack and the URN of a child: what was created but never recorded can be recognized by them."""
+        # Without the dependency on this component that its URN carries: it would be one on the child itself.
         own = pulumi.Output(set(), self.urn.future(), self.urn.is_known())
-        return own.apply(
-            lambda urn: f"{str(urn).rpartition('::')[0]}$docker:index/container:Container::{name}-container"
-        )
+        urn = own.apply(lambda parent: f"{str(parent).rpartition('::')[0]}${child}")
+        return [label(label="io.slipway.stack", value=stack), label(label="io.slipway.urn", value=urn)]
 
     def _secret_files(self, name: str, args: HardenedContainerArgs, stack: str) -> list[tuple[str, local.Command]]:
         files = []
@@ -150,10 +157,6 @@ def _lockdown(run: Run) -> dict[str, Any]:
         "envs": [f"{key}={value}" for key, value in sorted(run.environment.items())],
         "ports": [{"internal": port.container, "external": port.host, "ip": port.address} for port in run.ports],
     }
-
-
-def _labels(labels: dict[str, pulumi.Input[str]]) -> list[docker.ContainerLabelArgs]:
-    return [docker.ContainerLabelArgs(label=key, value=value) for key, value in labels.items()]
 
 
 def _mount(path: str) -> docker.ContainerMountArgs:

@@ -23,7 +23,7 @@ def registry_credentials(logins: Logins, registries: Sequence[str] = ()) -> Iter
 
     Args:
         logins: user name and password by registry.
-        registries: every registry that the step speaks to; one without a login is looked up in the user's configuration.
+        registries: every registry that the step speaks to; one without a login is looked up in the user's own.
 
     Yields:
         The folder, mode 0700, in memory where the system has /dev/shm.

@@ -7,15 +7,15 @@ from typing import Any
 from steps.tool import StepError, ToolError, run_tool
 
 
-def docker(host: str, *arguments: str) -> str:
-    """Run one docker command against the engine at `host`.
+def docker(host: str, *arguments: str, both: bool = False) -> str:
+    """Run one docker command against the engine at `host`; with `both`, its standard error is part of the result.
 
     Raises:
         StepError: the engine does not answer.
         ToolError: the engine refuses.
     """
     try:
-        return run_tool(["docker", "--host", host, *arguments])
+        return run_tool(["docker", "--host", host, *arguments], both=both)
     except ToolError as error:
         if "Cannot connect to the Docker daemon" in error.output:
             raise StepError(f"the Docker Engine at {host} does not answer: start it, or correct host.docker") from None

@@ -5,7 +5,9 @@ container has been created) and 4.6 (HEALTHCHECK instructions have been added).
 """
 
 import argparse
+import errno
 import json
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,8 +39,8 @@ def check_image(host: str, reference: str, changes: Mapping[str, Any]) -> dict[s
     if not images:
         raise StepError(f"{reference} is not on the host: the pull did not bring it")
     config = images[0]["Config"]
-    user = str(config.get("User") or "").split(":")[0]
-    if user in ("", "0", "root"):
+    user = str(config.get("User") or "").partition(":")[0]
+    if user in ("", "root") or re.fullmatch(r"[+-]?0+", user):
         raise StepError(f"{reference} runs as root (its user is {user or 'not set'}): set USER in the Dockerfile")
     own = config.get("Healthcheck") or {}
     tests = changes.get("tests") or own.get("Test") or []
@@ -55,18 +57,25 @@ def _durations(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
 
 def go_duration(nanoseconds: int) -> str:
-    """A duration as Go prints it, `1m30s`: the provider reads it back so, and another spelling shows as a difference."""
-    if nanoseconds < _SECOND:
-        return f"{nanoseconds / 1_000_000:g}ms" if nanoseconds else "0s"
-    minutes, seconds = divmod(nanoseconds / _SECOND, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{seconds:g}s"
+    """A duration as Go prints it, `1m30s`: the provider reads it back so; another spelling shows as a difference."""
+    if 0 < nanoseconds < _SECOND:
+        return f"{_decimal(nanoseconds, _SECOND // 1000)}ms"
+    minutes, rest = divmod(nanoseconds, 60 * _SECOND)
+    hours, minutes = divmod(minutes, 60)
+    spelled = (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "")
+    return f"{spelled}{_decimal(rest, _SECOND)}s"
+
+
+def _decimal(value: int, unit: int) -> str:
+    """A count of nanoseconds in a larger unit, without rounding and without zeros at the end."""
+    whole, fraction = divmod(value, unit)
+    return f"{whole}.{fraction:0{len(str(unit)) - 1}d}".rstrip("0").rstrip(".")
 
 
 def check_name(host: str, name: str, stack: str) -> None:
     """Refuse a name that a container of somebody else has."""
     for container in inspect(host, "container", [name]):
-        owner = container["Config"]["Labels"].get("io.slipway.stack")
+        owner = (container["Config"].get("Labels") or {}).get("io.slipway.stack")
         if owner != stack:
             raise StepError(
                 f"container name {name} is taken by {container['Id'][:12]} ({owner or 'not ours'}): "
@@ -83,7 +92,11 @@ def check_port(host: str, address: str, port: int, stack: str) -> None:
             probe.bind((address, port))
         except PermissionError:
             return  # a privileged port: the engine, not this process, will bind it
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise StepError(
+                    f"{address} is no address of this machine: correct run.ports[].address (`ip address` shows them)"
+                ) from None
             _own_port(host, address, port, stack)
 
 

@@ -35,7 +35,7 @@ def write_secret(path: Path, value: str, owner: int) -> dict[str, Any]:
     except PermissionError:
         raise StepError(
             f"secret file {path}: user {os.geteuid()} may not write it for user {owner}: run as root on the host, "
-            " or name a folder of yours in secrets_directory and run the image as your own user"
+            "or name a folder of yours in secrets_directory and run the image as your own user"
         ) from None
     except OSError as error:
         raise StepError(f"secret file {path}: {error.strerror}: check host.secrets_directory") from None
@@ -43,8 +43,15 @@ def write_secret(path: Path, value: str, owner: int) -> dict[str, Any]:
 
 
 def remove_secret(path: Path) -> dict[str, Any]:
-    """Remove the secret and the folders that it leaves empty."""
-    path.unlink(missing_ok=True)
+    """Remove the secret and the folders that it leaves empty.
+
+    Raises:
+        StepError: something else stands there, or this user may not remove it.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StepError(f"secret file {path}: it cannot be removed ({error.strerror}): remove it by hand") from None
     for folder in (path.parent, path.parent.parent):
         try:
             folder.rmdir()

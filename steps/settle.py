@@ -68,7 +68,7 @@ def _last_words(host: str, container: str, state: dict[str, Any], waited: float)
     status = health.get("Status", "without a health check")
     if not state["Running"] or state.get("Restarting"):
         status = f"stopped with exit code {state['ExitCode']}"
-    lines = docker(host, "logs", "--tail", str(_LOG_LINES), container).splitlines()
+    lines = docker(host, "logs", "--tail", str(_LOG_LINES), container, both=True).splitlines()
     return "\n".join(
         [
             f"container {container[:12]} is {status} after {waited:.0f} s.",

@@ -47,7 +47,11 @@ def say(message: str) -> None:
 
 
 def run_tool(
-    command: Sequence[str | Path], *, secret: str | None = None, environment: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    *,
+    secret: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    both: bool = False,
 ) -> str:
     """Run a tool to its end and return its standard output.
 
@@ -55,6 +59,7 @@ def run_tool(
         command: the tool and its arguments; never a secret, any user of the machine can read them.
         secret: what the tool reads from standard input, such as a password.
         environment: variables beside those of this process.
+        both: return its standard error too, in the order in which both were written.
 
     Raises:
         StepError: the tool is not installed.
@@ -65,7 +70,8 @@ def run_tool(
         ended = subprocess.run(
             [str(part) for part in command],
             input=secret or "",
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if both else subprocess.PIPE,
             text=True,
             errors="replace",
             env={**inherited, **(environment or {})},
@@ -76,7 +82,7 @@ def run_tool(
             f"{command[0]} is not on PATH: install it, or run `make shell` for a shell that has it"
         ) from None
     if ended.returncode:
-        raise ToolError(str(command[0]), ended.stderr + ended.stdout)
+        raise ToolError(str(command[0]), (ended.stderr or "") + ended.stdout)
     return ended.stdout
 
 
