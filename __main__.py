@@ -1,5 +1,6 @@
 """Slipway: the settings of a stack in, its releases and containers, their outputs out."""
 
+import sys
 from pathlib import Path
 
 import pulumi
@@ -9,6 +10,9 @@ from components.host import Host
 from components.release import Release
 from reachability import check
 from settings import configuration, load
+
+SHOWN = 32
+"""The exit code with which a program tells Pulumi that its message was shown, and that there is nothing to add."""
 
 
 def main() -> None:
@@ -28,4 +32,8 @@ def main() -> None:
         pulumi.export(name, outputs)
 
 
-main()
+try:
+    main()
+except pulumi.RunError as error:
+    pulumi.log.error(str(error))
+    sys.exit(SHOWN)
