@@ -18,6 +18,11 @@ from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, ru
 
 # A digest may hold the digits of a status code: only a number of its own counts.
 _REFUSED = re.compile(r"\b40[13]\b|\bunauthorized\b|\bdenied\b|\bforbidden\b", re.IGNORECASE)
+_OTHER_TRANSPORT = re.compile(
+    r"\bx509\b|HTTP response to HTTPS client|HTTP request to an HTTPS server"
+    r'|"http://[^"]+": response status code 400',  # what a server that wants TLS answers, and a HEAD has no words
+    re.IGNORECASE,
+)
 _DOWN = re.compile(
     r"connection (refused|reset)|no such host|no route to host|network is unreachable|time(d )?out|deadline exceeded",
     re.IGNORECASE,
@@ -109,6 +114,11 @@ def explain(error: ToolError, repository: Repository, source: Repository | None 
         return (
             f"registry {registry.registry} refuses the credentials for {registry.path}: "
             f"check {setting}.username and the secret that {setting}.password names.\n{error}"
+        )
+    if _OTHER_TRANSPORT.search(error.output):
+        return (
+            f"registry {registry.registry} speaks TLS otherwise than the stack says: "
+            f"check {setting}.address and {setting}.certificate_authority.\n{error}"
         )
     if _DOWN.search(error.output):
         return f"registry {registry.registry} does not answer: start it or check {setting}.address.\n{error}"
