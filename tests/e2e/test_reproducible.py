@@ -39,7 +39,14 @@ def fresh_builder(checkout: Checkout, name: str, folder: Path) -> Iterator[str]:
     values = {"root": folder / "root", "address": address, "quarantine": checkout.quarantine.address}
     text = _CONFIGURATION.format(**{key: json.dumps(str(value)) for key, value in values.items()})
     (folder / "buildkitd.toml").write_text(text)
-    node = {"Name": f"{name}0", "Endpoint": address, "Platforms": None, "DriverOpts": {}, "Flags": None, "Files": None}
+    node: dict[str, object] = {
+        "Name": f"{name}0",
+        "Endpoint": address,
+        "Platforms": None,
+        "DriverOpts": {},
+        "Flags": None,
+        "Files": None,
+    }
     instance = {"Name": name, "Driver": "remote", "Nodes": [node], "Dynamic": False}
     (Path(checkout.environment["BUILDX_CONFIG"]) / "instances" / name).write_text(json.dumps(instance))
     command = ["buildkitd", "--config", str(folder / "buildkitd.toml")]
