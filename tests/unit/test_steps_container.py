@@ -1,0 +1,362 @@
+"""What a container needs before it starts, and how it comes to rest, with a shell script in docker's place."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steps.preflight import check_image, check_name, check_port, go_duration, preflight
+from steps.secret_file import remove_secret, write_secret
+from steps.settle import limit_pids, wait_until_healthy
+from steps.tool import StepError
+from tests.conftest import ToolMaker
+from tests.running import calls, fails, run_step_program
+
+HOST = "unix:///run/docker.sock"
+STACK = "driftwood/slipway/dev"
+REFERENCE = "localhost:5443/driftwood/web@sha256:" + "1f" * 32
+CONTAINER = "c0ffee" * 10
+DOWN = "Cannot connect to the Docker daemon at unix:///run/docker.sock. Is the docker daemon running?"
+CHECK = {"Test": ["CMD", "python", "healthcheck.py"], "Interval": 30_000_000_000, "Timeout": 3_000_000_000}
+
+
+def docker(tool: ToolMaker, **answers: Any) -> Path:
+    """A docker whose commands (image, container, ps, …) print these answers, or run these shell words."""
+    cases = "\n".join(
+        f"{verb}) {answer if isinstance(answer, str) else f'''printf '%s' '{json.dumps(answer)}' '''};;"
+        for verb, answer in answers.items()
+    )
+    return tool("docker", f'shift 2; case $1 in\n{cases}\n*) echo "Error: No such object: $2" >&2; exit 1;; esac')
+
+
+def image(user: str = "app", health: dict[str, Any] | None = CHECK) -> list[dict[str, Any]]:
+    """What the engine says of an image."""
+    return [{"Config": {"User": user, "Healthcheck": health}}]
+
+
+@pytest.mark.parametrize("user", ["app", "10001", "app:app", "10001:10001", "rooted"])
+def test_an_image_with_a_user_of_its_own_may_run(tool: ToolMaker, user: str) -> None:
+    docker(tool, image=image(user))
+    health = check_image(HOST, REFERENCE, {})
+    assert health["tests"] == CHECK["Test"]
+    assert health["interval"] == "30s"
+    assert health["timeout"] == "3s"
+
+
+@pytest.mark.parametrize("user", ["", "root", "0", "0:0", "root:app", "00", "+0"])
+def test_an_image_that_runs_as_root_is_refused(tool: ToolMaker, user: str) -> None:
+    docker(tool, image=image(user))
+    with pytest.raises(StepError) as caught:
+        check_image(HOST, REFERENCE, {})
+    assert str(caught.value).startswith(f"{REFERENCE} runs as root")
+    assert "set USER in the Dockerfile" in str(caught.value)
+
+
+@pytest.mark.parametrize("health", [None, {}, {"Test": []}, {"Test": ["NONE"]}])
+def test_an_image_that_cannot_say_whether_it_is_healthy_is_refused(tool: ToolMaker, health: Any) -> None:
+    docker(tool, image=image(health=health))
+    with pytest.raises(StepError, match="has no health check: add HEALTHCHECK to the Dockerfile"):
+        check_image(HOST, REFERENCE, {"interval": 1})
+
+
+def test_a_health_check_of_the_stack_takes_the_place_of_the_images(tool: ToolMaker) -> None:
+    docker(tool, image=image(health=None))
+    assert check_image(HOST, REFERENCE, {"tests": ["CMD", "true"], "retries": 2, "interval": 1.5}) == {
+        "tests": ["CMD", "true"],
+        "retries": 2,
+        "interval": "1.5s",
+    }
+
+
+def test_an_image_that_was_not_pulled_is_told(tool: ToolMaker) -> None:
+    docker(tool)
+    with pytest.raises(StepError, match="is not on the host"):
+        check_image(HOST, REFERENCE, {})
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a duration as Go writes it."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    found = re.findall(r"([0-9.]+)(ms|h|m|s)", text)
+    assert "".join(number + unit for number, unit in found) == text
+    return sum(float(number) * units[unit] for number, unit in found)
+
+
+@given(st.integers(0, 3_600_000))
+def test_a_duration_is_spelled_as_go_does_and_keeps_its_value(milliseconds: int) -> None:
+    assert round(seconds_of(go_duration(milliseconds * 1_000_000)) * 1000) == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, "0s"),
+        (500_000_000, "500ms"),
+        (1_000_000_000, "1s"),
+        (1_500_000_000, "1.5s"),
+        (60_000_000_000, "1m0s"),
+        (90_000_000_000, "1m30s"),
+        (3_600_000_000_000, "1h0m0s"),
+        (3_661_000_000_000, "1h1m1s"),
+        (59_999_999_900, "59.9999999s"),
+    ],
+)
+def test_durations_are_spelled_as_the_provider_reads_them_back(nanoseconds: int, text: str) -> None:
+    assert go_duration(nanoseconds) == text
+
+
+def named(stack: str | None) -> list[dict[str, Any]]:
+    """What the engine says of a container of this stack."""
+    labels = {"io.slipway.stack": stack} if stack else {}
+    return [{"Id": CONTAINER, "Config": {"Labels": labels}}]
+
+
+def test_a_free_name_and_ones_own_are_accepted(tool: ToolMaker) -> None:
+    docker(tool)
+    check_name(HOST, "web", STACK)
+    path = docker(tool, container=named(STACK))
+    check_name(HOST, "web", STACK)
+    assert calls(path)[-1].endswith("container inspect web")
+
+
+@pytest.mark.parametrize(("owner", "words"), [(None, "not ours"), ("driftwood/slipway/prod", "driftwood/slipway/prod")])
+def test_a_name_that_somebody_else_has_is_refused(tool: ToolMaker, owner: str | None, words: str) -> None:
+    docker(tool, container=named(owner))
+    with pytest.raises(StepError) as caught:
+        check_name(HOST, "web", STACK)
+    assert str(caught.value).startswith(f"container name web is taken by {CONTAINER[:12]} ({words}):")
+    assert "run.name" in str(caught.value)
+
+
+def test_a_container_without_labels_is_not_ours(tool: ToolMaker) -> None:
+    docker(tool, container=[{"Id": CONTAINER, "Config": {"Labels": None}}])
+    with pytest.raises(StepError, match="not ours"):
+        check_name(HOST, "web", STACK)
+
+
+@pytest.fixture(name="taken", params=["127.0.0.1", "::1", "0.0.0.0"])
+def listening(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
+    """An address and port on which a real socket listens."""
+    family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
+    with socket.socket(family) as server:
+        server.bind((request.param, 0))
+        server.listen()
+        yield request.param, server.getsockname()[1]
+
+
+def test_a_port_that_another_process_listens_on_is_refused(tool: ToolMaker, taken: tuple[str, int]) -> None:
+    docker(tool, ps="exit 0")
+    address, port = taken
+    with pytest.raises(StepError) as caught:
+        check_port(HOST, address, port, STACK)
+    assert str(caught.value).startswith(f"port {address}:{port} is taken by another process:")
+    assert "ss -ltnp" in str(caught.value)
+    assert "run.ports[].host" in str(caught.value)
+
+
+def test_a_port_of_another_container_is_refused_with_its_name(tool: ToolMaker, taken: tuple[str, int]) -> None:
+    docker(tool, ps='case "$*" in *label=*) ;; *) echo nginx;; esac')
+    with pytest.raises(StepError, match="is taken by container nginx"):
+        check_port(HOST, *taken, STACK)
+
+
+def test_a_port_of_the_container_that_is_replaced_is_accepted(tool: ToolMaker, taken: tuple[str, int]) -> None:
+    path = docker(tool, ps=f"echo {CONTAINER}")
+    check_port(HOST, *taken, STACK)
+    assert f"label=io.slipway.stack={STACK}" in calls(path)[0]
+
+
+def test_a_port_that_is_taken_on_every_address_is_taken_on_each(tool: ToolMaker) -> None:
+    docker(tool, ps="exit 0")
+    with socket.create_server(("0.0.0.0", 0)) as server, pytest.raises(StepError, match="is taken"):
+        check_port(HOST, "127.0.0.1", server.getsockname()[1], STACK)
+
+
+def test_a_free_port_needs_no_question(tool: ToolMaker, taken: tuple[str, int]) -> None:
+    path = docker(tool)
+    with socket.socket(socket.AF_INET) as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    check_port(HOST, "127.0.0.1", free, STACK)
+    assert calls(path) == []
+
+
+def test_an_address_that_this_machine_does_not_have_is_told_as_such(tool: ToolMaker) -> None:
+    docker(tool, ps="exit 0")
+    with pytest.raises(StepError) as caught:
+        check_port(HOST, "192.0.2.7", 8080, STACK)
+    assert "taken" not in str(caught.value)
+    assert "192.0.2.7" in str(caught.value)
+    assert "run.ports[].address" in str(caught.value)
+
+
+def test_the_preflight_hands_on_what_may_run_and_its_whole_health_check(tool: ToolMaker) -> None:
+    docker(tool, image=image())
+    result = preflight(HOST, REFERENCE, "web", [], STACK, {"interval": 1})
+    assert result["reference"] == REFERENCE
+    assert result["health"]["interval"] == "1s"
+    assert result["health"]["tests"] == CHECK["Test"]
+
+
+@pytest.mark.parametrize("step", ["preflight", "settle"])
+def test_an_engine_that_is_down_is_told_as_such(tool: ToolMaker, step: str) -> None:
+    tool("docker", fails(DOWN))
+    given = {
+        "preflight": ["--reference", REFERENCE, "--name", "web", "--stack", STACK],
+        "settle": ["--container", CONTAINER, "--pids", "100", "--timeout", "5"],
+    }[step]
+    ended = run_step_program(step, ["--docker", HOST, *given])
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"error: the Docker Engine at {HOST} does not answer")
+    assert "Traceback" not in ended.stderr
+
+
+def state(health: str | None = None, running: bool = True, output: str = "", **more: Any) -> list[dict[str, Any]]:
+    """What the engine says of the container's state."""
+    log = [{"Output": output}] if output else []
+    checked = {"Health": {"Status": health, "Log": log}} if health else {}
+    return [{"State": {"Running": running, "ExitCode": 0, **checked, **more}, "HostConfig": {"PidsLimit": 100}}]
+
+
+def test_a_healthy_container_settles_at_once(tool: ToolMaker) -> None:
+    path = docker(tool, container=state("healthy"))
+    assert wait_until_healthy(HOST, CONTAINER, 5) == "healthy"
+    assert len(calls(path)) == 1
+
+
+def test_it_waits_while_the_container_is_starting(tool: ToolMaker) -> None:
+    starting, healthy = (json.dumps(state(it)) for it in ("starting", "healthy"))
+    docker(
+        tool, container=f"if [ -e \"$0.seen\" ]; then echo '{healthy}'; else echo '{starting}'; touch \"$0.seen\"; fi"
+    )
+    assert wait_until_healthy(HOST, CONTAINER, 5) == "healthy"
+
+
+LOGS = 'echo "to standard output"; echo "Traceback: to standard error" >&2'
+
+
+def last_words(tool: ToolMaker, timeout: float, **of: Any) -> str:
+    """What is said of a container that does not become healthy."""
+    docker(tool, container=state(**of), logs=LOGS)
+    with pytest.raises(StepError) as caught:
+        wait_until_healthy(HOST, CONTAINER, timeout)
+    message = str(caught.value)
+    assert message.startswith(f"container {CONTAINER[:12]} is ")
+    # What a program says as it dies, it says on standard error.
+    assert "  to standard output" in message
+    assert "  Traceback: to standard error" in message
+    assert "pulumi up" in message
+    return message
+
+
+def test_an_unhealthy_container_fails_with_its_last_health_output_and_log_lines(tool: ToolMaker) -> None:
+    message = last_words(tool, 5, health="unhealthy", output="HTTP 500 from /healthz\n")
+    assert "is unhealthy after" in message
+    assert "Last health output: HTTP 500 from /healthz" in message
+
+
+def test_a_container_that_stopped_fails_with_its_exit_code(tool: ToolMaker) -> None:
+    message = last_words(tool, 5, health="starting", running=False, ExitCode=3)
+    assert "stopped with exit code 3" in message
+    assert "No health check has run" in message
+
+
+def test_a_container_that_restarts_over_and_over_is_not_waited_for(tool: ToolMaker) -> None:
+    assert "stopped with exit code 137" in last_words(tool, 5, health="starting", Restarting=True, ExitCode=137)
+
+
+def test_a_container_that_stays_starting_fails_when_the_time_is_over(tool: ToolMaker) -> None:
+    assert "is starting after" in last_words(tool, 0, health="starting", output="refused")
+
+
+def test_a_container_without_a_health_check_never_counts_as_healthy(tool: ToolMaker) -> None:
+    assert "without a health check" in last_words(tool, 0)
+
+
+def test_a_container_that_is_gone_is_told(tool: ToolMaker) -> None:
+    docker(tool)
+    with pytest.raises(StepError, match=r"is gone: .*pulumi refresh"):
+        wait_until_healthy(HOST, CONTAINER, 5)
+
+
+def test_the_pids_limit_is_set_and_read_back(tool: ToolMaker) -> None:
+    path = docker(tool, update="exit 0", container=state())
+    limit_pids(HOST, CONTAINER, 100)
+    assert calls(path)[0].endswith(f"update --pids-limit 100 {CONTAINER}")
+    with pytest.raises(StepError, match="its pids limit is 100 after it was set to 42"):
+        limit_pids(HOST, CONTAINER, 42)
+
+
+SECRET = "s3cret\nwith two lines, ü"
+
+
+def test_a_secret_file_is_its_owners_alone_and_holds_every_byte(tmp_path: Path) -> None:
+    path = tmp_path / "stack" / "web" / "db_password"
+    assert write_secret(path, SECRET, 10001) == {"path": str(path), "owner": 10001}
+    about = path.stat()
+    assert stat.S_IMODE(about.st_mode) == 0o400
+    assert (about.st_uid, about.st_gid) == (10001, 10001)
+    assert path.read_text(encoding="utf-8") == SECRET
+    assert not stat.S_IMODE(path.parent.stat().st_mode) & 0o066  # nobody else lists or changes it
+
+
+def test_a_shorter_secret_leaves_nothing_of_the_longer_one_and_the_mount_stays(tmp_path: Path) -> None:
+    path = tmp_path / "db_password"
+    write_secret(path, "a long secret", 10001)
+    before = path.stat().st_ino
+    write_secret(path, "short", 10002)
+    assert path.read_text() == "short"
+    assert (path.stat().st_ino, path.stat().st_uid) == (before, 10002)
+
+
+def test_a_link_in_the_place_of_a_secret_is_never_followed(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("untouched")
+    link = tmp_path / "db_password"
+    link.symlink_to(target)
+    with pytest.raises(StepError, match="secret file"):
+        write_secret(link, SECRET, 10001)
+    assert target.read_text() == "untouched"
+    assert target.stat().st_uid == os.geteuid()
+
+
+def test_a_secret_is_removed_with_the_folders_that_it_leaves_empty(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    first, second = (folder / "stack" / "web" / name for name in ("a", "b"))
+    write_secret(first, SECRET, 10001)
+    write_secret(second, SECRET, 10001)
+    remove_secret(first)
+    assert second.exists()
+    remove_secret(second)
+    assert not (folder / "stack").exists()
+    remove_secret(second)  # once more is no mistake
+
+
+@pytest.mark.parametrize("verb", ["write", "remove"])
+def test_a_secret_that_cannot_be_written_or_removed_is_told_without_its_value(tmp_path: Path, verb: str) -> None:
+    (tmp_path / "db_password" / "inside").mkdir(parents=True)
+    ended = run_step_program("secret_file", [verb, "--path", tmp_path / "db_password"], SECRET)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"error: secret file {tmp_path}/db_password: ")
+    assert "Traceback" not in ended.stderr
+    assert "s3cret" not in ended.stderr
+
+
+def test_as_a_program_it_says_where_the_secret_is_and_never_what(tmp_path: Path) -> None:
+    path = tmp_path / "db_password"
+    ended = run_step_program("secret_file", ["write", "--path", path, "--owner", "10001"], SECRET)
+    assert json.loads(ended.stdout) == {"path": str(path), "owner": 10001}
+    assert "s3cret" not in ended.stdout + ended.stderr
+    assert path.read_text(encoding="utf-8") == SECRET
+    ended = run_step_program("secret_file", ["remove", "--path", path])
+    assert (ended.returncode, path.exists()) == (0, False)
