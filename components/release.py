@@ -20,7 +20,7 @@ RECORD_VERSION = 1
 class ReleaseRecord(BaseModel):
     """What a stack says about one release; it crosses stacks, so it carries the version of its own schema."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     schema_version: int = RECORD_VERSION
     """Version of this record's schema."""
