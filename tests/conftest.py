@@ -6,9 +6,13 @@ import logging
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.stacks import Stack
 
 settings.register_profile(
     "slipway",
@@ -42,3 +46,11 @@ def tools_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToolMaker:
         return path
 
     return make
+
+
+@pytest.fixture(name="stack")
+def good_stack(tmp_path: Path) -> Stack:
+    """The configuration of a stack without a mistake, with the files that it names, to be changed by a test."""
+    from tests.stacks import Stack
+
+    return Stack(tmp_path)

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
-from pulumi.runtime import set_all_config
 
-from settings import SettingsError, configuration, load
+from settings import SettingsError, load
 from tests import stacks
-from tests.recording import Engine
 from tests.stacks import Stack
-
-
-@pytest.fixture(name="stack")
-def good_stack(tmp_path: Path) -> Stack:
-    """A stack without a mistake."""
-    return Stack(tmp_path)
 
 
 def test_a_good_stack_is_loaded(stack: Stack) -> None:
@@ -247,142 +238,10 @@ def test_two_services_cannot_publish_to_one_repository(stack: Stack) -> None:
     assert "driftwood/web" in stack.mistake()
 
 
-@pytest.mark.parametrize(
-    ("mode", "told"), [(0o644, "0644"), (0o640, "0640"), (0o604, "0604"), (0o620, "0620"), (0o666, "0666")]
-)
-def test_a_secret_file_that_others_can_reach_is_refused(stack: Stack, mode: int, told: str) -> None:
-    path = stack.secrets / "db_password"
-    path.chmod(mode)
-    line = stack.mistake()
-    assert line.startswith("slipway:services.web.run.secrets.db_password: ")
-    assert told in line
-    assert f"chmod 600 {path}" in line
-
-
-@pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_a_secret_file_of_its_owner_alone_is_accepted(stack: Stack, mode: int) -> None:
-    (stack.secrets / "db_password").chmod(mode)
-    assert stack.load()
-
-
-SECRET_KEYS = {
-    "slipway:registry.password": lambda s: s.settings["registry"]["password"],
-    "slipway:sign.password": lambda s: s.settings["sign"]["password"],
-    "slipway:services.web.build.secrets.pip_token": lambda s: s.web["build"]["secrets"]["pip_token"],
-    "slipway:services.web.run.secrets.db_password": lambda s: s.web["run"]["secrets"]["db_password"],
-}
-
-
-@pytest.mark.parametrize("key", SECRET_KEYS)
-def test_every_secret_file_that_is_missing_is_told_by_its_key(stack: Stack, key: str) -> None:
-    SECRET_KEYS[key](stack)["file"] = str(stack.secrets / "missing")
-    line = stack.mistake()
-    assert line.startswith(f"{key}: the file cannot be read (No such file or directory): ")
-
-
-@pytest.mark.parametrize("key", SECRET_KEYS)
-def test_every_secret_file_in_the_project_is_refused(stack: Stack, key: str) -> None:
-    path = stack.project / "app" / "secret"
-    path.touch(mode=0o600)
-    SECRET_KEYS[key](stack)["file"] = str(path)
-    line = stack.mistake()
-    assert line.startswith(f"{key}: the file lies in the project")
-    assert ".slipway/" in line
-
-
-def test_a_link_out_of_the_projects_state_folder_into_the_project_is_refused(stack: Stack) -> None:
-    path = stack.project / "app" / "secret"
-    path.touch(mode=0o600)
-    link = stack.project / ".slipway" / "keys" / "link"
-    link.symlink_to(path)
-    stack.web["run"]["secrets"]["db_password"]["file"] = str(link)
-    assert "lies in the project" in stack.mistake()
-
-
-@pytest.mark.parametrize("path", ["{secrets}", "/dev/null"])
-def test_a_secret_that_is_no_regular_file_is_refused(stack: Stack, path: str) -> None:
-    stack.web["run"]["secrets"]["db_password"]["file"] = path.replace("{secrets}", str(stack.secrets))
-    assert "no regular file" in stack.mistake()
-
-
-@pytest.mark.parametrize("path", ["~nobody-of-this-name/secret", "a\0b"])
-def test_a_path_that_means_nothing_is_told_and_not_thrown(stack: Stack, path: str) -> None:
-    stack.web["run"]["secrets"]["db_password"]["file"] = path
-    assert stack.mistake().startswith("slipway:services.web.run.secrets.db_password: ")
-
-
-@pytest.mark.parametrize("value", [{}, {"file": "a", "config": "b"}])
-def test_a_secret_has_exactly_one_source(stack: Stack, value: dict[str, str]) -> None:
-    stack.web["run"]["secrets"]["db_password"] = value
-    line = stack.mistake()
-    assert line.startswith("slipway:services.web.run.secrets.db_password: write either config: KEY")
-
-
-def test_secrets_on_the_host_are_kept_out_of_the_project(stack: Stack) -> None:
-    stack.settings["secrets_directory"] = str(stack.project / "secrets")
-    line = stack.mistake()
-    assert line.startswith("slipway:secrets_directory: ")
-    assert "project" in line
-
-
-@pytest.mark.parametrize("folder", ["relative/path", "/", "/var/../etc", ""])
-def test_the_folder_for_secrets_is_an_absolute_path_of_its_own(stack: Stack, folder: str) -> None:
-    stack.settings["secrets_directory"] = folder
-    assert stack.mistake().startswith("slipway:secrets_directory: ")
-
-
 @pytest.mark.parametrize("host", ["tcp://127.0.0.1:2375", "/var/run/docker.sock", "ssh://host", ""])
 def test_the_engine_is_one_on_a_local_socket(stack: Stack, host: str) -> None:
     stack.settings["docker"] = host
     assert stack.mistake().startswith("slipway:docker: ")
-
-
-VALUE = "hunter2-hunter2"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda s: s.settings["registry"].update(password=VALUE),
-        lambda s: s.settings["registry"].update(password=[VALUE]),
-        lambda s: s.settings["registry"].update(passwort=VALUE),
-        lambda s: s.settings["registry"].update(password={"file": VALUE}),
-        lambda s: s.settings["registry"].update(password={"value": VALUE}),
-        lambda s: s.settings["registry"].update(password={"config": f"{VALUE}!"}),
-        lambda s: s.settings["registry"].update(address=f"slipway:{VALUE}@localhost:5443"),
-        lambda s: s.settings["registry"].update(address=f"https://slipway:{VALUE}@localhost:5443"),
-        lambda s: s.settings.update(sign=VALUE),
-        lambda s: s.settings["sign"].update(password=VALUE),
-        lambda s: s.settings["sign"].update(key=f"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n{VALUE}\n"),
-        lambda s: s.web["run"].update(secrets=VALUE),
-        lambda s: s.web["run"]["secrets"].update(db_password=VALUE),
-        lambda s: s.web["run"]["secrets"].update(db_password={"file": VALUE}),
-        lambda s: s.web["run"]["environment"].update(DB_PASSWORD=VALUE),
-        lambda s: s.web["run"]["environment"].update(DATABASE=f"postgres://app:{VALUE}@db/app"),
-        lambda s: s.web["run"].update(environment=[f"DB_PASSWORD={VALUE}"]),
-        lambda s: s.web["run"].update(environment=f"DB_PASSWORD={VALUE}"),
-        lambda s: s.web["run"].update(db_password=VALUE),
-        lambda s: s.web["build"]["arguments"].update(PIP_TOKEN=VALUE),
-        lambda s: s.web["build"]["arguments"].update(INDEX=f"https://me:{VALUE}@index.example"),
-        lambda s: s.web["build"].update(arguments=[f"PIP_TOKEN={VALUE}"]),
-        lambda s: s.web["build"]["secrets"].update(pip_token=VALUE),
-        lambda s: s.web["build"].update(secrets=[VALUE]),
-        lambda s: s.web.update(repository=f"me:{VALUE}@localhost/web"),
-    ],
-)
-def test_a_secret_in_the_wrong_place_is_refused_and_never_repeated(
-    stack: Stack, change: Callable[[Stack], None]
-) -> None:
-    change(stack)
-    assert VALUE not in "\n".join(stack.mistakes())
-
-
-def test_a_secret_among_the_build_arguments_is_refused_by_name(stack: Stack) -> None:
-    stack.web["build"]["arguments"]["PIP_TOKEN"] = VALUE
-    line = stack.mistake()
-    assert line.startswith("slipway:services.web.build.arguments: ")
-    assert "PIP_TOKEN" in line
-    assert "build.secrets" in line
 
 
 @pytest.mark.parametrize(
@@ -447,23 +306,6 @@ def test_an_exception_lacks_nothing(stack: Stack, key: str) -> None:
     entry.pop(key)
     stack.settings["scan"]["ignore"] = [entry]
     assert stack.mistake().startswith(f"slipway:scan.ignore.0.{key}: missing: write ")
-
-
-def test_a_pulumi_secret_is_left_out_of_the_configuration() -> None:
-    set_all_config({"slipway:channel": "dev", "slipway:db_password": VALUE}, ["slipway:db_password"])
-    assert configuration() == {"slipway:channel": "dev"}
-
-
-def test_a_secret_that_pulumi_does_not_know_is_told_with_the_command_that_sets_it(stack: Stack) -> None:
-    Engine().run(lambda: None)  # pulumi.Config asks for the name of the project
-    set_all_config({"slipway:plain": VALUE}, [])
-    for key, told in (("absent", "is not set"), ("plain", "in plain text")):
-        stack.web["run"]["secrets"]["db_password"] = {"config": key}
-        line = stack.mistake()
-        assert line.startswith("slipway:services.web.run.secrets.db_password: ")
-        assert told in line
-        assert f"pulumi config set --secret {key}" in line
-        assert VALUE not in line
 
 
 def test_a_mistake_is_shown_without_a_traceback() -> None:
