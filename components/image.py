@@ -5,7 +5,6 @@ import json
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 import pulumi
 import pulumi_docker_build as docker_build
@@ -19,6 +18,7 @@ from components.secret import SecretSource, looks_secret
 _CACHE_TAG = "cache"
 """The layer cache is no artifact: it has a tag in quarantine and is never published."""
 _PLATFORMS = frozenset(platform.value for platform in docker_build.Platform)
+"""What the SDK of docker-build can name; it has no variants, such as linux/arm/v7."""
 
 
 class Build(Arguments):
@@ -49,10 +49,9 @@ class Build(Arguments):
         if len(set(value)) < len(value):
             raise ValueError(f"a platform is named twice ({', '.join(value)}): name each once")
         for text in value:
-            platform = Platform(text)
-            if "/".join(text.split("/")[:2]) not in _PLATFORMS:
-                close = difflib.get_close_matches(str(platform), _PLATFORMS, n=1) or ["linux/amd64"]
-                raise ValueError(f"{text!r} is no platform that a builder knows: write one such as {close[0]}")
+            if str(Platform(text)) not in _PLATFORMS:
+                close = difflib.get_close_matches(text, sorted(_PLATFORMS), n=1) or ["linux/amd64"]
+                raise ValueError(f"{text!r} is no platform that docker-build takes: write one such as {close[0]}")
         return value
 
     @field_validator("arguments")
@@ -101,7 +100,7 @@ class Image(pulumi.ComponentResource):
             context=docker_build.BuildContextArgs(location=args.context, named=_named_contexts(args.base_images)),
             dockerfile=docker_build.DockerfileArgs(location=str(Path(args.context, args.dockerfile))),
             target=args.target,
-            platforms=[_platform(platform) for platform in args.platforms],
+            platforms=[docker_build.Platform(platform) for platform in args.platforms],
             build_args={**provenance_arguments(args, commit), **args.arguments},
             secrets={key: source.read() for key, source in args.secrets.items()},
             builder=docker_build.BuilderConfigArgs(name=args.builder) if args.builder else None,
@@ -131,11 +130,6 @@ def _cache_from(args: ImageArgs) -> docker_build.CacheFromRegistryArgs:
 def _cache_to(args: ImageArgs) -> docker_build.CacheToRegistryArgs:
     reference = Repository.parse(args.quarantine).tagged(_CACHE_TAG)
     return docker_build.CacheToRegistryArgs(ref=reference, mode=docker_build.CacheMode.MAX)
-
-
-def _platform(text: str) -> docker_build.Platform:
-    """The SDK's type for a platform; it lists no variants, such as linux/arm/v7, which the builder does know."""
-    return cast(docker_build.Platform, text)
 
 
 def _named_contexts(lock: str | None) -> dict[str, docker_build.ContextArgs]:
