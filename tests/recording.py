@@ -133,12 +133,12 @@ class Engine(mocks.Mocks):
         """All resources of one type."""
         return [it for it in self.resources if it.type == type_]
 
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """The engine's side of a function call; `local.run` runs the step that asks for a tag."""
         self.calls.append(args)
         if args.token == "command:local:run":
-            return {**args.args, "stdout": self._stdout(args.args["command"]), "stderr": ""}, None
-        return {}, None
+            return {**args.args, "stdout": self._stdout(args.args["command"]), "stderr": ""}, []
+        return {}, []
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """The engine's side of a registration."""

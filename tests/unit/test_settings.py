@@ -262,7 +262,7 @@ def test_a_lock_of_base_images_that_locks_nothing_is_refused(stack: Stack, conte
     assert "make lock-bases" in line
 
 
-@pytest.mark.parametrize("platform", ["linux/nonsense", "linux/amd46", "plan10/amd64"])
+@pytest.mark.parametrize("platform", ["linux/nonsense", "linux/amd46", "plan10/amd64", "linux/arm/v7"])
 def test_a_platform_that_no_builder_knows_is_refused(stack: Stack, platform: str) -> None:
     stack.web["build"]["platforms"] = ["linux/amd64", platform]
     line = stack.mistake()
