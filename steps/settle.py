@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from steps.engine import docker, inspect
-from steps.tool import StepError, elapsed, run_step, say
+from steps.tool import StepError, ToolError, elapsed, run_step, say
 
 _POLL = 0.1
 _REPORT = 10.0
@@ -18,7 +18,12 @@ _LOG_LINES = 20
 
 def limit_pids(host: str, container: str, pids: int) -> None:
     """Set the pids limit and make sure that the engine took it."""
-    docker(host, "update", "--pids-limit", str(pids), container)
+    try:
+        docker(host, "update", "--pids-limit", str(pids), container)
+    except ToolError as error:
+        if "stopped container" not in error.output and "not running" not in error.output:
+            raise
+        raise StepError(_last_words(host, container, _state(host, container), 0)) from None
     seen = inspect(host, "container", [container])[0]["HostConfig"]["PidsLimit"]
     if seen != pids:
         raise StepError(
