@@ -49,16 +49,17 @@ class HardenedContainer(pulumi.ComponentResource):
         secrets = self._secret_files(name, args, stack)
         engine = self._docker(name, args)
         on_host = self._child(provider=engine)
-        network = docker.Network(
-            f"{name}-network",
-            name=f"{args.run.name}-network",
-            labels=self._labels(docker.NetworkLabelArgs, stack, f"docker:index/network:Network::{name}-network"),
-            opts=on_host,
-        )
         image = docker.RemoteImage(
             f"{name}-pull", name=args.reference, keep_locally=True, pull_triggers=[args.reference], opts=on_host
         )
         checked = step(f"{name}-preflight", "preflight", _preflight(args, image, stack), self)
+        network = docker.Network(
+            f"{name}-network",
+            name=f"{args.run.name}-network",
+            labels=self._labels(docker.NetworkLabelArgs, stack, f"docker:index/network:Network::{name}-network"),
+            # Replacing it takes the old container away first: only once the checks have passed.
+            opts=self._child(provider=engine, depends_on=[checked]),
+        )
         container = docker.Container(
             f"{name}-container",
             image=result(checked, "reference"),
@@ -109,7 +110,7 @@ class HardenedContainer(pulumi.ComponentResource):
                 stdin=source.read(),
                 triggers=[path],
                 logging=local.Logging.STDERR,
-                opts=self._child(delete_before_replace=True),
+                opts=self._child(),  # a file at another path comes first: the old container may need its own once more
             )
             files.append((path, written))
         return files
