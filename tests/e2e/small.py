@@ -71,11 +71,16 @@ def small_stack(
             "platforms": ["linux/amd64"],
             "cache": False,
         }
-        web["run"] = {"name": web["run"]["name"], "memory": 64, "ports": web["run"]["ports"]}
+        web["run"] = {"name": web["run"]["name"], "memory": 64, "ports": web["run"]["ports"], "stop_timeout": 1}
         if change:
             change(settings)
 
     return checkout.stack(name, shrink)
+
+
+def attempt(checkout: Checkout, stack: str) -> subprocess.CompletedProcess[str]:
+    """`pulumi up`, which may fail; without its preview, as it checks what is known before the first resource too."""
+    return checkout.up(stack, "--skip-preview", check=False)
 
 
 def container_of(stack: str) -> str:
@@ -112,6 +117,14 @@ def resources(checkout: Checkout, stack: str) -> set[str]:
         for entry in json.loads(exported)["deployment"].get("resources") or ()
         if entry["custom"] and not entry["type"].startswith("pulumi:")
     }
+
+
+def digest_in_state(checkout: Checkout, stack: str) -> str:
+    """The digest of the image that a stack built."""
+    exported = checkout.run("pulumi", "stack", "export", "--stack", stack).stdout
+    built = [it for it in json.loads(exported)["deployment"]["resources"] if it["type"] == "docker-build:index:Image"]
+    digest: str = built[0]["outputs"]["digest"]
+    return digest
 
 
 def pending(checkout: Checkout, stack: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Checkout
-from tests.e2e.small import container_of, containers, mistakes, refused, resources, small_stack
+from tests.e2e.small import attempt, container_of, containers, mistakes, refused, resources, small_stack
 
 KEY = "slipway:services.web"
 
@@ -27,7 +27,7 @@ def misspelt(checkout: Checkout) -> tuple[str, str]:
         del web["repository"]
 
     stack = small_stack(checkout, "misspelt", change)
-    return stack, refused(checkout.up(stack, check=False))
+    return stack, refused(attempt(checkout, stack))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_bad_settings_make_nothing(checkout: Checkout, misspelt: tuple[str, str]
 
 @pytest.fixture(scope="module")
 def unreadable(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """The output of an `up` whose settings are well formed but name files that cannot be used, and the folder of them."""
+    """The output of an `up` whose settings are well formed but name unusable files, and the folder of secret files."""
     folder = tmp_path_factory.mktemp("secrets")
     open_to_all = folder / "open"
     open_to_all.write_text("readable by everybody\n")
@@ -88,7 +88,7 @@ def unreadable(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> 
         settings["services"]["other"] = {"repository": "other", "version": "1.0.0", "build": {"context": "no/folder"}}
 
     stack = small_stack(checkout, "unreadable", change)
-    output = refused(checkout.up(stack, check=False))
+    output = refused(attempt(checkout, stack))
     in_project.unlink()
     assert resources(checkout, stack) == set()
     return output, folder
