@@ -5,6 +5,7 @@ import json
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pulumi
 import pulumi_docker_build as docker_build
@@ -113,9 +114,16 @@ class Image(pulumi.ComponentResource):
             # A candidate may have become a release that another stack runs: it must outlive this stack.
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
-        self.digest = built.digest
-        self.reference = built.digest.apply(lambda digest: str(ImageReference.parse(f"{args.quarantine}@{digest}")))
+        self.digest = built.digest.apply(_digest)
+        self.reference = self.digest.apply(lambda digest: str(ImageReference.parse(f"{args.quarantine}@{digest}")))
         self.register_outputs({"reference": self.reference, "digest": self.digest})
+
+
+def _digest(digest: str) -> str:
+    """The digest as it is known: where files of the context alone have changed, the provider previews an empty one."""
+    if not digest and pulumi.runtime.is_dry_run():
+        return cast(str, pulumi.UNKNOWN)
+    return digest
 
 
 def _export(repository: str) -> str:
