@@ -14,10 +14,11 @@ from toolchain.services.process import PROC
 from toolchain.services.service import Report
 from toolchain.stack import stacks
 from toolchain.store import cache_folder
+from toolchain.virtualenv import UV_LOCK
 
 
 def clean(project: Project, report: Report, *, cache: bool) -> None:
-    """Ends the services and removes ``.slipway`` and ``.venv``.
+    """Ends the services and removes ``.slipway``, ``.venv`` and the ``uv.lock`` that came with it.
 
     Args:
         project: the checkout.
@@ -42,6 +43,7 @@ def clean(project: Project, report: Report, *, cache: bool) -> None:
             _unmount_below(folder)
             _remove(folder)
             report(f"clean: removed {folder}")
+    (project.root / UV_LOCK).unlink(missing_ok=True)  # made beside .venv
 
 
 def refuse_while_deployed(project: Project) -> None:
