@@ -224,9 +224,13 @@ def _named_secrets(raw: Any) -> Iterator[str]:
 
 
 def _told(problems: list[str]) -> str:
-    return "\n".join(
-        [f"{len(problems)} mistake(s) in this stack's configuration:", *(f"  {redacted(line)}" for line in problems)]
-    )
+    lines = [_printable(redacted(line)) for line in problems]
+    return "\n".join([f"{len(lines)} mistake(s) in this stack's configuration:", *(f"  {line}" for line in lines)])
+
+
+def _printable(line: str) -> str:
+    """One line, whatever a key or a value of the file holds."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
 
 
 def _mistakes(error: ValidationError) -> Iterator[str]:
@@ -347,7 +351,14 @@ def stack_file_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a stack file, for editors."""
     schema = Settings.model_json_schema()
     own = {f"{NAMESPACE}:{key}": value for key, value in schema["properties"].items()}
-    config = {"type": "object", "properties": own, "patternProperties": {f"^(?!{NAMESPACE}:)": {}}}
+    config = {
+        "type": "object",
+        "properties": own,
+        "required": [f"{NAMESPACE}:{key}" for key in schema["required"]],
+        "patternProperties": {f"^(?!{NAMESPACE}:)": {}},
+        # Any other key of ours is a secret that some setting names as `config: KEY`.
+        "additionalProperties": {"type": "object", "required": ["secure"]},
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A Slipway stack",
