@@ -11,11 +11,11 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 from pulumi.runtime import mocks, rpc, set_all_config
-from pulumi.runtime.settings import SETTINGS
+from pulumi.runtime.settings import SETTINGS, get_root_resource
 from pulumi.runtime.stack import run_pulumi_func, wait_for_rpcs
 from pulumi.runtime.sync_await import _sync_await
 
@@ -66,6 +66,8 @@ class Engine(mocks.Mocks):
     resources: list[Registration] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What each component registered as its outputs, by URN."""
+    exports: dict[str, Any] = field(default_factory=dict)
+    """What the program exported as outputs of the stack."""
     calls: list[mocks.MockCallArgs] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
 
@@ -87,6 +89,8 @@ class Engine(mocks.Mocks):
         )
         SETTINGS.rpc_manager.clear()
         SETTINGS.outputs.clear()
+        stack = cast(Any, get_root_resource())
+        stack.outputs = {}
 
         def start() -> None:
             program()
@@ -100,6 +104,8 @@ class Engine(mocks.Mocks):
                 _sync_await(wait_for_rpcs())
             except Exception as error:
                 self.errors.append(error)
+        if not self.errors:
+            self.exports = resolved(pulumi.Output.from_input(stack.outputs))
         return self
 
     def good(self, program: Callable[[], object], **options: Any) -> Engine:

@@ -1,0 +1,184 @@
+"""Before the first resource: every service that a stack needs is asked, and all that are down are told at once."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pulumi
+import pytest
+
+import reachability
+from components.artifact import Platform
+from reachability import check
+from tests.stacks import Stack
+
+
+class Services:
+    """Real sockets in the places of two registries, a builder and an engine."""
+
+    def __init__(self, folder: Path, stack: Stack) -> None:
+        self.stack = stack
+        self.folder = folder
+        self.open: dict[str, socket.socket] = {}
+        for name in ("quarantine", "registry"):
+            server = socket.create_server(("127.0.0.1", 0))
+            self.open[name] = server
+            stack.settings[name]["address"] = f"127.0.0.1:{server.getsockname()[1]}"
+        for name in ("docker", "buildkit"):
+            server = socket.socket(socket.AF_UNIX)
+            server.bind(str(folder / f"{name}.sock"))
+            server.listen()
+            self.open[name] = server
+        stack.settings["docker"] = f"unix://{folder}/docker.sock"
+        self.builder(f"unix://{folder}/buildkit.sock")
+
+    def builder(self, endpoint: str) -> None:
+        """Make buildx know the builder of the stack at this address."""
+        instances = self.folder / "buildx" / "instances"
+        instances.mkdir(parents=True, exist_ok=True)
+        (instances / "slipway").write_text(json.dumps({"Name": "slipway", "Nodes": [{"Endpoint": endpoint}]}))
+
+    def down(self, name: str) -> None:
+        """End one of them."""
+        self.open.pop(name).close()
+
+    def problems(self) -> list[str]:
+        """The lines that a person is told; none where everything answers."""
+        try:
+            check(self.stack.load())
+        except pulumi.RunError as error:
+            first, *lines = str(error).splitlines()
+            assert first == "Not everything that this stack needs is there; nothing was changed:"
+            assert lines
+            return [line.strip() for line in lines]
+        return []
+
+
+@pytest.fixture(name="services")
+def everything_is_up(tmp_path: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """All services of a stack answer."""
+    monkeypatch.setenv("BUILDX_CONFIG", str(tmp_path / "buildx"))
+    monkeypatch.setattr(reachability, "_can_run", lambda wanted: True)
+    services = Services(tmp_path, stack)
+    yield services
+    for server in services.open.values():
+        with closing(server):
+            pass
+
+
+def test_a_stack_whose_services_all_answer_goes_on(services: Services) -> None:
+    assert services.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("quarantine", "slipway:quarantine.address"),
+        ("registry", "slipway:registry.address"),
+        ("docker", "slipway:docker"),
+        ("buildkit", "slipway:builder"),
+    ],
+)
+def test_a_service_that_is_down_is_told_by_the_setting_that_points_to_it(
+    services: Services, name: str, key: str
+) -> None:
+    services.down(name)
+    [line] = services.problems()
+    assert line.startswith(f"{key}: ")
+    assert "does not answer (" in line
+    assert "None" not in line
+    assert "start it" in line
+
+
+def test_all_that_are_down_are_told_at_once(services: Services) -> None:
+    for name in list(services.open):
+        services.down(name)
+    keys = {line.partition(": ")[0] for line in services.problems()}
+    assert keys == {"slipway:quarantine.address", "slipway:registry.address", "slipway:docker", "slipway:builder"}
+
+
+def test_a_stack_that_runs_nothing_needs_no_engine(services: Services) -> None:
+    services.down("docker")
+    services.stack.web.pop("run")
+    assert services.problems() == []
+
+
+def test_the_socket_of_an_engine_that_was_never_there_is_told_with_its_path(services: Services) -> None:
+    services.stack.settings["docker"] = "unix:///nowhere/docker.sock"
+    [line] = services.problems()
+    assert line.startswith("slipway:docker: the Docker Engine at /nowhere/docker.sock does not answer (No such file")
+
+
+def test_a_socket_with_a_path_too_long_for_one_is_told_with_the_reason(services: Services) -> None:
+    services.stack.settings["docker"] = f"unix:///{'x' * 200}"
+    [line] = services.problems()
+    assert line.startswith("slipway:docker: ")
+    assert "None" not in line
+
+
+@pytest.mark.parametrize("address", ["[::1]:1", "[::1]", "registry.invalid", "registry.invalid:5000"])
+def test_an_address_that_leads_nowhere_is_told_and_not_thrown(services: Services, address: str) -> None:
+    services.stack.settings["registry"]["address"] = address
+    [line] = services.problems()
+    assert line.startswith(f"slipway:registry.address: {address} does not answer (")
+
+
+def test_a_builder_that_buildx_does_not_know_is_told_by_its_name(services: Services) -> None:
+    services.stack.settings["builder"] = "nobody"
+    [line] = services.problems()
+    assert line.startswith("slipway:builder: ")
+    assert "nobody" in line
+    assert "docker buildx" in line
+
+
+def test_a_builder_on_another_machine_is_left_to_itself(services: Services) -> None:
+    services.builder("tcp://192.0.2.1:1234")
+    assert services.problems() == []
+
+
+def test_a_stack_without_a_builder_of_its_own_uses_the_default_one(services: Services) -> None:
+    services.down("buildkit")
+    services.stack.settings.pop("builder")
+    assert services.problems() == []
+
+
+def test_a_platform_that_the_builder_cannot_run_is_told_with_what_to_install(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reachability, "_can_run", lambda wanted: wanted.architecture == "amd64")
+    [line] = services.problems()
+    assert line.startswith("slipway:services: the builder cannot run linux/arm64: ")
+    assert "qemu-user-static" in line
+
+
+@pytest.fixture(name="binfmt")
+def emulators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An amd64 machine whose kernel knows the emulators in this folder."""
+    folder = tmp_path / "binfmt"
+    folder.mkdir()
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(reachability, "_registered", lambda name: folder.glob(f"*{name}*"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("platform", "content", "runs"),
+    [
+        ("linux/amd64", None, True),
+        ("linux/386", None, True),
+        ("linux/arm64", None, False),
+        ("linux/arm64", "enabled\ninterpreter /usr/bin/qemu-aarch64-static\n", True),
+        ("linux/arm64", "disabled\n", False),
+        ("linux/riscv64", "enabled\n", False),
+    ],
+)
+def test_what_is_not_native_needs_an_emulator_that_is_switched_on(
+    binfmt: Path, platform: str, content: str | None, runs: bool
+) -> None:
+    if content:
+        (binfmt / "qemu-aarch64").write_text(content)
+    assert reachability._can_run(Platform(platform)) is runs
