@@ -1,7 +1,6 @@
 """Ask every service that a stack needs whether it is there, before the first resource is declared."""
 
 import hashlib
-import json
 import os
 import platform
 import socket
@@ -12,6 +11,7 @@ from pathlib import Path
 import pulumi
 
 from components.artifact import Platform
+from components.build_log import builder_endpoint
 from settings import Settings
 
 _TIMEOUT = 3.0
@@ -45,7 +45,7 @@ def check(settings: Settings) -> None:
 
 
 def _registry(key: str, address: str) -> str | None:
-    host, _, port = address.rpartition(":") if ":" in address else (address, "", "443")
+    host, _, port = address.rpartition(":") if address.rpartition(":")[2].isdigit() else (address, "", "443")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT).close()
     except OSError as error:
@@ -59,9 +59,8 @@ def _socket(key: str, what: str, path: str) -> str | None:
             client.settimeout(_TIMEOUT)
             client.connect(path)
     except OSError as error:
-        return (
-            f"  {key}: {what} at {path} does not answer ({error.strerror}): start it, or write the path of its socket"
-        )
+        why = error.strerror or error
+        return f"  {key}: {what} at {path} does not answer ({why}): start it, or write the path of its socket"
     return None
 
 
@@ -69,7 +68,7 @@ def _builder(settings: Settings) -> str | None:
     """A builder on a local socket shares this kernel: what it cannot run, the kernel's binfmt_misc has to emulate."""
     if settings.builder is None:
         return None
-    endpoint = _endpoint(settings.builder)
+    endpoint = builder_endpoint(settings.builder)
     if endpoint is None and not _is_context(settings.builder):
         return (
             f"  slipway:builder: buildx knows no builder of this name ({settings.builder}): "
@@ -86,16 +85,6 @@ def _builder(settings: Settings) -> str | None:
             "(`apt-get install qemu-user-static`, or `docker run --privileged --rm tonistiigi/binfmt --install all`)"
         )
     return None
-
-
-def _endpoint(builder: str) -> str | None:
-    """The address of a buildx builder of one node, from the file in which buildx keeps it."""
-    folder = os.environ.get("BUILDX_CONFIG") or _docker_configuration() / "buildx"
-    try:
-        instance = json.loads(Path(folder, "instances", builder.lower()).expanduser().read_text())
-        return str(instance["Nodes"][0]["Endpoint"])
-    except (OSError, ValueError, LookupError):
-        return None
 
 
 def _is_context(name: str) -> bool:

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from components.arguments import Arguments
 from components.artifact import ImageReference, Platform, Repository, Version
+from components.build_log import show_failed_step
 from components.registry import RegistryAccess
 from components.secret import SecretSource, looks_secret
 
@@ -112,7 +113,7 @@ class Image(pulumi.ComponentResource):
             build_on_preview=False,
             registries=[args.registry.docker_build_login(args.quarantine)] if args.registry else None,
             # A candidate may have become a release that another stack runs: it must outlive this stack.
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, hooks=_hooks(name, args)),
         )
         self.digest = built.digest.apply(_digest)
         self.reference = self.digest.apply(lambda digest: str(ImageReference.parse(f"{args.quarantine}@{digest}")))
@@ -124,6 +125,11 @@ def _digest(digest: str) -> str:
     if not digest and pulumi.runtime.is_dry_run():
         return cast(str, pulumi.UNKNOWN)
     return digest
+
+
+def _hooks(name: str, args: ImageArgs) -> pulumi.ResourceHookBinding | None:
+    shown = show_failed_step(f"{name}-build-log", args.quarantine, args.builder)
+    return pulumi.ResourceHookBinding(on_error=[shown]) if shown else None
 
 
 def _export(repository: str) -> str:

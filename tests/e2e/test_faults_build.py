@@ -42,7 +42,7 @@ def assert_nothing_left_quarantine(checkout: Checkout, stack: str) -> None:
     assert not {name for name in made if name.startswith(("web-signature", "web-publication", "web-container"))}
 
 
-def test_a_failing_build_step_is_named_with_its_exit_code(checkout: Checkout) -> None:
+def test_a_failing_build_step_is_shown_with_its_last_lines(checkout: Checkout) -> None:
     step = "RUN for i in 1 2 3; do echo line $i; done; echo 'frobnicate: not found' >&2; exit 3"
     files = {"Dockerfile": DOCKERFILE.replace("USER 10001", f"{step}\nUSER 10001")}
     stack = small_stack(checkout, "failing-step", files=files)
@@ -50,7 +50,9 @@ def test_a_failing_build_step_is_named_with_its_exit_code(checkout: Checkout) ->
     output = refused(attempt(checkout, stack), "web-image-build", "did not complete successfully: exit code: 3")
 
     told = output[output.index("Diagnostics:") :]
-    assert "for i in 1 2 3; do echo line $i; done" in told, "the diagnostics name the instruction that failed"
+    assert "the last lines of the step that failed:" in told
+    assert "> [linux/amd64 2/3] RUN for i in 1 2 3" in told
+    assert all(text in told for text in ("line 1", "line 3", "frobnicate: not found"))
     assert_nothing_left_quarantine(checkout, stack)
 
 
