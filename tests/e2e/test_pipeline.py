@@ -246,6 +246,13 @@ def test_the_private_registry_refuses_who_has_no_password(shipped: Shipped) -> N
     assert stranger.request(f"{REPOSITORY}/manifests/{shipped.record.digest}")[0] == 401
 
 
+def health_of(shipped: Shipped, name: str) -> str:
+    """The health of a container, which must be running."""
+    state = shipped.checkout.inspect(name)["State"]
+    assert state["Running"], shipped.checkout.run("docker", "logs", name).stdout
+    return str(state["Health"]["Status"])
+
+
 def test_the_arm64_image_runs_under_emulation(shipped: Shipped, outside: dict[str, str]) -> None:
     checkout = shipped.checkout
     digest = checkout.private.platforms(REPOSITORY, shipped.record.digest)["linux/arm64"]
@@ -254,12 +261,11 @@ def test_the_arm64_image_runs_under_emulation(shipped: Shipped, outside: dict[st
     # The service as process 1, asked by its own health check: both are arm64 programs.
     script = "import platform, runpy; print(platform.machine(), flush=True); "
     script += "runpy.run_module('driftwood.web', run_name='__main__')"
-    script += "runpy.run_module('driftwood.web', run_name='__main__')"
     run = ["docker", "run", "--detach", "--platform", "linux/arm64", "--read-only", "--tmpfs", "/tmp", "--name", name]
     run += ["--health-interval", "1s", "--health-timeout", "30s", "--entrypoint", "python"]
     checkout.run(*run, reference, "-c", script, env=outside)
     try:
-        checkout.wait_for(lambda: checkout.inspect(name)["State"]["Health"]["Status"] == "healthy", seconds=120)
+        checkout.wait_for(lambda: health_of(shipped, name) == "healthy", seconds=120)
         assert checkout.run("docker", "logs", name).stdout.splitlines()[0] == "aarch64"
     finally:
         checkout.run("docker", "rm", "--force", name)
