@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import select
 import signal
 import subprocess
@@ -246,6 +245,19 @@ def test_a_run_that_was_killed_while_it_waited_for_health_keeps_its_container(
     assert assert_whole(checkout, stack)["Id"] == started
 
 
-def test_the_steps_by_hand_are_documented(checkout: Checkout) -> None:
+def test_the_documented_steps_by_hand_lead_there_too(checkout: Checkout, tmp_path: Path) -> None:
+    stack = small_stack(checkout, "by-hand")
+    untracked = killed_at_creation(checkout, stack, tmp_path)
     readme = (checkout.root / "README.md").read_text()
-    assert re.search(r"pulumi cancel", readme)
+    assert "pulumi refresh --clear-pending-creates" in readme
+    assert f"docker ps -a --filter label={STACK_LABEL}" in readme
+
+    checkout.run("pulumi", "cancel", "--yes", "--stack", stack)
+    checkout.run("pulumi", "refresh", "--clear-pending-creates", "--yes", "--stack", stack)
+    left = ["docker", "ps", "-a", "--no-trunc", "--quiet", "--filter"]
+    listed = checkout.run(*left, f"label={STACK_LABEL}=organization/slipway/{stack}").stdout.split()
+    assert listed == [untracked]
+    checkout.run("docker", "rm", "--force", untracked)
+    checkout.up(stack)
+
+    assert_whole(checkout, stack)
