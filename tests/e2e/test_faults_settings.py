@@ -37,7 +37,7 @@ def misspelt(checkout: Checkout) -> tuple[str, str]:
         f"{KEY}.build.platform: unknown setting: did you mean platforms?",
         f"{KEY}.run.read_onyl: unknown setting: did you mean read_only?",
         f"{KEY}.repository: missing: write ",
-        f"{KEY}.version: a tag that moves names no release: write a semantic version, such as 1.4.0",
+        f"{KEY}.version: a tag that moves names no release (latest): write a semantic version, such as 1.4.0",
         f"{KEY}.run.memory: input should be a valid integer",
         f"{KEY}.run.environment: DB_PASSWORD looks like a secret: move it to run.secrets",
         "slipway:scan.database_age: input should be less than or equal to 90 (400)",
