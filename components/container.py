@@ -66,7 +66,7 @@ class HardenedContainer(pulumi.ComponentResource):
             labels=self._labels(
                 docker.ContainerLabelArgs, stack, f"docker:index/container:Container::{name}-container"
             ),
-            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name)],
+            network_mode=network.name,  # networks_advanced would make it on docker0 first, and still say "bridge"
             mounts=[_mount(path) for path, _ in secrets],
             healthcheck=result(checked, "health"),
             **_limits(args.run),

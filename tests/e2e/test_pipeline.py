@@ -151,7 +151,7 @@ def test_it_shares_no_namespace_and_no_device_with_the_host(host: dict[str, Any]
 
 
 def test_it_has_a_bridge_network_of_its_own(shipped: Shipped, container: dict[str, Any], host: dict[str, Any]) -> None:
-    assert host["NetworkMode"] != "host" and not host["NetworkMode"].startswith("container:")
+    assert host["NetworkMode"] == f"{CONTAINER}-network"
     assert list(container["NetworkSettings"]["Networks"]) == [f"{CONTAINER}-network"]
     network = json.loads(shipped.checkout.run("docker", "network", "inspect", f"{CONTAINER}-network").stdout)[0]
     assert network["Driver"] == "bridge"

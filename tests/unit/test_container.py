@@ -71,7 +71,7 @@ def test_the_pids_limit_is_set_on_the_container_that_was_created() -> None:
 
 def test_no_namespace_device_or_group_of_the_host_is_shared() -> None:
     inputs = container_of().inputs
-    shared = {"networkMode", "pidMode", "ipcMode", "usernsMode", "devices", "groupAdds", "hosts", "volumes", "gpus"}
+    shared = {"pidMode", "ipcMode", "usernsMode", "devices", "groupAdds", "hosts", "volumes", "gpus"}
     assert not shared & inputs.keys()
     assert "user" not in inputs  # the image's own user; the preflight refuses root
 
@@ -81,7 +81,7 @@ def test_it_has_a_bridge_network_of_its_own() -> None:
     network = engine.one("docker:index/network:Network")
     assert network.inputs["name"] == "driftwood-web-network"
     assert network.inputs.get("driver", "bridge") == "bridge"
-    assert engine.one(CONTAINER).inputs["networksAdvanced"] == [{"name": "driftwood-web-network"}]
+    assert engine.one(CONTAINER).inputs["networkMode"] == "driftwood-web-network"
 
 
 def test_only_listed_capabilities_are_added_in_the_form_that_the_provider_reads_back() -> None:
