@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -179,19 +180,42 @@ def last_commit(context: Path) -> tuple[str, int]:
     """The last commit that touched the context, and its time in seconds since 1970.
 
     A commit elsewhere changes nothing, so it rebuilds nothing. Changes that are not committed add `-dirty`. Outside of
-    git the revision is `unknown` and the time 0.
+    git, and before the first commit, the revision is `unknown` and the time 0.
+
+    Raises:
+        pulumi.RunError: there is a repository, and git cannot read it.
     """
-    log = _git(context, "log", "-1", "--format=%H %ct", "--", ".").split()
+    top = _top_level(context)
+    if top is None or not _git(context, top, "rev-list", "--all", "--max-count=1"):
+        return "unknown", 0
+    log = _git(context, top, "log", "-1", "--format=%H %ct", "--", ".").split()
     if not log:
         return "unknown", 0
-    dirty = _git(context, "status", "--porcelain", "--", ".")
+    dirty = _git(context, top, "status", "--porcelain", "--", ".")
     return log[0] + ("-dirty" if dirty else ""), int(log[1])
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _top_level(context: Path) -> Path | None:
+    """The folder of the repository that the context is in."""
+    folder = context.resolve()
+    return next((path for path in (folder, *folder.parents) if (path / ".git").exists()), None)
+
+
+def _git(folder: Path, top: Path, *arguments: str) -> str:
+    # The project may belong to somebody else than who runs Pulumi, as in many CI systems: git is told that this very
+    # repository is meant, beside what the caller's own environment tells it.
+    count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    trusted = {
+        "GIT_CONFIG_COUNT": str(count + 1),
+        f"GIT_CONFIG_KEY_{count}": "safe.directory",
+        f"GIT_CONFIG_VALUE_{count}": str(top),
+    }
     try:
-        return subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
+        ended = subprocess.run(
+            ["git", *arguments], cwd=folder, env={**os.environ, **trusted}, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise pulumi.RunError(f"{folder}: git cannot be run ({error.strerror}): install git") from error
+    if ended.returncode != 0:
+        raise pulumi.RunError(f"{folder}: git {arguments[0]} failed in {top}: {ended.stderr.strip()}")
+    return ended.stdout.strip()

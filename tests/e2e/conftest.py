@@ -6,6 +6,7 @@ and ends them by their own ids when the last test is done.
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 SOURCE = Path(__file__).resolve().parents[2]
 _PREPARED = ("PULUMI_", "BUILDX_", "SLIPWAY_", "VIRTUAL_ENV", "DOCKER_CONFIG")
 """Variables of a prepared shell, which must not leak into the checkout under test."""
-_UNTRACKED = ["git", "ls-files", "--others", "--exclude-standard", "-z"]
-_CHANGED = ["git", "diff", "--name-only", "--diff-filter=d", "-z", "HEAD"]
+_GIT = ["git", "-c", f"safe.directory={SOURCE}", "-c", f"safe.directory={SOURCE}/.git"]
+"""The checkout may belong to somebody else than who runs the tests, as in many CI systems."""
+_UNTRACKED = [*_GIT, "ls-files", "--others", "--exclude-standard", "-z"]
+_CHANGED = [*_GIT, "diff", "--name-only", "--diff-filter=d", "-z", "HEAD"]
 
 
 def free_port() -> int:
@@ -187,7 +190,9 @@ def shipped_stack(checkout: Checkout) -> "Shipped":
 
 def clone(root: Path) -> None:
     """Clone the repository with what is not committed yet, committed in the clone."""
-    subprocess.run(["git", "clone", "--quiet", str(SOURCE), str(root)], check=True)
+    # What serves the clone is a git of its own, which is told nothing of the first one's settings.
+    serve = shlex.join([*_GIT, "upload-pack"])
+    subprocess.run([*_GIT, "clone", "--quiet", "--upload-pack", serve, str(SOURCE), str(root)], check=True)
     changed = subprocess.run(_CHANGED, cwd=SOURCE, capture_output=True, text=True, check=True).stdout
     new = subprocess.run(_UNTRACKED, cwd=SOURCE, capture_output=True, text=True, check=True).stdout
     for name in filter(None, (changed + new).split("\0")):

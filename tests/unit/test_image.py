@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from pydantic import ValidationError
 
@@ -214,6 +216,31 @@ def test_a_context_that_was_never_committed_is_unknown(repository: Repository) -
     other = repository.folder / "other"
     other.mkdir()
     assert last_commit(other) == ("unknown", 0)
+
+
+def test_a_repository_without_any_commit_is_unknown(tmp_path: Path) -> None:
+    assert last_commit(Repository(tmp_path / "new").context) == ("unknown", 0)
+
+
+def test_a_checkout_of_another_user_is_read_all_the_same(repository: Repository) -> None:
+    before = last_commit(repository.context)
+    other = os.geteuid() + 12345
+    if os.geteuid() == 0:  # nobody else can give a folder away; for them the commit is simply read
+        for path in (repository.folder, *repository.folder.rglob("*")):
+            os.chown(path, other, other)
+    assert last_commit(repository.context) == before != ("unknown", 0)
+
+
+def test_a_repository_that_git_cannot_read_is_told_in_gits_words(repository: Repository) -> None:
+    (repository.folder / ".git" / "config").write_text("[core\n")
+    with pytest.raises(pulumi.RunError, match=r"git rev-list failed in .*: fatal: bad config line"):
+        last_commit(repository.context)
+
+
+def test_a_repository_on_a_machine_without_git_is_told(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(repository.context))
+    with pytest.raises(pulumi.RunError, match="git cannot be run"):
+        last_commit(repository.context)
 
 
 def test_the_sample_is_built_from_its_own_folder() -> None:
