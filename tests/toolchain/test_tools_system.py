@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.toolchain.fakes import Machine, new_machine, script, telling, tool
+from tests.toolchain.fakes import BASE, Machine, new_machine, script, telling, tool
 from toolchain import debian
 from toolchain.debian import Need
 from toolchain.errors import ToolchainError
-from toolchain.pins import Pin, Wheel
+from toolchain.install import Installation
+from toolchain.pins import Pin, Pins, Wheel, load
+from toolchain.progress import Progress
 from toolchain.versions import Range
 
 DOCKER = Pin(
@@ -86,6 +88,20 @@ def test_root_is_told_the_list_first_and_then_it_is_done(machine: Machine, monke
     output = machine.output.getvalue()
     assert output.index("These changes of the system are needed, and made now:") < output.index("system packages:")
     assert "system packages: installed docker.io, x-registry in " in output
+
+
+def test_a_minimal_machine_is_asked_for_git_and_openssl_too(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    user(monkeypatch, 1000)
+    # In one folder of its own: what this machine brings itself is not to count.
+    monkeypatch.setattr("toolchain.survey._ALSO", ())
+    environ = {**machine.environ, "PATH": str(machine.path)}
+    pins = load().tools
+    wanted = Pins({**{pin.name: pin for pin in BASE}, **{name: pins[name] for name in ("git", "openssl")}}, {})
+    with pytest.raises(ToolchainError) as error:
+        Installation(machine.stamp, wanted, Progress(machine.output), environ).everything(consent=False)
+    told = str(error.value)
+    assert "git: git is not on PATH" in told and "openssl: openssl is not on PATH" in told
+    assert "apt-get install -y --no-install-recommends git openssl\n" in told
 
 
 def test_a_user_who_consents_installs_through_sudo(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
