@@ -38,19 +38,24 @@ def registry_credentials(logins: Logins, registries: Sequence[str] = ()) -> Iter
 
 def _configuration(logins: Logins, others: Sequence[str]) -> dict[str, dict[str, Any]]:
     own = _own_configuration() if others else {}
-    auths: dict[str, Any] = {at: own["auths"][at] for at in others if at in own.get("auths", {})}
+    auths: dict[str, Any] = {at: _table(own, "auths")[at] for at in others if at in _table(own, "auths")}
     auths |= {at: _login(*login) for at, login in logins.items()}
-    helpers = {at: own.get("credHelpers", {}).get(at) or own.get("credsStore") for at in others}
+    helpers = {at: _table(own, "credHelpers").get(at) or own.get("credsStore") for at in others}
     return {"auths": auths, "credHelpers": {at: helper for at, helper in helpers.items() if helper}}
 
 
 def _own_configuration() -> dict[str, Any]:
     folder = os.environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser()
     try:
-        found: dict[str, Any] = json.loads(Path(folder, "config.json").read_text())
+        found = json.loads(Path(folder, "config.json").read_text())
     except (OSError, ValueError):
         return {}
-    return found
+    return found if isinstance(found, dict) else {}
+
+
+def _table(configuration: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = configuration.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _login(username: str, password: str) -> dict[str, str]:

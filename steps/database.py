@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from steps.tool import StepError, ToolError, elapsed, run_tool, say
+from steps.tool import StepError, ToolError, elapsed, say
+from steps.trivy import trivy
 
 _ADVICE = "Make the database's source reachable, or name a mirror in scan.database."
 
@@ -47,6 +48,10 @@ def ensure_database(cache: Path, repository: str | None, maximum_age: float) -> 
     if found is None:
         raise StepError(f"the vulnerability database is missing and cannot be fetched:\n{refused}\n{_ADVICE}")
     age = datetime.now(UTC) - _moment(found["UpdatedAt"])
+    if age < -timedelta(days=1):
+        raise StepError(
+            f"the vulnerability database is dated {found['UpdatedAt'][:10]}, in the future: check the clock"
+        )
     if age > timedelta(days=maximum_age):
         reason = refused or "  the source offers nothing newer"
         raise StepError(
@@ -77,11 +82,11 @@ def _moment(text: str) -> datetime:
 
 
 def _fetch(cache: Path, repository: str | None) -> str:
-    command: list[str | Path] = ["trivy", "image", "--download-db-only", "--quiet", "--skip-version-check"]
+    command: list[str | Path] = ["image", "--download-db-only", "--quiet", "--skip-version-check"]
     command += ["--cache-dir", cache, *(["--db-repository", repository] if repository else [])]
     try:
         with elapsed("fetched the vulnerability database"):
-            run_tool(command)
+            trivy(command)
     except ToolError as error:
         return str(error)
     return ""

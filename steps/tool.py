@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,8 +13,8 @@ from typing import Any, NoReturn
 
 _LAST_LINES = 15
 """How many lines of a failed tool's output a person gets to see."""
-_SECRET_VARIABLES = ("COSIGN_PASSWORD", "COSIGN_KEY", "TRIVY_PASSWORD", "TRIVY_USERNAME", "TRIVY_REGISTRY_TOKEN")
-"""Variables through which a tool would take a secret or another key than the one it was given."""
+_SETTINGS = ("TRIVY_", "COSIGN_", "SIGSTORE_", "ORAS_", "TUF_")
+"""Variables by which a tool would take other settings than its arguments: TRIVY_SEVERITY=LOW would open the gate."""
 
 
 class StepError(Exception):
@@ -31,14 +32,21 @@ class ToolError(StepError):
 
 def run_step(step: Callable[[], Mapping[str, Any]]) -> NoReturn:
     """Run a step as a program: its result as one line of JSON, its failure as one message and exit code 1."""
+    for cancelled in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(cancelled, _interrupt)
     try:
         result = step()
-    except StepError as error:
+    except (StepError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted")
     print(json.dumps(result, sort_keys=True))
     sys.exit(0)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    """End by way of an exception, so that what a step keeps on disk while it runs is removed."""
+    raise KeyboardInterrupt
 
 
 def say(message: str) -> None:
@@ -65,7 +73,7 @@ def run_tool(
         StepError: the tool is not installed.
         ToolError: it ended with another exit code than 0.
     """
-    inherited = {key: value for key, value in os.environ.items() if key not in _SECRET_VARIABLES}
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(_SETTINGS)}
     try:
         ended = subprocess.run(
             [str(part) for part in command],

@@ -1,12 +1,16 @@
 """The Docker configuration of one step: what it holds, and whose credentials are asked."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from steps.credentials import registry_credentials
+from tests.running import ROOT
 
 
 @pytest.fixture
@@ -58,3 +62,35 @@ def test_nobody_else_can_read_the_folder_and_nothing_is_left_of_it() -> None:
         assert folder.stat().st_mode & 0o077 == 0
         assert (folder / "config.json").stat().st_mode & 0o077 == 0
     assert not folder.exists()
+
+
+def test_a_cancelled_step_leaves_no_credentials_behind(tmp_path: Path) -> None:
+    program = """
+import time
+from steps.credentials import registry_credentials
+from tests.running import ROOT
+from steps.tool import run_step
+
+def step():
+    with registry_credentials({"registry.example": ("robot", "hunter2")}) as folder:
+        print(folder, flush=True)
+        time.sleep(60)
+
+run_step(step)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        folder = Path(running.stdout.readline().strip())
+        assert (folder / "config.json").exists()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=20) == 1
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("content", ["[]", '{"auths": null, "credHelpers": []}', "no json"])
+def test_a_docker_configuration_of_another_shape_holds_no_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    (tmp_path / "config.json").write_text(content)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    assert written({}, ["registry.example"]) == {"auths": {}, "credHelpers": {}}
