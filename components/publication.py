@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from components.arguments import Arguments, Flow
 from components.artifact import ImageReference, Repository, Version
 from components.registry import RegistryAccess, login_secrets
+from components.signature import signature_flags
 from components.step import command_line, document, result, step
 
 
@@ -26,6 +27,10 @@ class PublicationArgs(Arguments):
     """`release` claims the version as an immutable tag; any other name makes `VERSION-CHANNEL.DIGEST`."""
     series: bool = False
     """Whether a release also moves `MAJOR.MINOR` and `MAJOR`."""
+    public_key: str
+    """What the signatures verify with, checked once more where they arrive: a file's path or a KMS reference."""
+    annotations: dict[str, str] = Field(min_length=1)
+    """What the signatures must say."""
     access: RegistryAccess | None = None
     """Credentials of the destination."""
     certificate_authority: str | None = None
@@ -56,6 +61,7 @@ class Publication(pulumi.ComponentResource):
             reference = _claimed(args, self)
         self.tag = reference.apply(lambda text: own_tag(args.version, args.channel, text))
         arguments = ["--source", reference, "--repository", args.repository, *_tags(args, self.tag), *_access(args)]
+        arguments += signature_flags(args.public_key, args.annotations)
         secrets = login_secrets(args.access, "password") | login_secrets(args.source_access, "source_password")
         copied = step(f"{name}-oras", "publish", arguments, self, secrets=secrets)
         self.reference = result(copied, "reference")

@@ -1,5 +1,8 @@
 """Signature and Verification: cosign signs a candidate, and what verifies is handed on."""
 
+import hashlib
+from pathlib import Path
+
 import pulumi
 from pydantic import Field, field_validator
 
@@ -51,8 +54,8 @@ class Signature(pulumi.ComponentResource):
         secrets = login_secrets(args.registry, "registry_password")
         if args.key.password:
             secrets["password"] = args.key.password.read()
-        arguments = ["--reference", args.reference, "--key", args.key.key, "--public-key", args.key.public_key]
-        arguments += _annotations(args.annotations) + _login(args.registry)
+        arguments = ["--reference", args.reference, "--key", args.key.key]
+        arguments += signature_flags(args.key.public_key, args.annotations) + _login(args.registry)
         signed = step(f"{name}-cosign", "sign", arguments, self, secrets=secrets)
         self.reference = result(signed, "reference")
         self.register_outputs({"reference": self.reference})
@@ -79,16 +82,28 @@ class Verification(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: VerificationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:index:Verification", name, args.properties(), opts)
-        arguments = ["--reference", args.reference, "--public-key", args.public_key]
-        arguments += _annotations(args.annotations) + _login(args.registry)
+        arguments = ["--reference", args.reference]
+        arguments += signature_flags(args.public_key, args.annotations) + _login(args.registry)
         secrets = login_secrets(args.registry, "registry_password")
         verified = step(f"{name}-cosign", "verify", arguments, self, secrets=secrets)
         self.reference = result(verified, "reference")
         self.register_outputs({"reference": self.reference})
 
 
-def _annotations(annotations: dict[str, str]) -> list[Flow]:
-    return [part for key, value in sorted(annotations.items()) for part in ("--annotation", f"{key}={value}")]
+def signature_flags(public_key: str, annotations: dict[str, str]) -> list[Flow]:
+    """Which signature a step is to ask for; a new key in the same file shows as a change, by its fingerprint."""
+    flags: list[Flow] = ["--public-key", public_key]
+    if fingerprint := _fingerprint(public_key):
+        flags += ["--fingerprint", fingerprint]
+    return flags + [part for name, value in sorted(annotations.items()) for part in ("--annotation", f"{name}={value}")]
+
+
+def _fingerprint(public_key: str) -> str | None:
+    """Of a key file; None for a key management service, and for a file that cosign will not find either."""
+    try:
+        return f"sha256:{hashlib.sha256(Path(public_key).expanduser().read_bytes()).hexdigest()[:16]}"
+    except OSError:
+        return None
 
 
 def _login(registry: RegistryAccess | None) -> list[Flow]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from components.artifact import Digest, ImageReference, Repository
 from steps.credentials import registry_credentials
-from steps.registry import digest_of_tag, transport_flags
+from steps.registry import digest_of_tag, platforms_of, transport_flags
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
+from steps.verify import add_signature_flags, verify
 
 # A digest may hold the digits of a status code: only a number of its own counts.
 _REFUSED = re.compile(r"\b40[13]\b|\bunauthorized\b|\bdenied\b|\bforbidden\b", re.IGNORECASE)
@@ -38,6 +39,8 @@ def publish(
     tags: Sequence[str],
     authority: str | None,
     logins: Logins,
+    public_key: str,
+    annotations: Mapping[str, str],
 ) -> dict[str, Any]:
     """Copy `source` to `repository`, compare the digest there, then put the tags on.
 
@@ -48,6 +51,8 @@ def publish(
         tags: the tags to put on, the immutable one among them.
         authority: PEM file of the destination's certificate authority; None trusts the system's.
         logins: user name and password by registry.
+        public_key: what the signatures must verify with once they are there.
+        annotations: what they must say.
 
     Raises:
         StepError: the tag is taken, the registry refuses or does not answer, or the digest differs afterwards.
@@ -58,6 +63,9 @@ def publish(
                 _claim(repository, immutable_tag, source.digest, credentials, authority)
             _copy(source, repository, credentials, authority)
             published = repository.at(source.digest)
+            _verify(source, published, public_key, annotations, credentials, authority)
+            if immutable_tag:  # somebody else may have claimed it while the blobs moved
+                _claim(repository, immutable_tag, source.digest, credentials, authority)
             _tag(published, tags, credentials, authority)
             _compare(published, tags, credentials, authority)
         except ToolError as error:
@@ -85,6 +93,24 @@ def _copy(source: ImageReference, repository: Repository, credentials: Path, aut
     flags += ["--to-registry-config", login, *transport_flags(repository, authority, side="to")]
     with elapsed(f"copied {source.digest} to {repository}"):
         run_tool(["oras", "cp", "--recursive", "--no-tty", *flags, str(source), str(repository.at(source.digest))])
+
+
+def _verify(
+    source: ImageReference,
+    published: ImageReference,
+    public_key: str,
+    annotations: Mapping[str, str],
+    credentials: Path,
+    authority: str | None,
+) -> None:
+    """Make sure that the signatures arrived: an index whose referrers stayed behind verifies nowhere."""
+    environment = {"DOCKER_CONFIG": str(credentials)}
+    platforms = platforms_of(source, environment).values()
+    covered = [str(published), *(str(published.repository.at(digest)) for digest in platforms)]
+    try:
+        verify(covered, public_key, annotations, environment, authority)
+    except ToolError as error:
+        raise StepError(f"{published}: the signature does not verify after the copy; it got no tag:\n{error}") from None
 
 
 def _tag(published: ImageReference, tags: Sequence[str], credentials: Path, authority: str | None) -> None:
@@ -133,6 +159,7 @@ def main() -> dict[str, Any]:
     parser.add_argument("--immutable-tag")
     parser.add_argument("--tag", action="append", default=[])
     parser.add_argument("--certificate-authority")
+    add_signature_flags(parser)
     parser.add_argument("--username", help="user of the destination; the password comes on standard input")
     parser.add_argument("--source-username", help="user of the source; the password comes on standard input")
     request = parser.parse_args()
@@ -143,9 +170,9 @@ def main() -> dict[str, Any]:
     if request.source_username:
         logins[request.source.repository.registry] = (request.source_username, secrets.get("source_password", ""))
     tags = request.tag or ([request.immutable_tag] if request.immutable_tag else [])
-    return publish(
-        request.source, request.repository, request.immutable_tag, tags, request.certificate_authority, logins
-    )
+    signature = request.public_key, dict(request.annotation)
+    authority = request.certificate_authority
+    return publish(request.source, request.repository, request.immutable_tag, tags, authority, logins, *signature)
 
 
 if __name__ == "__main__":

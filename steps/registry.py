@@ -1,12 +1,16 @@
 """What a registry says about an artifact, read through oras: an index's platforms, a tag's digest."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform, Repository
 from steps.tool import StepError, ToolError, run_tool
+
+# The registry's own answer; "executable file not found" of a credential helper is none.
+_NO_SUCH_TAG = re.compile(r": not found\s*$|\b(manifest|name) unknown\b", re.IGNORECASE)
 
 
 def transport_flags(repository: Repository, authority: str | None = None, side: str = "") -> list[str]:
@@ -71,6 +75,6 @@ def digest_of_tag(repository: Repository, tag: str, credentials: Path, authority
     try:
         return Digest(run_tool(["oras", "resolve", *flags, repository.tagged(tag)]).strip())
     except ToolError as error:
-        if "not found" in error.output.lower() or "name unknown" in error.output.lower():
+        if _NO_SUCH_TAG.search(error.output):
             return None
         raise

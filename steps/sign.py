@@ -40,12 +40,16 @@ def sign(
     with registry_credentials(logins, [reference.repository.registry]) as credentials:
         environment = {"DOCKER_CONFIG": str(credentials)}
         covered = [str(reference), *platform_references(reference, environment)]
-        try:
-            verify(covered, public_key, annotations, environment)
-        except ToolError:
-            # `cosign sign --recursive` reads the password again for each manifest, and standard input has it only once.
-            with elapsed(f"signed {reference} and its platforms"), ThreadPoolExecutor() as pool:
-                list(pool.map(lambda it: _sign_one(it, key, annotations, password, environment), covered))
+
+        def sign_unsigned(manifest: str) -> None:
+            try:
+                verify([manifest], public_key, annotations, environment)
+            except ToolError:
+                _sign_one(manifest, key, annotations, password, environment)
+
+        # `cosign sign --recursive` reads the password again for each manifest, and standard input has it only once.
+        with elapsed(f"signed {reference} and its platforms"), ThreadPoolExecutor() as pool:
+            list(pool.map(sign_unsigned, covered))
     return {"reference": str(reference), "signed": covered}
 
 

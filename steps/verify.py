@@ -15,14 +15,27 @@ from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, ru
 
 
 def verify(
-    references: Sequence[str], public_key: str, annotations: Mapping[str, str], environment: Mapping[str, str]
+    references: Sequence[str],
+    public_key: str,
+    annotations: Mapping[str, str],
+    environment: Mapping[str, str],
+    authority: str | None = None,
 ) -> None:
     """Verify all references with one run of cosign.
+
+    Args:
+        references: manifests by digest.
+        public_key: path of the public key, or the reference of a key management service.
+        annotations: what the signatures must say.
+        environment: variables beside those of this process.
+        authority: PEM file of the registry's certificate authority; None trusts the system's.
 
     Raises:
         ToolError: cosign's own words for the first that does not verify.
     """
     command = ["cosign", "verify", "--key", public_key, "--insecure-ignore-tlog", "--allow-http-registry"]
+    if authority:
+        command += ["--registry-cacert", authority]
     for name, value in sorted(annotations.items()):
         command += ["--annotations", f"{name}={value}"]
     run_tool([*command, *references], environment=environment)
@@ -57,10 +70,16 @@ def request_parser(step: str, description: str | None) -> argparse.ArgumentParse
     """The flags that signing and verifying share."""
     parser = argparse.ArgumentParser(prog=f"python -m steps.{step}", description=description)
     parser.add_argument("--reference", required=True, type=ImageReference.parse)
-    parser.add_argument("--public-key", required=True)
-    parser.add_argument("--annotation", action="append", default=[], type=_pair, metavar="NAME=VALUE")
+    add_signature_flags(parser)
     parser.add_argument("--username", help="user of the registry; the password comes on standard input")
     return parser
+
+
+def add_signature_flags(parser: argparse.ArgumentParser) -> None:
+    """Which signature is asked for: the key, and what it says."""
+    parser.add_argument("--public-key", required=True)
+    parser.add_argument("--fingerprint", help="of the public key's file, so that another key is another command")
+    parser.add_argument("--annotation", action="append", default=[], type=_pair, metavar="NAME=VALUE")
 
 
 def _pair(text: str) -> tuple[str, str]:

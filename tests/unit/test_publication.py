@@ -25,6 +25,8 @@ def args(**changes: Any) -> PublicationArgs:
         "access": RegistryAccess(username="publisher", password=source("registry")),
         "source_access": RegistryAccess(username="builder", password=source("quarantine")),
         "certificate_authority": "ca.crt",
+        "public_key": "cosign.pub",
+        "annotations": {"version": "1.4.0"},
     }
     return PublicationArgs(**given_ | changes)
 

@@ -22,6 +22,8 @@ OTHER = Digest("sha256:" + "2e" * 32)
 SOURCE = ImageReference(Repository.parse("localhost:5380/driftwood/web"), HERE)
 TARGET = Repository.parse("registry.driftwood.example/driftwood/web")
 LOGINS = {TARGET.registry: ("publisher", "hunter2")}
+SIGNED_BY = ("cosign.pub", {"version": "1.4.0"})
+INDEX = {"manifests": [{"digest": str(OTHER), "platform": {"os": "linux", "architecture": "amd64"}}]}
 
 REFUSALS = {
     "refuses the credentials": [
@@ -42,9 +44,11 @@ REFUSALS = {
 
 def oras(tool: ToolMaker, resolved: str = 'echo "Error: not found" >&2; exit 1', copied: str = "exit 0") -> Path:
     """An oras whose `resolve` and `cp` do this; after `cp` succeeded, every tag names what was copied."""
+    tool("cosign", "exit 0")
     return tool(
         "oras",
         f"""case $1 in
+        manifest) echo '{json.dumps(INDEX)}';;
         resolve) if [ -e "$0.copied" ]; then echo {HERE}; else {resolved}; fi;;
         cp) {copied} && touch "$0.copied";;
         esac""",
@@ -53,7 +57,7 @@ def oras(tool: ToolMaker, resolved: str = 'echo "Error: not found" >&2; exit 1',
 
 def published(immutable: str | None = None, tags: tuple[str, ...] = ("1.4.0-dev.1f1f1f1f1f1f",)) -> dict[str, object]:
     """Publish the artifact."""
-    return publish(SOURCE, TARGET, immutable, tags, None, LOGINS)
+    return publish(SOURCE, TARGET, immutable, tags, None, LOGINS, *SIGNED_BY)
 
 
 def test_an_artifact_is_copied_by_digest_with_its_referrers_then_tagged_then_compared(tool: ToolMaker) -> None:
@@ -61,15 +65,16 @@ def test_an_artifact_is_copied_by_digest_with_its_referrers_then_tagged_then_com
     result = published("1.4.0", ("1.4.0", "1.4", "1"))
     assert result == {"reference": f"{TARGET}@{HERE}", "tags": ["1.4.0", "1.4", "1"]}
     verbs = [call.split()[0] for call in calls(path)]
-    assert verbs == ["resolve", "cp", "tag", "resolve", "resolve", "resolve"]
+    # claimed, copied, verified, claimed once more, tagged, compared
+    assert verbs == ["resolve", "cp", "manifest", "resolve", "tag", "resolve", "resolve", "resolve"]
     copy = calls(path)[1].split()
     assert "--recursive" in copy
     assert copy[-2:] == [str(SOURCE), f"{TARGET}@{HERE}"]
-    assert calls(path)[2].split()[-4:] == [f"{TARGET}@{HERE}", "1.4.0", "1.4", "1"]
+    assert calls(path)[4].split()[-4:] == [f"{TARGET}@{HERE}", "1.4.0", "1.4", "1"]
 
 
 def test_no_password_stands_on_a_command_line_or_in_the_environment(tool: ToolMaker) -> None:
-    path = tool("oras", f'env >>"$0.env"; [ "$1" = resolve ] && echo {HERE}; exit 0')
+    path = oras(tool, copied='env >>"$0.env"')
     published("1.4.0", ("1.4.0",))
     assert "hunter2" not in "\n".join(calls(path))
     assert "hunter2" not in Path(f"{path}.env").read_text()
@@ -79,9 +84,11 @@ def test_credentials_lie_in_a_folder_of_their_own_that_is_gone_afterwards(tool: 
     path = tool(
         "oras",
         f"""while [ $# -gt 0 ]; do
-        case $1 in --registry-config|--to-registry-config) echo "$2" >>"$0.config"; stat -c %a "$2" >>"$0.modes";; esac
+        case $1 in --registry-config|--to-registry-config) echo "$2" >>"$0.config"; stat -c %a "$2" >>"$0.modes";;
+        manifest) echo '{json.dumps(INDEX)}'; exit;; esac
         shift; done; echo {HERE}""",
     )
+    tool("cosign", "exit 0")
     published("1.4.0", ("1.4.0",))
     assert set(Path(f"{path}.modes").read_text().split()) == {"600"}
     configurations = {Path(line) for line in Path(f"{path}.config").read_text().split()}
@@ -120,7 +127,7 @@ def test_a_digest_with_the_digits_of_an_error_code_is_no_refusal(tool: ToolMaker
     text = f"Error: copy {digest}: dial tcp 127.0.0.1:5443: connect: connection refused"
     oras(tool, copied=f"{{ cat <<'END' >&2\n{text}\nEND\nfalse; }}; exit 1")
     with pytest.raises(StepError, match="does not answer"):
-        publish(ImageReference(SOURCE.repository, digest), TARGET, None, ["1"], None, LOGINS)
+        publish(ImageReference(SOURCE.repository, digest), TARGET, None, ["1"], None, LOGINS, *SIGNED_BY)
 
 
 def test_a_digest_with_the_digits_of_an_error_code_does_not_hide_another_failure(tool: ToolMaker) -> None:
@@ -160,14 +167,33 @@ def test_a_release_that_was_published_already_is_no_mistake(tool: ToolMaker) -> 
     assert published("1.4.0", ("1.4.0",))["reference"] == f"{TARGET}@{HERE}"
 
 
+def test_an_artifact_whose_signature_did_not_arrive_gets_no_tag(tool: ToolMaker) -> None:
+    path = oras(tool)
+    tool("cosign", fails("Error: no signatures found"))
+    with pytest.raises(StepError, match="does not verify after the copy; it got no tag"):
+        published()
+    assert "tag" not in [call.split()[0] for call in calls(path)]
+
+
+def test_a_credential_helper_that_is_missing_is_no_free_version(tool: ToolMaker) -> None:
+    missing = 'exec: "docker-credential-nosuch": executable file not found in $PATH'
+    path = oras(tool, resolved=fails(f"Error: failed to resolve digest: {missing}"))
+    with pytest.raises(StepError, match="docker-credential-nosuch"):
+        published("1.4.0", ("1.4.0",))
+    assert "cp" not in [call.split()[0] for call in calls(path)]
+
+
 def test_a_tag_that_names_something_else_after_the_copy_is_a_failure(tool: ToolMaker) -> None:
-    tool("oras", f"[ $1 = resolve ] && echo {OTHER}; exit 0")
+    tool("cosign", "exit 0")
+    tool("oras", f"case $1 in resolve) echo {OTHER};; manifest) echo '{json.dumps(INDEX)}';; esac")
     with pytest.raises(StepError, match=f"names {OTHER} after the copy, not {HERE}"):
         published()
 
 
 def test_a_tag_that_is_not_there_after_the_copy_is_a_failure(tool: ToolMaker) -> None:
-    tool("oras", '[ $1 = resolve ] && { echo "Error: not found" >&2; exit 1; }; exit 0')
+    tool("cosign", "exit 0")
+    missing = fails("Error: not found")
+    tool("oras", f"case $1 in resolve) {missing};; manifest) echo '{json.dumps(INDEX)}';; esac")
     with pytest.raises(StepError, match="after the copy"):
         published()
 
@@ -224,7 +250,7 @@ def test_a_step_explains_itself_and_starts_without_any_tool(tool: ToolMaker, ste
 def test_a_failed_step_ends_with_one_message_exit_code_1_and_nothing_to_hand_on(tool: ToolMaker) -> None:
     oras(tool, copied=fails("denied: requested access to the resource is denied"))
     given = ["--source", str(SOURCE), "--repository", str(TARGET), "--tag", "1", "--username", "publisher"]
-    ended = run_step_program("publish", given, PASSWORD)
+    ended = run_step_program("publish", [*given, "--public-key", "cosign.pub"], PASSWORD)
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert ended.stderr.startswith("error: registry registry.driftwood.example refuses the credentials")
