@@ -37,6 +37,8 @@ class ScanPolicy(Arguments):
     """The scanner."""
     fail_on: tuple[Severity, ...] = Field(default=("HIGH", "CRITICAL"), min_length=1)
     """Severities that stop the pipeline; leaving out HIGH or CRITICAL needs a `reason`."""
+    unfixed: Literal["fail", "report"] = "fail"
+    """Whether a finding that nobody has fixed yet stops the pipeline; `report` needs a `reason`."""
     ignore: tuple[AcceptedFinding, ...] = ()
     """Vulnerabilities that are accepted for a time."""
     database: str | None = None
@@ -44,7 +46,7 @@ class ScanPolicy(Arguments):
     database_age: float = Field(default=_USUAL_AGE, gt=0, le=90)
     """Days that the database may be old; more than 7 needs a `reason`."""
 
-    @field_validator("fail_on", "database_age")
+    @field_validator("fail_on", "unfixed", "database_age")
     @classmethod
     def _weakened_with_reason(cls, value: Any, info: ValidationInfo) -> Any:
         reason = info.data.get("reason", "")  # "" where the reason is a mistake itself
@@ -58,6 +60,8 @@ def _weakened(setting: str, value: Any) -> str | None:
     if setting == "fail_on":
         missing = [severity for severity in ("HIGH", "CRITICAL") if severity not in value]
         return f"leaving out {' and '.join(missing)}" if missing else None
+    if setting == "unfixed":
+        return "letting findings without a fix pass" if value == "report" else None
     return f"a database of {value:g} days" if value > _USUAL_AGE else None
 
 
@@ -113,6 +117,8 @@ def _arguments(args: ScanArgs) -> list[Flow]:
         arguments += ["--platform", platform]
     arguments += ["--fail-on", ",".join(policy.fail_on), "--reports", args.reports, "--cache", args.cache]
     arguments += ["--database-age", f"{policy.database_age:g}"]
+    if policy.unfixed == "report":
+        arguments.append("--unfixed")
     if policy.ignore:
         arguments += ["--ignore", json.dumps([entry.model_dump(mode="json") for entry in policy.ignore])]
     if policy.database:

@@ -18,8 +18,11 @@ from typing import Any
 from components.artifact import ImageReference, Platform
 from steps.credentials import registry_credentials
 from steps.database import cache_of, ensure_database
-from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool, say
+from steps.registry import platforms_of
+from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, say
+from steps.trivy import trivy
 
+_NO_FIX = "no fix yet"
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 
 
@@ -47,6 +50,8 @@ class ScanRequest:
     """Vulnerabilities accepted for a time: `id`, `reason`, `expires` (a date, YYYY-MM-DD)."""
     reports: Path
     """Folder for the reports; made when it is missing."""
+    unfixed: bool
+    """Whether findings that have no fix yet are reported only."""
     cache: Path
     """trivy's cache folder with the vulnerability database."""
 
@@ -64,6 +69,7 @@ def scan(request: ScanRequest, database: Mapping[str, Any], secrets: Mapping[str
         ignore_file = Path(scratch, "trivyignore.yaml")
         ignore_file.write_text(json.dumps({"vulnerabilities": [_ignored(entry) for entry in request.ignore]}))
         environment = {"DOCKER_CONFIG": str(credentials)}
+        _cover_all(request, environment)
         with (
             elapsed(f"scanned {request.reference.digest} for {', '.join(map(str, request.platforms))}"),
             ThreadPoolExecutor() as pool,
@@ -84,6 +90,13 @@ def scan(request: ScanRequest, database: Mapping[str, Any], secrets: Mapping[str
     }
 
 
+def _cover_all(request: ScanRequest, environment: Mapping[str, str]) -> None:
+    """Refuse to judge an index by some of its platforms: all of them would be signed and published."""
+    if left_out := platforms_of(request.reference, environment).keys() - set(request.platforms):
+        names = ", ".join(sorted(map(str, left_out)))
+        raise StepError(f"{request.reference} also holds {names}, which would ship without a scan: name all platforms")
+
+
 def _ignored(entry: Mapping[str, str]) -> dict[str, str]:
     return {"id": entry["id"], "statement": entry["reason"], "expired_at": entry["expires"]}
 
@@ -92,15 +105,16 @@ def _scan_platform(
     request: ScanRequest, platform: Platform, ignore_file: Path, environment: Mapping[str, str]
 ) -> dict[str, Any]:
     report = request.reports / f"{platform.slug}.json"
-    command: list[str | Path] = ["trivy", "image", "--quiet", "--cache-dir", request.cache, "--cache-backend", "memory"]
+    command: list[str | Path] = ["image", "--quiet", "--cache-dir", request.cache, "--cache-backend", "memory"]
+    command += ["--severity", ",".join(SEVERITIES)]
     command += ["--skip-db-update", "--skip-java-db-update", "--skip-version-check", "--scanners", "vuln"]
     command += ["--image-src", "remote", "--platform", str(platform), "--ignorefile", ignore_file]
     command += ["--format", "json", "--output", report, str(request.reference)]
     report.unlink(missing_ok=True)  # what an earlier run left must not be judged
     try:
-        run_tool(command, environment=environment)
+        trivy(command, environment)
         content: dict[str, Any] = json.loads(report.read_text())
-        run_tool(["trivy", "convert", "--quiet", "--format", "sarif", "--output", report.with_suffix(".sarif"), report])
+        trivy(["convert", "--quiet", "--format", "sarif", "--output", report.with_suffix(".sarif"), report])
     except (ToolError, OSError, ValueError) as error:
         raise StepError(f"{request.reference} for {platform} could not be scanned:\n{error}") from None
     return content
@@ -125,13 +139,13 @@ def _finding(entry: Mapping[str, Any], platforms: Sequence[str]) -> Finding:
         vulnerability=entry["VulnerabilityID"],
         package=entry["PkgName"],
         installed=entry.get("InstalledVersion", ""),
-        fixed=entry.get("FixedVersion") or "no fix yet",
+        fixed=entry.get("FixedVersion") or _NO_FIX,
         platforms=tuple(platforms),
     )
 
 
 def _judge(request: ScanRequest, findings: Sequence[Finding]) -> None:
-    failed = [finding for finding in findings if finding.severity in request.fail_on]
+    failed = [it for it in findings if it.severity in request.fail_on and (it.fixed != _NO_FIX or not request.unfixed)]
     today = datetime.now(UTC).date().isoformat()
     for entry in request.ignore:
         if entry["expires"] <= today:
@@ -163,6 +177,9 @@ def main() -> dict[str, Any]:
     parser.add_argument("--platform", required=True, action="append", type=Platform)
     parser.add_argument("--fail-on", required=True, help="severities, separated by commas")
     parser.add_argument("--ignore", default="[]", help='JSON list of {"id", "reason", "expires"}')
+    parser.add_argument(
+        "--unfixed", action="store_true", help="report findings that have no fix yet, and let them pass"
+    )
     parser.add_argument("--reports", required=True, type=Path)
     parser.add_argument("--cache", required=True, type=Path, help="folder with a database of each source")
     parser.add_argument(
@@ -176,7 +193,7 @@ def main() -> dict[str, Any]:
     database = ensure_database(cache, request.database, request.database_age)
     ignore = json.loads(request.ignore)
     platforms, fail_on = request.platform, request.fail_on.split(",")
-    wanted = ScanRequest(request.reference, platforms, fail_on, ignore, request.reports, cache)
+    wanted = ScanRequest(request.reference, platforms, fail_on, ignore, request.reports, request.unfixed, cache)
     return scan(wanted, database, secrets)
 
 

@@ -42,9 +42,14 @@ def trivy(tool: ToolMaker, *findings: dict[str, Any], arm: list[dict[str, Any]] 
         )
         for at, found in reports.items()
     }
+    platforms = [
+        {"digest": str(REFERENCE.digest), "platform": {"os": "linux", "architecture": platform.architecture}}
+        for platform in PLATFORMS
+    ]
+    tool("oras", f"echo '{json.dumps({'manifests': platforms})}'")
     return tool(
         "trivy",
-        f"""verb=$1; text='{texts["amd64"]}'
+        f"""shift 2; verb=$1; text='{texts["amd64"]}'
         while [ $# -gt 1 ]; do
         case $1 in --output) output=$2;; --platform) case $2 in */arm64) text='{texts["arm64"]}';; esac;;
         --ignorefile) cp "$2" "$0.ignored";; esac; shift; done
@@ -54,7 +59,7 @@ def trivy(tool: ToolMaker, *findings: dict[str, Any], arm: list[dict[str, Any]] 
 
 def scanned(tmp_path: Path, fail_on: tuple[str, ...] = ("HIGH", "CRITICAL"), ignore: Any = ()) -> dict[str, Any]:
     """Scan the candidate."""
-    request = ScanRequest(REFERENCE, PLATFORMS, fail_on, ignore, tmp_path / "reports", tmp_path / "cache")
+    request = ScanRequest(REFERENCE, PLATFORMS, fail_on, ignore, tmp_path / "reports", False, tmp_path / "cache")
     return scan(request, DATABASE, {})
 
 
@@ -70,7 +75,7 @@ def test_a_clean_candidate_passes_and_is_summed_up(tool: ToolMaker, tmp_path: Pa
 def test_every_platform_is_scanned_by_digest_and_its_reports_are_kept(tool: ToolMaker, tmp_path: Path) -> None:
     path = trivy(tool)
     scanned(tmp_path)
-    images = [call.split() for call in calls(path) if call.startswith("image")]
+    images = [call.split() for call in calls(path) if call.split()[2] == "image"]
     assert sorted(call[call.index("--platform") + 1] for call in images) == ["linux/amd64", "linux/arm64"]
     assert {call[-1] for call in images} == {str(REFERENCE)}
     assert all("--skip-db-update" in call for call in images)  # the step has made sure of it, once
@@ -145,7 +150,36 @@ def test_an_exception_that_is_over_is_said(tool: ToolMaker, tmp_path: Path, caps
     assert "CVE-2019-10906 expired on 2020-01-31" in capsys.readouterr().err
 
 
+def test_an_index_with_a_platform_that_nobody_scans_is_refused(tool: ToolMaker, tmp_path: Path) -> None:
+    trivy(tool)
+    request = ScanRequest(REFERENCE, PLATFORMS[:1], ("HIGH",), (), tmp_path / "reports", False, tmp_path / "cache")
+    with pytest.raises(StepError, match="also holds linux/arm64, which would ship without a scan"):
+        scan(request, DATABASE, {})
+
+
+def test_findings_without_a_fix_pass_only_where_the_policy_says_so(tool: ToolMaker, tmp_path: Path) -> None:
+    trivy(tool, finding("HIGH", fixed=None))
+    with pytest.raises(StepError, match="no fix yet"):
+        scanned(tmp_path)
+    request = ScanRequest(REFERENCE, PLATFORMS, ("HIGH",), (), tmp_path / "reports", True, tmp_path / "cache")
+    assert scan(request, DATABASE, {})["counts"]["HIGH"] == 1
+
+
+def test_the_users_own_settings_of_the_scanner_cannot_open_the_gate(
+    tool: ToolMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIVY_SEVERITY", "LOW")
+    path = trivy(tool)
+    path.write_text(path.read_text().replace("shift 2;", 'env >>"$0.env"; cat "$2" >>"$0.settings"; shift 2;'))
+    scanned(tmp_path)
+    assert "TRIVY_" not in Path(f"{path}.env").read_text()
+    assert set(Path(f"{path}.settings").read_text().split()) == {"{}"}
+    images = [call for call in calls(path) if call.split()[2] == "image"]
+    assert all("--severity CRITICAL,HIGH,MEDIUM,LOW,UNKNOWN" in call for call in images)
+
+
 def test_a_scanner_that_fails_stops_the_graph_and_is_told_with_its_words(tool: ToolMaker, tmp_path: Path) -> None:
+    trivy(tool)
     tool("trivy", fails("FATAL unable to find the specified image"))
     with pytest.raises(StepError) as caught:
         scanned(tmp_path)
@@ -154,6 +188,7 @@ def test_a_scanner_that_fails_stops_the_graph_and_is_told_with_its_words(tool: T
 
 
 def test_a_scanner_that_writes_no_report_stops_the_graph(tool: ToolMaker, tmp_path: Path) -> None:
+    trivy(tool)
     tool("trivy", "exit 0")
     with pytest.raises(StepError, match="could not be scanned"):
         scanned(tmp_path)
@@ -214,6 +249,7 @@ def test_a_database_that_is_due_is_fetched_anew(tool: ToolMaker, tmp_path: Path)
 
 
 def test_a_missing_database_that_cannot_be_fetched_fails(tool: ToolMaker, tmp_path: Path) -> None:
+    trivy(tool)
     tool("trivy", fails("FATAL failed to download vulnerability DB: connection refused"))
     with pytest.raises(StepError) as caught:
         ensure_database(tmp_path, None, 7)
@@ -296,7 +332,16 @@ def test_each_source_has_a_database_of_its_own(tmp_path: Path) -> None:
 def test_as_a_program_a_failed_scan_hands_nothing_on(tool: ToolMaker, tmp_path: Path) -> None:
     trivy(tool, finding("HIGH"))
     database(cache_of(tmp_path / "cache", None), 1, -1)
-    given = ["--reference", str(REFERENCE), "--platform", "linux/amd64", "--fail-on", "HIGH,CRITICAL"]
+    given = [
+        "--reference",
+        str(REFERENCE),
+        "--platform",
+        "linux/amd64",
+        "--platform",
+        "linux/arm64",
+        "--fail-on",
+        "HIGH,CRITICAL",
+    ]
     ended = run_step_program("scan", [*given, "--reports", tmp_path / "reports", "--cache", tmp_path / "cache"])
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.splitlines()[-1].startswith("Full reports: ")
@@ -311,7 +356,18 @@ def test_the_credentials_of_quarantine_reach_the_scanner_in_a_file_alone(tool: T
     )
     path.write_text(script)
     database(cache_of(tmp_path / "cache", None), 1, -1)
-    given = ["--reference", str(REFERENCE), "--platform", "linux/amd64", "--fail-on", "HIGH", "--username", "builder"]
+    given = [
+        "--reference",
+        str(REFERENCE),
+        "--platform",
+        "linux/amd64",
+        "--platform",
+        "linux/arm64",
+        "--fail-on",
+        "HIGH",
+        "--username",
+        "builder",
+    ]
     given += ["--reports", str(tmp_path / "reports"), "--cache", str(tmp_path / "cache")]
     ended = run_step_program("scan", given, json.dumps({"password": "hunter2"}))
     assert ended.returncode == 0, ended.stderr
