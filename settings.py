@@ -43,8 +43,6 @@ class Registry(Arguments):
     """User name; left out where the registry asks for none or the Docker credential store knows."""
     password: SecretSource | None = None
     """Password or access token, by reference."""
-    certificate_authority: str | None = None
-    """PEM file of the registry's certificate authority; the system's if left out."""
 
     @field_validator("address")
     @classmethod
@@ -62,6 +60,13 @@ class Registry(Arguments):
         if self.username is None or self.password is None:
             return None
         return RegistryAccess(username=self.username, password=self.password)
+
+
+class PrivateRegistry(Registry):
+    """The registry that hosts pull from."""
+
+    certificate_authority: str | None = None
+    """PEM file of the registry's certificate authority; the system's if left out."""
 
 
 class Service(Arguments):
@@ -102,7 +107,7 @@ class Settings(Engine):
     """Name of the buildx builder; the default one if left out."""
     quarantine: Registry
     """Where candidates go; no host and no cluster may pull from it."""
-    registry: Registry
+    registry: PrivateRegistry
     """The private registry: it only ever receives artifacts that passed every gate."""
     sign: SigningKey
     """Who signs."""
@@ -121,7 +126,7 @@ class Settings(Engine):
 
     @model_validator(mode="after")
     def _no_sharing(self) -> Self:
-        if self.quarantine.address == self.registry.address:
+        if Repository(self.quarantine.address, "any").is_in_the_registry_of(Repository(self.registry.address, "any")):
             raise ValueError("quarantine and registry are one registry: nothing unverified may reach the private one")
         if shared := sorted(_shared(self.services)):
             raise ValueError("; ".join(shared))

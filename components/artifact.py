@@ -90,6 +90,16 @@ class Repository:
         """Whether the registry is on this machine's loopback, where tools speak plain HTTP by default."""
         return bool(_LOOPBACK.fullmatch(self.registry))
 
+    def is_in_the_registry_of(self, other: "Repository") -> bool:
+        """Whether both registries are one, however they are spelled: in capitals, by a loopback address, with :443."""
+        return self._where() == other._where()
+
+    def _where(self) -> tuple[str, str]:
+        host, port = (self.registry, "") if self.registry.endswith("]") else self.registry.rpartition(":")[::2]
+        if not host:
+            host, port = port, ""
+        return "localhost" if self.is_loopback else host.lower(), port or "443"
+
     def at(self, digest: "Digest") -> "ImageReference":
         """The artifact with this digest in this repository."""
         return ImageReference(self, digest)

@@ -1,10 +1,10 @@
 """Release: image → scan → signature → verification → publication, each gate handing on only what passed."""
 
 import json
-from typing import Any
+from typing import Any, Self
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from components.arguments import Arguments
 from components.artifact import ImageReference, Repository
@@ -64,6 +64,16 @@ class ReleaseArgs(Arguments):
 
     _repository = field_validator("repository")(lambda value: str(Repository.parse(value)))
 
+    @model_validator(mode="after")
+    def _gates_lie_between(self) -> Self:
+        candidates, releases = Repository.parse(self.image.quarantine), Repository.parse(self.repository)
+        if candidates.path == releases.path and candidates.is_in_the_registry_of(releases):
+            raise ValueError(
+                f"image.quarantine and repository are one ({self.repository}): nothing unverified may be "
+                "where releases are: name another repository for candidates"
+            )
+        return self
+
 
 class Release(pulumi.ComponentResource):
     """An artifact that passed every gate, with its tag in the private registry.
@@ -80,7 +90,7 @@ class Release(pulumi.ComponentResource):
         super().__init__("slipway:index:Release", name, args.properties(), opts)
         child = pulumi.ResourceOptions(parent=self)
         image, quarantine = args.image, args.image.registry
-        says = {"repository": args.repository, "version": image.version}
+        says = _says(args)
         candidate = Image(f"{name}-image", image, child)
         scan_args = ScanArgs(
             reference=candidate.reference,
@@ -104,11 +114,18 @@ class Release(pulumi.ComponentResource):
         self.register_outputs({"reference": self.reference, "record": self.record})
 
 
+def _says(args: ReleaseArgs) -> dict[str, str]:
+    """What the signature says of the artifact."""
+    return {"repository": args.repository, "version": args.image.version}
+
+
 def _publication(args: ReleaseArgs, verification: Verification) -> PublicationArgs:
     return PublicationArgs(
         reference=verification.reference,
         repository=args.repository,
         version=args.image.version,
+        public_key=args.key.public_key,
+        annotations=_says(args),
         channel=args.channel,
         series=args.series,
         access=args.access,

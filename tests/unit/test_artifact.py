@@ -245,3 +245,23 @@ def test_a_version_too_long_for_a_tag_is_refused_and_a_shorter_one_fits(length: 
 def test_what_is_no_tag_is_refused(tag: str) -> None:
     with pytest.raises(ValueError, match="is not a tag"):
         Repository("registry.example", "web").tagged(tag)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("localhost:5443", "127.0.0.1:5443"),
+        ("localhost:5443", "[::1]:5443"),
+        ("Registry.Example", "registry.example"),
+        ("registry.example", "registry.example:443"),
+    ],
+)
+def test_two_spellings_of_one_registry_are_one(one: str, other: str) -> None:
+    assert Repository(one, "web").is_in_the_registry_of(Repository(other, "web"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("localhost:5380", "localhost:5443"), ("registry.example", "quarantine.example")]
+)
+def test_two_registries_are_two(one: str, other: str) -> None:
+    assert not Repository(one, "web").is_in_the_registry_of(Repository(other, "web"))

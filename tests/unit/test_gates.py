@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from pydantic import ValidationError
 
-from tests.programs import SECRETS, a_release, both
+from tests.programs import SECRETS, a_release, both, release_args
 from tests.recording import CANDIDATE, RELEASED, Engine, component
 
 # A gate that stops the graph leaves the SDK with outputs that it never asks for.
@@ -119,3 +120,8 @@ def test_the_scan_covers_every_platform_of_the_image_with_the_default_policy() -
     assert scan.values("--platform") == ["linux/amd64", "linux/arm64"]
     assert scan.values("--fail-on") == ["HIGH,CRITICAL"]
     assert scan.values("--database-age") == ["7"]
+
+
+def test_candidates_and_releases_in_one_repository_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"image\.quarantine and repository are one"):
+        release_args(repository="127.0.0.1:5380/driftwood/web")
