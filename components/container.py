@@ -46,13 +46,13 @@ class HardenedContainer(pulumi.ComponentResource):
     def __init__(self, name: str, args: HardenedContainerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:index:HardenedContainer", name, args.properties(), opts)
         stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-        secrets = self._secret_files(name, args, stack)
         engine = self._docker(name, args)
         on_host = self._child(provider=engine)
         image = docker.RemoteImage(
             f"{name}-pull", name=args.reference, keep_locally=True, pull_triggers=[args.reference], opts=on_host
         )
         checked = step(f"{name}-preflight", "preflight", _preflight(args, image, stack), self)
+        secrets = self._secret_files(name, args, stack, checked)
         network = docker.Network(
             f"{name}-network",
             name=f"{args.run.name}-network",
@@ -99,7 +99,10 @@ class HardenedContainer(pulumi.ComponentResource):
         urn = own.apply(lambda parent: f"{str(parent).rpartition('::')[0]}${child}")
         return [label(label="io.slipway.stack", value=stack), label(label="io.slipway.urn", value=urn)]
 
-    def _secret_files(self, name: str, args: HardenedContainerArgs, stack: str) -> list[tuple[str, local.Command]]:
+    def _secret_files(
+        self, name: str, args: HardenedContainerArgs, stack: str, checked: local.Command
+    ) -> list[tuple[str, local.Command]]:
+        """The secret files by path: written only once every gate and check before the container has passed."""
         files = []
         for key, source in args.run.secrets.items():
             path = str(PurePosixPath(args.host.secrets_directory, stack.replace("/", "."), args.run.name, key))
@@ -110,7 +113,8 @@ class HardenedContainer(pulumi.ComponentResource):
                 stdin=source.read(),
                 triggers=[path],
                 logging=local.Logging.STDERR,
-                opts=self._child(),  # a file at another path comes first: the old container may need its own once more
+                # A file at another path comes first: the old container may need its own once more.
+                opts=self._child(depends_on=[checked]),
             )
             files.append((path, written))
         return files

@@ -6,6 +6,8 @@ are those of the CIS Docker Benchmark 1.6, section 5, and of the Pod Security St
 
 import ipaddress
 import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -117,6 +119,19 @@ class Run(Arguments):
     health: Health = Health()
     """Changes to the image's health check."""
 
+    @field_validator("temporary")
+    @classmethod
+    def _mount_points(cls, value: dict[str, str]) -> dict[str, str]:
+        for path in map(PurePosixPath, value):
+            if (
+                not path.is_absolute()
+                or ".." in path.parts
+                or path.is_relative_to("/run/secrets")
+                or path == path.parent
+            ):
+                raise ValueError(f"{path} is no place for a tmpfs: write an absolute path outside /run/secrets")
+        return value
+
     @field_validator("capabilities")
     @classmethod
     def _capability_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -175,14 +190,22 @@ def _weakened(setting: str, value: Any) -> str | None:
     elif setting == "capabilities":
         found = [f"adding {name}" for name in sorted(set(value) - _UNREMARKABLE_CAPABILITIES)]
     elif setting == "temporary":
-        found = [f"a tmpfs without noexec at {path}" for path, how in value.items() if "noexec" not in how.split(",")]
+        found = [f"a tmpfs without {what} at {path}" for path, how in value.items() if (what := _loose(how.split(",")))]
     elif setting == "ports":
         found = [what for port in value if (what := _exposed(port))]
     return ", ".join(found) or None
 
 
+def _loose(options: Sequence[str]) -> str | None:
+    """Which of noexec, nosuid and nodev does not hold for a tmpfs; Docker's own defaults are all three."""
+    if "noexec" not in options or "exec" in options:
+        return "noexec"
+    return " and ".join(f"no{word}" for word in ("suid", "dev") if word in options) or None
+
+
 def _exposed(port: Port) -> str | None:
-    if ipaddress.ip_address(port.address).is_unspecified:
+    address = ipaddress.ip_address(port.address)
+    if (getattr(address, "ipv4_mapped", None) or address).is_unspecified:
         return f"listening on every address ({port.address}:{port.host})"
     return f"a host port below {_PRIVILEGED_PORTS} ({port.host})" if port.host < _PRIVILEGED_PORTS else None
 

@@ -4,6 +4,7 @@
 therefore holds a `SecretSource`, and the value is read where it is used, as a Pulumi secret.
 """
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -17,8 +18,8 @@ STATE_FOLDER = ".slipway"
 
 
 _SECRET_NAME = re.compile(
-    r"(pass(word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth)s?[0-9]*($|[_-])"
-    r"|(^|[_-])pwd[0-9]*($|[_-])",
+    r"(pass(word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|(private|jwt|ssh|encryption|signing|master|session)[_-]?key|credential|auth)s?[0-9]*($|[_-])"
+    r"|(^|[_-])(pwd|pw|pat)[0-9]*($|[_-])",
     re.IGNORECASE,
 )
 _NAMES_A_FILE = re.compile(r"[_-](file|path|dir)$", re.IGNORECASE)
@@ -89,7 +90,10 @@ class SecretSource(BaseModel):
         if self.file is None:
             return pulumi.Config().require_secret(self.config or "")
         try:
-            text = Path(self.file).expanduser().read_text(encoding="utf-8")
+            with Path(self.file).expanduser().open(encoding="utf-8") as file:
+                if problem := _mode_problem(os.fstat(file.fileno()).st_mode, self.file):
+                    raise pulumi.RunError(f"secret file {self.file}: {problem}")
+                text = file.read()
         except (OSError, ValueError, RuntimeError) as error:
             raise pulumi.RunError(f"secret file {self.file}: {error}") from None
         return pulumi.Output.secret(text.removesuffix("\n"))
@@ -104,6 +108,14 @@ def _config_problem(key: str) -> str | None:
     return None
 
 
+def _mode_problem(mode: int, path: str) -> str | None:
+    if not stat.S_ISREG(mode):
+        return "it is no regular file: name a file that holds the secret alone"
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return f"others can read the file (mode {stat.S_IMODE(mode):04o}): run `chmod 600 {path}`"
+    return None
+
+
 def _file_problem(text: str, project: Path) -> str | None:
     try:
         path = Path(text).expanduser()
@@ -112,10 +124,8 @@ def _file_problem(text: str, project: Path) -> str | None:
         return f"the file cannot be read ({error.strerror}): create it with mode 0600"
     except (ValueError, RuntimeError) as error:  # no path at all, no such user
         return f"the file cannot be found ({error}): write its path"
-    if not stat.S_ISREG(mode):
-        return "it is no regular file: name a file that holds the secret alone"
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return f"others can read the file (mode {stat.S_IMODE(mode):04o}): run `chmod 600 {path}`"
+    if problem := _mode_problem(mode, str(path)):
+        return problem
     resolved, root = path.resolve(), project.resolve()
     if resolved.is_relative_to(root) and not resolved.is_relative_to(root / STATE_FOLDER):
         return f"the file lies in the project, where git and builds find it: move it out or under {STATE_FOLDER}/"

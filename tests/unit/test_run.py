@@ -260,3 +260,33 @@ def test_settings_cannot_be_changed_afterwards() -> None:
     run = accepted()
     with pytest.raises(ValidationError, match="frozen"):
         run.read_only = False  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("temporary", "what"),
+    [
+        ("rw,noexec,exec", "without noexec"),
+        ("rw,noexec,suid,dev", "without nosuid and nodev"),
+        ("rw,size=64m", "without noexec"),
+    ],
+)
+def test_a_tmpfs_is_weaker_by_any_word_that_undoes_its_protection(temporary: str, what: str) -> None:
+    with pytest.raises(ValidationError, match=what):
+        Run(name="web", temporary={"/tmp": temporary})
+
+
+@pytest.mark.parametrize("path", ["run", "/", "/tmp/../run", "/run/secrets", "/run/secrets/deeper"])
+def test_a_tmpfs_lies_at_an_absolute_path_and_hides_no_secret(path: str) -> None:
+    with pytest.raises(ValidationError, match="no place for a tmpfs"):
+        Run(name="web", temporary={path: "noexec,nosuid,nodev"})
+
+
+def test_every_address_in_another_spelling_needs_a_reason_too() -> None:
+    with pytest.raises(ValidationError, match="listening on every address"):
+        Run(name="web", ports=({"container": 8080, "host": 8080, "address": "::ffff:0.0.0.0"},))
+
+
+@pytest.mark.parametrize("name", ["MYSQL_ROOT_PW", "JWT_KEY", "ENCRYPTION_KEY", "GITHUB_PAT", "SSH_KEY"])
+def test_more_names_of_secrets_are_refused_in_the_environment(name: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Run(name="web", environment={name: "anything"})

@@ -66,6 +66,7 @@ def test_what_a_command_prints_is_bounded_to_standard_error_in_the_log(engine: E
 def test_a_secret_of_a_file_is_a_pulumi_secret_too(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("bytes of a file\n")
+    path.chmod(0o600)
     engine = Engine().good(a_container(secrets={"db_password": {"file": str(path)}}), secrets=SECRETS)
     written = engine.step("secret_file")
     assert written.inputs["stdin"] == "bytes of a file"
@@ -79,6 +80,7 @@ def test_a_secret_of_a_file_is_a_pulumi_secret_too(tmp_path: Path) -> None:
 def test_one_newline_at_the_end_of_a_file_is_dropped_and_nothing_else(tmp_path: Path, content: str, value: str) -> None:
     path = tmp_path / "secret"
     path.write_text(content)
+    path.chmod(0o600)
     engine = Engine().good(a_container(secrets={"db_password": {"file": str(path)}}), secrets=SECRETS)
     assert engine.step("secret_file").inputs["stdin"] == value
 
@@ -105,6 +107,7 @@ def test_a_pulumi_secret_that_is_not_set_ends_in_a_sentence() -> None:
 def test_arguments_print_without_the_value_of_a_secret(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("bytes of a file")
+    path.chmod(0o600)
     source = SecretSource(file=str(path))
     assert "bytes of a file" not in repr(source) + str(source.model_dump())
     assert not [value for value in BYTES if value in repr(release_args())]
