@@ -48,7 +48,7 @@ def sign(
                 _sign_one(manifest, key, annotations, password, environment)
 
         # `cosign sign --recursive` reads the password again for each manifest, and standard input has it only once.
-        with elapsed(f"signed {reference} and its platforms"), ThreadPoolExecutor() as pool:
+        with elapsed(f"signed: {reference} and its platforms"), ThreadPoolExecutor() as pool:
             list(pool.map(sign_unsigned, covered))
     return {"reference": str(reference), "signed": covered}
 
