@@ -102,7 +102,7 @@ def test(root: Path, options: argparse.Namespace) -> int:
     from toolchain.testing import run_checks
 
     session = open_session(root, consent=options.consent)
-    return run_checks(root, session.python, session.environment, session.report)
+    return run_checks(root, session.python, session.environment, session.report, session.tool)
 
 
 def bench(root: Path, options: argparse.Namespace) -> int:
