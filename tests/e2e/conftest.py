@@ -8,10 +8,12 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +31,10 @@ _PREPARED = ("PULUMI_", "BUILDX_", "SLIPWAY_", "VIRTUAL_ENV", "DOCKER_CONFIG")
 """Variables of a prepared shell, which must not leak into the checkout under test."""
 _GIT = ["git", "-c", f"safe.directory={SOURCE}", "-c", f"safe.directory={SOURCE}/.git"]
 """The checkout may belong to somebody else than who runs the tests, as in many CI systems."""
+LONGEST = 15 * 60.0
+"""Seconds that any one command may take."""
+GRACE = 60.0
+"""Seconds that a command gets to end by itself when it is asked to."""
 _UNTRACKED = [*_GIT, "ls-files", "--others", "--exclude-standard", "-z"]
 _CHANGED = [*_GIT, "diff", "--name-only", "--diff-filter=d", "-z", "HEAD"]
 
@@ -41,6 +47,78 @@ def free_port() -> int:
         return port
 
 
+def run_command(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    check: bool,
+    input: str | None = None,
+    timeout: float = LONGEST,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; standard error is part of the output.
+
+    Where the test ends before the command does, the command is asked to end by itself: a killed Pulumi would leave its
+    lock and what it was just making.
+
+    Args:
+        command: program and arguments.
+        folder: where it runs.
+        environment: its whole environment.
+        check: whether it must succeed.
+        input: what it reads; by default what the tests' own standard input is.
+        timeout: seconds after which it counts as hanging.
+    """
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        stdin = None if input is None else subprocess.PIPE
+        # A process group of its own: a signal to the tests' group would be the second one that Pulumi gets, at which it
+        # drops everything.
+        with subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdin=stdin,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        ) as process:
+            hung = False
+            try:
+                process.communicate(input, timeout)
+            except subprocess.TimeoutExpired:
+                hung = True
+            finally:
+                _end(process)
+        output.seek(0)
+        said = output.read()
+    assert not hung, f"{' '.join(command)}: not done after {timeout:.0f} s; its output so far:\n{said}"
+    assert not check or process.returncode == 0, f"{' '.join(command)}\n{said}"
+    return subprocess.CompletedProcess(command, process.returncode, said)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_end() -> Iterator[None]:
+    """SIGTERM ends the session as Ctrl-C does, with what the fixtures take down; a second one does not disturb that."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 @dataclass
 class Checkout:
     """A clone of the project with its prepared environment."""
@@ -51,18 +129,8 @@ class Checkout:
 
     def run(self, *command: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in the checkout; standard error is part of the output, as a person sees it."""
-        ended = subprocess.run(
-            command,
-            cwd=options.pop("cwd", self.root),
-            env={**self.environment, **options.pop("env", {})},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            **options,
-        )
-        assert not check or ended.returncode == 0, f"{' '.join(command)}\n{ended.stdout}"
-        return ended
+        environment = {**self.environment, **options.pop("env", {})}
+        return run_command(command, options.pop("cwd", self.root), environment, check=check, **options)
 
     def stack(self, name: str, change: Callable[[dict[str, Any]], None] | None = None) -> str:
         """Write a stack file made from the sample's, and make the stack.
@@ -170,14 +238,24 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     bare = {key: value for key, value in os.environ.items() if not key.startswith(_PREPARED)}
     bare |= {"SLIPWAY_QUARANTINE_PORT": str(free_port()), "SLIPWAY_REGISTRY_PORT": str(free_port())}
     toolchain = ["python3", "-m", "toolchain"]
-    subprocess.run([*toolchain, "services"], cwd=root, env=bare, check=True)
     try:
+        subprocess.run([*toolchain, "services"], cwd=root, env=bare, check=True)
         made = Checkout(root, bare | prepared_environment(root, bare))
         yield made
-        for stack in filter(made.reached_host, made.stacks):
-            made.run("pulumi", "destroy", "--yes", "--stack", stack)
+        failed = [stack for stack in filter(made.reached_host, made.stacks) if not _destroyed(made, stack)]
+        assert not failed, f"not destroyed: {failed}"
     finally:
         subprocess.run([*toolchain, "down"], cwd=root, env=bare, check=True)
+
+
+def _destroyed(made: Checkout, stack: str) -> bool:
+    """Take a stack down; one whose last command was interrupted is recovered first."""
+    plain = made.run("pulumi", "destroy", "--yes", "--stack", stack, check=False)
+    if plain.returncode == 0:
+        return True
+    recovered = made.run("python3", "-m", "toolchain", "destroy", "--stack", stack, check=False)
+    print(plain.stdout, recovered.stdout)
+    return recovered.returncode == 0
 
 
 @pytest.fixture(scope="session", name="shipped")

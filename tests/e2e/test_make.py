@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import SOURCE, clone, commit, free_port
+from tests.e2e.conftest import SOURCE, clone, commit, free_port, run_command
 from tests.e2e.shipped import get
 
 CONTAINER = "slipway-e2e-make"
@@ -34,18 +34,7 @@ class Clone:
 
     def run(self, *command: str, check: bool = True, **options: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the clone."""
-        ended = subprocess.run(
-            command,
-            cwd=self.root,
-            env=self.environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            input=options.get("input", ""),
-            check=False,
-        )
-        assert not check or ended.returncode == 0, f"{' '.join(command)}\n{ended.stdout}"
-        return ended
+        return run_command(command, self.root, self.environment, check=check, input=options.get("input", ""))
 
     def changes(self) -> str:
         """What git would commit."""
