@@ -4,7 +4,7 @@ import hashlib
 import os
 import platform
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,7 +18,8 @@ _TIMEOUT = 3.0
 """Seconds until a service counts as down."""
 _NATIVE = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _RUNS_TOO = {"amd64": {"386"}, "arm64": {"arm"}}
-_QEMU_NAMES = {"arm64": "aarch64", "amd64": "x86_64", "386": "i386"}
+_BINFMT = Path("/proc/sys/fs/binfmt_misc")
+_QEMU_NAMES = {"arm64": "aarch64", "amd64": "x86_64", "386": "i386", "mips64le": "mips64el"}
 
 
 def check(settings: Settings) -> None:
@@ -79,6 +80,11 @@ def _builder(settings: Settings) -> str | None:
     if problem := _socket("slipway:builder", f"BuildKit ({settings.builder})", endpoint.removeprefix("unix://")):
         return problem
     wanted = {Platform(text) for service in settings.services.values() for text in service.build.platforms}
+    if other := sorted(at.value for at in wanted if not at.value.startswith("linux/")):
+        return (
+            f"  slipway:services: the builder cannot run {', '.join(other)}: its kernel is Linux; "
+            "take them out of build.platforms"
+        )
     if missing := sorted(at.value for at in wanted if not _can_run(at)):
         return (
             f"  slipway:services: the builder cannot run {', '.join(missing)}: register QEMU for it "
@@ -102,15 +108,15 @@ def _can_run(wanted: Platform) -> bool:
     if wanted.architecture in {native, *_RUNS_TOO.get(native, ())}:
         return True
     name = _QEMU_NAMES.get(wanted.architecture, wanted.architecture)
-    return any(_enabled(entry) for entry in _registered(name))
+    # Not a name that merely begins alike: mips64el is another processor than mips64.
+    return any(_usable(entry) for end in ("", "-static") for entry in _BINFMT.glob(f"*{name}{end}"))
 
 
-def _registered(name: str) -> Iterator[Path]:
-    return Path("/proc/sys/fs/binfmt_misc").glob(f"*{name}*")
-
-
-def _enabled(entry: Path) -> bool:
+def _usable(entry: Path) -> bool:
+    """Whether it is enabled and opened once, at registration: else it does not work inside of a container's root."""
     try:
-        return entry.read_text().startswith("enabled")
+        lines = entry.read_text(encoding="latin-1").splitlines()
     except OSError:
         return False
+    flags = next((line.removeprefix("flags:") for line in lines if line.startswith("flags:")), "")
+    return lines[:1] == ["enabled"] and "F" in flags

@@ -161,24 +161,37 @@ def emulators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "binfmt"
     folder.mkdir()
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    monkeypatch.setattr(reachability, "_registered", lambda name: folder.glob(f"*{name}*"))
+    monkeypatch.setattr(reachability, "_BINFMT", folder)
     return folder
 
 
+ON = "enabled\ninterpreter /usr/bin/qemu\nflags: POF\n"
+
+
 @pytest.mark.parametrize(
-    ("platform", "content", "runs"),
+    ("platform", "name", "content", "runs"),
     [
-        ("linux/amd64", None, True),
-        ("linux/386", None, True),
-        ("linux/arm64", None, False),
-        ("linux/arm64", "enabled\ninterpreter /usr/bin/qemu-aarch64-static\n", True),
-        ("linux/arm64", "disabled\n", False),
-        ("linux/riscv64", "enabled\n", False),
+        ("linux/amd64", "", "", True),
+        ("linux/386", "", "", True),
+        ("linux/arm64", "", "", False),
+        ("linux/arm64", "qemu-aarch64", ON, True),
+        ("linux/arm64", "qemu-aarch64-static", ON, True),
+        ("linux/arm64", "qemu-aarch64", ON.replace("enabled", "disabled"), False),
+        ("linux/arm64", "qemu-aarch64", ON.replace("POF", "PO"), False),
+        ("linux/riscv64", "qemu-aarch64", ON, False),
+        ("linux/mips64le", "qemu-mips64el", ON, True),
+        ("linux/mips64", "qemu-mips64el", ON, False),
     ],
 )
-def test_what_is_not_native_needs_an_emulator_that_is_switched_on(
-    binfmt: Path, platform: str, content: str | None, runs: bool
+def test_what_is_not_native_needs_an_emulator_that_also_works_in_containers(
+    binfmt: Path, platform: str, name: str, content: str, runs: bool
 ) -> None:
-    if content:
-        (binfmt / "qemu-aarch64").write_text(content)
+    if name:
+        (binfmt / name).write_text(content)
     assert reachability._can_run(Platform(platform)) is runs
+
+
+def test_another_system_than_linux_is_refused_whatever_is_registered(services: Services) -> None:
+    services.stack.web["build"]["platforms"] = ["linux/amd64", "freebsd/amd64"]
+    [line] = services.problems()
+    assert line.startswith("slipway:services: the builder cannot run freebsd/amd64: its kernel is Linux")
