@@ -51,10 +51,9 @@ def test_a_site_that_did_not_answer_is_not_waited_for_twice(tmp_path: Path) -> N
     sites = Sites(WITHIN)
     with silent_site() as site:
         sites.probe([f"{site.address}/a", f"{site.address}/b"])
-        started = time.monotonic()
-        with pytest.raises(SourceError, match="did not answer"):
-            sites.fetch(f"{site.address}/frob", "0" * 64, tmp_path / "frob")
-    assert time.monotonic() - started < 0.2
+    # The site is gone by now: asked again, it could not even be reached.
+    with pytest.raises(SourceError, match="did not answer"):
+        sites.fetch(f"{site.address}/frob", "0" * 64, tmp_path / "frob")
     assert sites.is_silent(f"{site.address}/other")
 
 

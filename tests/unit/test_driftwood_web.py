@@ -248,10 +248,11 @@ def test_sigterm_does_not_wait_for_an_idle_connection(service: Service) -> None:
     idle.request("GET", "/healthz")
     idle.getresponse().read()
 
-    code, seconds = service.stop()
+    code, _ = service.stop()
 
+    # Where it had waited, it would have cut the connection off at its deadline, and said so.
     assert code == 0
-    assert seconds < 1
+    assert not [record for record in service.log() if "cut off" in str(record["message"])]
     idle.close()
 
 
