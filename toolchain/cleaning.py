@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Container
 from pathlib import Path
 
 from toolchain.environment import Project
 from toolchain.errors import ToolchainError
 from toolchain.services.buildkit import socket_path
-from toolchain.services.fleet import stop_services
+from toolchain.services.fleet import running_services, stop_services
 from toolchain.services.process import PROC
 from toolchain.services.service import Report
 from toolchain.stack import stacks
@@ -29,6 +30,9 @@ def clean(project: Project, report: Report, *, cache: bool) -> None:
         ToolchainError: a stack still has resources, or a service had to be left running.
     """
     refuse_while_deployed(project)
+    if cache:
+        own = {record.pid for record in running_services(project)}
+        refuse_while_used(cache_folder(), own)
     left = stop_services(project, report)
     if left:
         # Its record is the only thing that tells later that it is ours.
@@ -63,6 +67,33 @@ def refuse_while_deployed(project: Project) -> None:
             )
     if lines:
         raise ToolchainError("\n".join(lines))
+
+
+def refuse_while_used(folder: Path, ended: Container[int] = (), proc: Path = PROC) -> None:
+    """Refuses where a process runs a program below ``folder``.
+
+    Args:
+        folder: the cache, which all checkouts share.
+        ended: ids of processes that are ended anyway.
+        proc: where the kernel tells of processes.
+
+    Raises:
+        ToolchainError: with each such process.
+    """
+    users = []
+    for entry in sorted(proc.glob("[0-9]*"), key=lambda path: int(path.name)):
+        try:
+            # A program that was replaced while it runs is told with a word behind its path.
+            program = Path(str((entry / "exe").readlink()).removesuffix(" (deleted)"))
+        except OSError:
+            continue  # it has ended, or belongs to somebody else
+        if program.is_relative_to(folder.resolve()) and int(entry.name) not in ended:
+            users.append(f"{program.name} (pid {entry.name})")
+    if users:
+        raise ToolchainError(
+            f"clean: {folder} is in use by {', '.join(users)}: nothing was removed; run `make down` in the checkouts "
+            "whose services these are, or leave CACHE=yes out"
+        )
 
 
 def _unmount_below(folder: Path) -> None:

@@ -69,8 +69,13 @@ def open_session(root: Path, *, consent: bool = False) -> Session:
     return Session(project, prepared_environment(project, tools.path), tools.python, progress)
 
 
-def provide(session: Session, stack: str) -> None:
+def provide(session: Session, stack: str, *, refresh_bases: bool = False) -> None:
     """Makes sure of everything that ``stack`` is built with: keys, services, base images, vulnerability database.
+
+    Args:
+        session: the session.
+        stack: name of the stack.
+        refresh_bases: look every base image up again, also those that are locked.
 
     Raises:
         ToolchainError: with the part that failed and what to do.
@@ -81,7 +86,7 @@ def provide(session: Session, stack: str) -> None:
         report(f"keys: made {', '.join(made)} in {project.keys}")
     start_services(project, environment, report, platforms(project, stack))
     ensure_database(project, environment, report, session.tool)
-    ensure_base_lock(project, environment, report, session.tool)
+    ensure_base_lock(project, environment, report, session.tool, refresh=refresh_bases)
 
 
 def platforms(project: Project, stack: str) -> list[str]:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from toolchain.bases import ensure_base_lock
 from toolchain.environment import Project, shell_exports
 from toolchain.keys import ensure_keys
 from toolchain.services.fleet import running_services, stop_services
@@ -115,8 +114,7 @@ def bench(root: Path, options: argparse.Namespace) -> int:
 def lock_bases(root: Path, options: argparse.Namespace) -> int:
     """Looks the base images up again; the next preview shows what moved."""
     session = open_session(root, consent=options.consent)
-    provide(session, options.stack)
-    ensure_base_lock(session.project, session.environment, session.report, session.tool, refresh=True)
+    provide(session, options.stack, refresh_bases=True)
     return 0
 
 

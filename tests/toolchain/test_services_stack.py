@@ -1,6 +1,8 @@
 """The stack that `make` drives, what status and clean read of it, and the command line."""
 
+import gzip
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from toolchain.__main__ import main
 from toolchain.cleaning import clean
 from toolchain.environment import Project
 from toolchain.errors import ToolchainError
+from toolchain.services.engine import states_text
 from toolchain.session import platforms
 from toolchain.stack import Stack, foreground, stacks, urls
 from toolchain.status import print_status
@@ -90,6 +93,31 @@ def test_clean_removes_state_and_virtual_environment_and_leaves_the_shared_tools
     assert shared.exists()
     clean(project, lambda _: None, cache=True)
     assert not shared.parent.exists()
+
+
+def test_clean_leaves_the_shared_tools_while_another_checkout_runs_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shared = tmp_path / "cache" / "slipway" / "tools"
+    shared.mkdir(parents=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    program = shutil.copy("/bin/sleep", shared / "frob")
+    deploy(project, [])
+    with subprocess.Popen([program, "60"]) as running:
+        try:
+            with pytest.raises(ToolchainError, match=rf"is in use by frob \(pid {running.pid}\): nothing was removed"):
+                clean(project, lambda _: None, cache=True)
+        finally:
+            running.kill()
+    assert project.state.exists() and shared.exists()
+
+
+def test_a_container_in_a_compressed_state_is_ours(project: Project) -> None:
+    folder = project.backend / ".pulumi" / "stacks" / "slipway"
+    folder.mkdir(parents=True)
+    (folder / "prod.json.gz").write_bytes(gzip.compress(json.dumps({"id": "c0ffee"}).encode()))
+    (folder / "dev.json").write_text(json.dumps({"id": "beef"}))
+    assert states_text(project) == '{"id": "beef"}{"id": "c0ffee"}'
 
 
 def test_status_lists_services_that_do_not_run_and_stacks(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

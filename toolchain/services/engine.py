@@ -12,6 +12,7 @@ from toolchain.errors import ToolchainError
 from toolchain.services import process
 from toolchain.services.probe import UnixConnection, docker_answers
 from toolchain.services.service import Report, Service, ensure_running
+from toolchain.stack import read_checkpoint
 
 SOCKET = Path("/var/run/docker.sock")
 
@@ -77,9 +78,14 @@ def foreign_containers(project: Project) -> list[str]:
         raise ToolchainError(f"docker: the engine does not list its containers ({error}): see its log") from error
     finally:
         connection.close()
-    stacks = project.backend / ".pulumi" / "stacks"
-    states = "".join(path.read_text(encoding="utf-8", errors="replace") for path in stacks.rglob("*.json"))
+    states = states_text(project)
     return [item["Names"][0].lstrip("/") for item in containers if item["Id"] not in states]
+
+
+def states_text(project: Project) -> str:
+    """Returns the states of all stacks in the checkout's backend, compressed ones too, as one text to search in."""
+    folder = project.backend / ".pulumi" / "stacks"
+    return "".join(read_checkpoint(path) for pattern in ("*.json", "*.json.gz") for path in folder.rglob(pattern))
 
 
 def stop_engine(project: Project, report: Report) -> bool:
