@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tests.e2e.names import PREFIX
 from tests.e2e.oci import RegistryClient
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class Checkout:
         settings["scan"]["database"] = f"localhost:{self.environment['SLIPWAY_QUARANTINE_PORT']}/trivy-db:2"
         web = settings["services"]["web"]
         web["repository"] = f"{name}/web"
-        web["run"]["name"] = f"slipway-e2e-{name}"
+        web["run"]["name"] = f"{PREFIX}-{name}"
         web["run"]["ports"][0]["host"] = free_port()
         if change:
             change(settings)

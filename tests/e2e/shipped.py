@@ -9,10 +9,11 @@ from typing import Any
 
 from components.release import ReleaseRecord
 from tests.e2e.conftest import Checkout, free_port
+from tests.e2e.names import PREFIX
 from tests.e2e.watch import ProcessWatcher
 
 STACK = "pipeline"
-CONTAINER = f"slipway-e2e-{STACK}"
+CONTAINER = f"{PREFIX}-{STACK}"
 REPOSITORY = f"{STACK}/web"
 PLATFORMS = ("linux/amd64", "linux/arm64")
 

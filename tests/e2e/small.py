@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.conftest import Checkout
+from tests.e2e.names import PREFIX
 from tests.e2e.oci import RegistryClient
 
 DOCKERFILE = """\
@@ -85,7 +86,7 @@ def attempt(checkout: Checkout, stack: str) -> subprocess.CompletedProcess[str]:
 
 def container_of(stack: str) -> str:
     """Name of a stack's container."""
-    return f"slipway-e2e-{stack}"
+    return f"{PREFIX}-{stack}"
 
 
 def refused(ended: subprocess.CompletedProcess[str], *told: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Checkout, free_port
+from tests.e2e.names import PREFIX
 from tests.e2e.small import (
     DOCKERFILE,
     attempt,
@@ -105,7 +106,7 @@ def test_a_port_that_another_container_holds_is_refused_by_the_containers_name(
 @pytest.fixture
 def foreign(checkout: Checkout, running: str) -> Iterator[tuple[str, int]]:
     """A container of somebody else, and the port that it holds; it is the same afterwards."""
-    name, port = "slipway-e2e-foreign", free_port()
+    name, port = f"{PREFIX}-foreign", free_port()
     image = checkout.inspect(container_of(running))["Image"]
     made = checkout.run("docker", "run", "--detach", "--name", name, "--publish", f"127.0.0.1:{port}:8080", image)
     identity = made.stdout.strip()

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import SOURCE, clone, commit, free_port, run_command
+from tests.e2e.names import PREFIX
 from tests.e2e.shipped import get
 
-CONTAINER = "slipway-e2e-make"
+CONTAINER = f"{PREFIX}-make"
 SERVICES = ("quarantine", "registry", "buildkit")
 QUICK = 30.0
 """Seconds that a `make up` without a change may take, on a machine that is busy with other things as well."""
@@ -172,6 +173,9 @@ def test_make_destroy_down_and_clean_leave_nothing_behind(fresh: Clone, up: str)
     assert up
     fresh.make("destroy")
     assert container_id(fresh) == ""
+    # Asked before the engine itself is ended, where this checkout started it.
+    networks = fresh.run("docker", "network", "ls", "--format", "{{.Name}}").stdout.split()
+    assert f"{CONTAINER}-network" not in networks
     down = fresh.make("down").stdout
     assert all(f"{service}: ended" in down for service in SERVICES)
     assert fresh.listening() == []
@@ -179,5 +183,3 @@ def test_make_destroy_down_and_clean_leave_nothing_behind(fresh: Clone, up: str)
     fresh.make("clean")
     ignored = fresh.run("git", "ls-files", "--others", "--directory").stdout.splitlines()
     assert not [name for name in ignored if not name.endswith("__pycache__/")]
-    networks = fresh.run("docker", "network", "ls", "--format", "{{.Name}}").stdout.split()
-    assert f"{CONTAINER}-network" not in networks

@@ -16,9 +16,10 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import Checkout, free_port
+from tests.e2e.names import PREFIX
 
 COMPONENTS = {"Image", "Scan", "Signature", "Verification", "Publication", "Release", "Host", "HardenedContainer"}
-CONTAINER = "slipway-e2e-yaml"
+CONTAINER = f"{PREFIX}-yaml"
 
 
 @dataclass

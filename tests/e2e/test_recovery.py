@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Checkout
+from tests.e2e.names import PREFIX
 from tests.e2e.small import APP, DOCKERFILE, container_of, containers, pending, refused, small_stack
 
 SLOW_STEP = "RUN sleep 4"
@@ -203,7 +204,7 @@ def decoys(checkout: Checkout, image: str, labels: dict[str, list[str]]) -> Iter
     try:
         for name, values in labels.items():
             flags = [flag for value in values for flag in ("--label", value)]
-            command = ["docker", "run", "--detach", "--name", f"slipway-e2e-decoy-{name}", *flags, image]
+            command = ["docker", "run", "--detach", "--name", f"{PREFIX}-decoy-{name}", *flags, image]
             made.append(checkout.run(*command).stdout.strip())
         yield made
     finally:

@@ -11,6 +11,7 @@ import pytest
 
 from components.release import ReleaseRecord
 from tests.e2e.conftest import Checkout
+from tests.e2e.names import PREFIX
 from tests.e2e.shipped import get
 
 STACK = "releases"
@@ -156,7 +157,7 @@ def test_an_up_of_an_edited_release_stops_before_the_copy(checkout: Checkout, re
     assert checkout.quarantine.manifest(REPOSITORY, said[2]), "the candidate is in quarantine"
     assert checkout.private.manifest(REPOSITORY, said[2]) is None, "the private registry has never seen it"
     assert checkout.private.digest(REPOSITORY, "1.4.0") == record.digest
-    assert checkout.inspect(f"slipway-e2e-{STACK}")["Id"] == released.state.container, "what ran still runs"
+    assert checkout.inspect(f"{PREFIX}-{STACK}")["Id"] == released.state.container, "what ran still runs"
     checkout.up(STACK)
     again = state_of(checkout).record
     assert (again.reference, again.tag) == (record.reference, record.tag), "with the edit taken back it is whole again"
