@@ -70,7 +70,7 @@ oras tag "${login[@]}" "$registry@$digest" "$tag" >/dev/null
 
 # Run it locked down, and wait until it is healthy.
 docker --config "$work/docker" pull --quiet "$registry@$digest" >/dev/null
-docker rm --force "$name" >/dev/null 2>&1 || true
+docker stop --time 10 "$name" >/dev/null 2>&1 && docker rm "$name" >/dev/null || true
 docker network create "$name-network" >/dev/null 2>&1 || true
 secrets=/var/lib/slipway/secrets/benchmark.$name
 install -d -m 711 "$secrets"
