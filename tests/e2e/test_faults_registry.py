@@ -1,6 +1,8 @@
 """Faults of registries and of the signing key: what is refused says why, and nothing is published."""
 
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -188,12 +190,21 @@ def test_a_taken_version_says_what_to_do(second_release: tuple[str, str, str]) -
 
 
 def test_a_registry_that_is_no_registry_is_named(checkout: Checkout, broken: Callable[..., str]) -> None:
-    """Something listens on the port but speaks no TLS: the quarantine registry plays it under its other name."""
-    address = checkout.quarantine.address.replace("localhost", "127.0.0.1")
-    stack = broken(lambda settings: settings["registry"].update(address=address))
-    output = refused(attempt(checkout, stack), "web-publication-oras", f"registry {address}")
+    """Something listens on the port but speaks no TLS."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as plain:
+        threading.Thread(target=plain.serve_forever, daemon=True).start()
+        address = f"localhost:{plain.server_port}"
+        stack = broken(lambda settings: settings["registry"].update(address=address))
+        output = refused(attempt(checkout, stack), "web-publication-oras", f"registry {address}")
+        plain.shutdown()
     assert output.count("Diagnostics:") == 1
     assert containers(checkout, container_of(stack)) == []
+
+
+def test_quarantine_under_another_name_is_no_private_registry(checkout: Checkout, broken: Callable[..., str]) -> None:
+    address = checkout.quarantine.address.replace("localhost", "127.0.0.1")
+    stack = broken(lambda settings: settings["registry"].update(address=address))
+    refused(attempt(checkout, stack), "quarantine and registry are one registry")
 
 
 def test_every_run_above_ended_without_a_lock(checkout: Checkout) -> None:
