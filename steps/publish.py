@@ -20,7 +20,7 @@ from steps.verify import add_signature_flags, verify
 # A digest may hold the digits of a status code: only a number of its own counts.
 _REFUSED = re.compile(r"\b40[13]\b|\bunauthorized\b|\bdenied\b|\bforbidden\b", re.IGNORECASE)
 _OTHER_TRANSPORT = re.compile(
-    r"\bx509\b|HTTP response to HTTPS client|HTTP request to an HTTPS server"
+    r"\bx509\b|HTTP response to HTTPS client|HTTP request to an HTTPS server|not look like a TLS handshake"
     r'|"http://[^"]+": response status code 400',  # what a server that wants TLS answers, and a HEAD has no words
     re.IGNORECASE,
 )

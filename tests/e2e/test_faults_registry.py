@@ -23,6 +23,13 @@ from tests.e2e.small import (
 TAKEN = "1.4.0"
 
 
+class Plain(BaseHTTPRequestHandler):
+    """A server that speaks no TLS, and keeps to itself what it is asked."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
 @pytest.fixture(scope="module")
 def published(checkout: Checkout) -> str:
     """A stack that released version 1.4.0 of the small service and runs nothing."""
@@ -191,7 +198,7 @@ def test_a_taken_version_says_what_to_do(second_release: tuple[str, str, str]) -
 
 def test_a_registry_that_is_no_registry_is_named(checkout: Checkout, broken: Callable[..., str]) -> None:
     """Something listens on the port but speaks no TLS."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as plain:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Plain) as plain:
         threading.Thread(target=plain.serve_forever, daemon=True).start()
         address = f"localhost:{plain.server_port}"
         stack = broken(lambda settings: settings["registry"].update(address=address))
