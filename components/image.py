@@ -16,7 +16,7 @@ from components.arguments import Arguments
 from components.artifact import ImageReference, Platform, Repository, Version
 from components.build_log import show_failed_step
 from components.registry import RegistryAccess
-from components.secret import SecretSource, looks_secret
+from components.secret import SecretSource, refuse_secrets
 
 _CACHE_TAG = "cache"
 """The layer cache is no artifact: it has a tag in quarantine and is never published."""
@@ -60,9 +60,7 @@ class Build(Arguments):
     @field_validator("arguments")
     @classmethod
     def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
-        if found := [key for key, text in value.items() if looks_secret(key, text)]:
-            verb = "looks like a secret" if len(found) == 1 else "look like secrets"
-            raise ValueError(f"{', '.join(found)} {verb}, and arguments stay in the image: move it to build.secrets")
+        refuse_secrets(value, ", and arguments stay in the image: move it to build.secrets")
         return value
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.arguments import Arguments
-from components.secret import SecretSource, looks_secret
+from components.secret import SecretSource, refuse_secrets
 
 _UNREMARKABLE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 _PRIVILEGED_PORTS = 1024
@@ -144,9 +144,7 @@ class Run(Arguments):
     @field_validator("environment")
     @classmethod
     def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
-        if found := [key for key, text in value.items() if looks_secret(key, text)]:
-            verb = "looks like a secret" if len(found) == 1 else "look like secrets"
-            raise ValueError(f"{', '.join(found)} {verb}: move it to run.secrets, which mounts it as a file")
+        refuse_secrets(value, ": move it to run.secrets, which mounts it as a file")
         return value
 
     @field_validator("secrets")

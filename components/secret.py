@@ -7,6 +7,7 @@ therefore holds a `SecretSource`, and the value is read where it is used, as a P
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -41,6 +42,17 @@ def looks_secret(name: str, value: str) -> bool:
     """
     is_path = bool(_NAMES_A_FILE.search(name)) and value.startswith("/")
     return holds_secret(value) or (bool(_SECRET_NAME.search(name)) and not is_path)
+
+
+def refuse_secrets(values: Mapping[str, str], advice: str) -> None:
+    """Refuse settings that look like secrets, all of them in one message that names none of their values.
+
+    Raises:
+        ValueError: with the names and the advice.
+    """
+    if found := [name for name, value in values.items() if looks_secret(name, value)]:
+        verb = "looks like a secret" if len(found) == 1 else "look like secrets"
+        raise ValueError(f"{', '.join(found)} {verb}{advice}")
 
 
 def holds_secret(text: str) -> bool:
