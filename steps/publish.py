@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Repository
-from steps.credentials import registry_credentials
+from steps.credentials import Logins, registry_credentials
 from steps.registry import digest_of_tag, platforms_of, transport_flags
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
 from steps.verify import add_signature_flags, verify
@@ -28,8 +28,6 @@ _DOWN = re.compile(
     r"connection (refused|reset)|no such host|no route to host|network is unreachable|time(d )?out|deadline exceeded",
     re.IGNORECASE,
 )
-
-Logins = Mapping[str, tuple[str, str]]
 
 
 def publish(

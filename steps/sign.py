@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from components.artifact import ImageReference
-from steps.credentials import registry_credentials
+from steps.credentials import Logins, registry_credentials
 from steps.registry import platform_references
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
 from steps.verify import logins_of, request_parser, verify
@@ -22,7 +22,7 @@ def sign(
     public_key: str,
     annotations: Mapping[str, str],
     password: str,
-    logins: Mapping[str, tuple[str, str]],
+    logins: Logins,
 ) -> dict[str, Any]:
     """Sign the index and each platform's manifest.
 

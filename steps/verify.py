@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.artifact import ImageReference
-from steps.credentials import registry_credentials
+from steps.credentials import Logins, registry_credentials
 from steps.registry import platform_references
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
 
@@ -45,7 +45,7 @@ def verify_index(
     reference: ImageReference,
     public_key: str,
     annotations: Mapping[str, str],
-    logins: Mapping[str, tuple[str, str]],
+    logins: Logins,
 ) -> dict[str, Any]:
     """Verify an index with all its platforms.
 
