@@ -91,7 +91,7 @@ def _clean_up() -> None:
             _run(_destroy(name), CHECKOUT)
     for container in (PIPELINE, BY_SCRIPT):
         _attempt(["docker", "rm", "--force", container], PROJECT)
-        _attempt(["docker", "network", "rm", f"{container}-network"], PROJECT)
+    _attempt(["docker", "network", "rm", f"{BY_SCRIPT}-network"], PROJECT)
     shutil.rmtree(f"/var/lib/slipway/secrets/benchmark.{BY_SCRIPT}", ignore_errors=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
 

@@ -54,11 +54,11 @@ class HardenedContainer(pulumi.ComponentResource):
         checked = step(f"{name}-preflight", "preflight", _preflight(args, image, stack), self)
         secrets = self._secret_files(name, args, stack, checked)
         network = docker.Network(
+            # Without a name of ours each network gets one of its own, so that it is made beside the build (the provider
+            # takes 2 s for it), and a new one never takes the old container away before the checks have passed.
             f"{name}-network",
-            name=f"{args.run.name}-network",
             labels=self._labels(docker.NetworkLabelArgs, stack, f"docker:index/network:Network::{name}-network"),
-            # Replacing it takes the old container away first: only once the checks have passed.
-            opts=self._child(provider=engine, depends_on=[checked]),
+            opts=on_host,
         )
         container = docker.Container(
             f"{name}-container",

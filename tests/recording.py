@@ -155,6 +155,8 @@ class Engine(mocks.Mocks):
             state["stdout"] = self._stdout(args.inputs["create"])
         if args.typ == "docker-build:index:Image":
             state |= {"digest": DIGEST, "ref": CANDIDATE}
+        if args.typ == "docker:index/network:Network":
+            state.setdefault("name", f"{args.name}-0123456")  # the provider's own
         return f"{args.name}-id", state
 
     def _stdout(self, line: str) -> str:

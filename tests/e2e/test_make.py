@@ -171,11 +171,12 @@ def test_an_unknown_stack_is_refused_with_those_that_exist(fresh: Clone) -> None
 
 def test_make_destroy_down_and_clean_leave_nothing_behind(fresh: Clone, up: str) -> None:
     assert up
+    network = fresh.run("docker", "inspect", "--format", "{{.HostConfig.NetworkMode}}", CONTAINER).stdout.strip()
     fresh.make("destroy")
     assert container_id(fresh) == ""
     # Asked before the engine itself is ended, where this checkout started it.
     networks = fresh.run("docker", "network", "ls", "--format", "{{.Name}}").stdout.split()
-    assert f"{CONTAINER}-network" not in networks
+    assert network not in networks
     down = fresh.make("down").stdout
     assert all(f"{service}: ended" in down for service in SERVICES)
     assert fresh.listening() == []

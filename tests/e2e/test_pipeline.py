@@ -151,9 +151,10 @@ def test_it_shares_no_namespace_and_no_device_with_the_host(host: dict[str, Any]
 
 
 def test_it_has_a_bridge_network_of_its_own(shipped: Shipped, container: dict[str, Any], host: dict[str, Any]) -> None:
-    assert host["NetworkMode"] == f"{CONTAINER}-network"
-    assert list(container["NetworkSettings"]["Networks"]) == [f"{CONTAINER}-network"]
-    network = json.loads(shipped.checkout.run("docker", "network", "inspect", f"{CONTAINER}-network").stdout)[0]
+    name = host["NetworkMode"]
+    assert name.startswith("web-network-")
+    assert list(container["NetworkSettings"]["Networks"]) == [name]
+    network = json.loads(shipped.checkout.run("docker", "network", "inspect", name).stdout)[0]
     assert network["Driver"] == "bridge"
     assert network["Options"].get("com.docker.network.bridge.name") != "docker0"
     assert [it["Name"] for it in network["Containers"].values()] == [CONTAINER]

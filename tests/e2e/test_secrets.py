@@ -112,11 +112,12 @@ def test_no_layer_holds_a_secret(shipped: Shipped, secrets: dict[str, bytes]) ->
 def test_docker_shows_no_secret(shipped: Shipped, secrets: dict[str, bytes]) -> None:
     run = shipped.checkout.run
     assert get(shipped.url + "/tides/salt-mill", shipped.checkout.key("db_password"))[0] == 200
+    network = run("docker", "inspect", "--format", "{{.HostConfig.NetworkMode}}", CONTAINER).stdout.strip()
     shown = {
         "container": run("docker", "inspect", CONTAINER).stdout,
         "image": run("docker", "image", "inspect", shipped.record.reference).stdout,
         "history": run("docker", "history", "--no-trunc", shipped.record.reference).stdout,
-        "network": run("docker", "network", "inspect", f"{CONTAINER}-network").stdout,
+        "network": run("docker", "network", "inspect", network).stdout,
         "logs": run("docker", "logs", CONTAINER).stdout,
     }
     assert json.loads(shown["container"])[0]["Name"] == f"/{CONTAINER}"

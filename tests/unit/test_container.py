@@ -79,9 +79,14 @@ def test_no_namespace_device_or_group_of_the_host_is_shared() -> None:
 def test_it_has_a_bridge_network_of_its_own() -> None:
     engine = engine_of()
     network = engine.one("docker:index/network:Network")
-    assert network.inputs["name"] == "driftwood-web-network"
     assert network.inputs.get("driver", "bridge") == "bridge"
-    assert engine.one(CONTAINER).inputs["networkMode"] == "driftwood-web-network"
+    assert engine.one(CONTAINER).inputs["networkMode"] == "web-network-0123456"
+
+
+def test_its_network_is_made_beside_the_build_and_replaced_without_taking_the_container_away() -> None:
+    network = engine_of().one("docker:index/network:Network")
+    assert "name" not in network.inputs  # a fixed name would have to be free before the new one is made
+    assert set(network.options.get("dependencies", ())) == set()
 
 
 def test_only_listed_capabilities_are_added_in_the_form_that_the_provider_reads_back() -> None:
