@@ -78,7 +78,9 @@ def _install(project: Path, uv: Path, log: Path) -> None:
     python = python_of(project)
     if not _runs(python):
         _uv(uv, ["venv", "--clear", "--python", str(machine_python()), VENV], project, log)
-    _uv(uv, ["pip", "sync", "--require-hashes", "--python", str(python), LOCK], project, log)
+    # Compiled here once: a program that starts twice for each `pulumi up` should never have to.
+    sync = ["pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(python), LOCK]
+    _uv(uv, sync, project, log)
     _uv(uv, ["lock"], project, log)
     stamp_file(project).write_text(_digest(project))
 
