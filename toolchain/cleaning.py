@@ -15,11 +15,12 @@ from toolchain.services.process import PROC
 from toolchain.services.service import Report
 from toolchain.stack import stacks
 from toolchain.store import cache_folder
-from toolchain.virtualenv import UV_LOCK
+from toolchain.virtualenv import UV_LOCK, VENV
+from toolchain.virtualenv import folders as virtualenvs
 
 
 def clean(project: Project, report: Report, *, cache: bool) -> None:
-    """Ends the services and removes ``.slipway``, ``.venv`` and the ``uv.lock`` that came with it.
+    """Ends the services and removes ``.slipway``, each ``.venv`` and the ``uv.lock`` that came with them.
 
     Args:
         project: the checkout.
@@ -41,8 +42,8 @@ def clean(project: Project, report: Report, *, cache: bool) -> None:
     socket = socket_path(project.run, "buildkitd.sock")
     if socket.parent != project.run:
         shutil.rmtree(socket.parent, ignore_errors=True)
-    folders = [project.state, project.root / ".venv", *([cache_folder()] if cache else [])]
-    for folder in folders:
+    environments = [folder / VENV for folder in virtualenvs(project.root)]
+    for folder in [project.state, *environments, *([cache_folder()] if cache else [])]:
         if folder.exists():
             _unmount_below(folder)
             _remove(folder)

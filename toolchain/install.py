@@ -171,13 +171,13 @@ class Installation:
         uv = self.pins.tools["uv"]
         for pin in sorted(missing, key=lambda pin: pin.name != uv.name):
             if pin.name != uv.name:
-                self._virtualenv(uv)
+                self._virtualenvs(uv)
             self._acquirer.acquire(pin)
-        self._virtualenv(uv)
+        self._virtualenvs(uv)
 
-    def _virtualenv(self, uv: Pin) -> None:
+    def _virtualenvs(self, uv: Pin) -> None:
         log = self.store.root / "logs" / "python-packages.log"
-        virtualenv.ensure_virtualenv(self.project, self._program(uv), self.report, log)
+        virtualenv.ensure_virtualenvs(self.project, self._program(uv), self.report, log)
 
     def _place(self, pin: Pin) -> None:
         if is_program(plugin_program(self._plugins, pin)):
@@ -203,4 +203,4 @@ class Installation:
     def _programs(self) -> list[Path]:
         tools = [self._program(pin) for pin in self._used()]
         plugins = [plugin_program(self._plugins, pin) for pin in self.pins.plugins.values()]
-        return [*tools, *plugins, virtualenv.python_of(self.project)]
+        return [*tools, *plugins, *map(virtualenv.python_of, virtualenv.folders(self.project))]

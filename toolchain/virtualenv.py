@@ -1,4 +1,8 @@
-"""The project's ``.venv``: exactly what requirements.lock says, and what Pulumi's uv toolchain expects of it."""
+"""The virtual environments of a checkout: exactly what each requirements.lock says.
+
+The project's own has the uv.lock that Pulumi's uv toolchain expects of it; the policy pack, which stands alone, has
+another beside it.
+"""
 
 import hashlib
 import os
@@ -16,17 +20,24 @@ VENV = ".venv"
 LOCK = "requirements.lock"
 PROJECT = "pyproject.toml"
 UV_LOCK = "uv.lock"
+POLICIES = "policies"
+"""The folder of the policy pack."""
 _STAMP = "slipway.stamp"
 
 
-def stamp_file(project: Path) -> Path:
+def stamp_file(folder: Path) -> Path:
     """Returns the file in the virtual environment that says from which lock it was made."""
-    return project / VENV / _STAMP
+    return folder / VENV / _STAMP
 
 
-def python_of(project: Path) -> Path:
-    """Returns the interpreter of the project's virtual environment."""
-    return project / VENV / "bin" / "python"
+def python_of(folder: Path) -> Path:
+    """Returns the interpreter of the virtual environment in ``folder``."""
+    return folder / VENV / "bin" / "python"
+
+
+def folders(project: Path) -> list[Path]:
+    """Returns the folders of ``project`` that have a virtual environment: itself, and its policy pack."""
+    return [project, *(folder for folder in (project / POLICIES,) if (folder / LOCK).is_file())]
 
 
 def machine_python() -> Path:
@@ -41,15 +52,17 @@ def machine_python() -> Path:
 
 
 def is_current(project: Path) -> bool:
-    """Tells whether ``.venv`` was made from the lock as it is now, by this Python, and uv.lock is there."""
-    if not is_program(python_of(project)) or not (project / UV_LOCK).is_file():
-        return False
-    stamp = stamp_file(project)
-    return stamp.is_file() and stamp.read_text() == _digest(project)
+    """Tells whether each ``.venv`` was made from its lock as it is now, by this Python, and uv.lock is there."""
+    return (project / UV_LOCK).is_file() and all(map(_holds_its_lock, folders(project)))
 
 
-def ensure_virtualenv(project: Path, uv: Path, report: Progress, log: Path) -> None:
-    """Makes ``.venv`` hold what requirements.lock says, where it does not yet.
+def _holds_its_lock(folder: Path) -> bool:
+    stamp = stamp_file(folder)
+    return is_program(python_of(folder)) and stamp.is_file() and stamp.read_text() == _digest(folder)
+
+
+def ensure_virtualenvs(project: Path, uv: Path, report: Progress, log: Path) -> None:
+    """Makes each ``.venv`` hold what its requirements.lock says, where it does not yet.
 
     Also writes uv.lock, which ``uv sync`` (run by Pulumi before each program) would otherwise resolve from the network.
 
@@ -68,21 +81,26 @@ def ensure_virtualenv(project: Path, uv: Path, report: Progress, log: Path) -> N
             return
         with report.step("Python packages", f"installing {LOCK} into {VENV}") as step:
             step.result = f"installed {LOCK} into {VENV}"
-            _install(project, uv, log)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text("")
+            if not (project / UV_LOCK).is_file():
+                stamp_file(project).unlink(missing_ok=True)
+            for folder in folders(project):
+                if not _holds_its_lock(folder):
+                    _install(folder, uv, log)
 
 
-def _install(project: Path, uv: Path, log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text("")
-    stamp_file(project).unlink(missing_ok=True)
-    python = python_of(project)
+def _install(folder: Path, uv: Path, log: Path) -> None:
+    stamp_file(folder).unlink(missing_ok=True)
+    python = python_of(folder)
     if not _runs(python):
-        _uv(uv, ["venv", "--clear", "--python", str(machine_python()), VENV], project, log)
+        _uv(uv, ["venv", "--clear", "--python", str(machine_python()), VENV], folder, log)
     # Compiled here once: a program that starts twice for each `pulumi up` should never have to.
     sync = ["pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(python), LOCK]
-    _uv(uv, sync, project, log)
-    _uv(uv, ["lock"], project, log)
-    stamp_file(project).write_text(_digest(project))
+    _uv(uv, sync, folder, log)
+    if (folder / PROJECT).is_file():
+        _uv(uv, ["lock"], folder, log)
+    stamp_file(folder).write_text(_digest(folder))
 
 
 def _runs(python: Path) -> bool:
@@ -95,7 +113,7 @@ def _runs(python: Path) -> bool:
     return result.stdout.strip() == str(sys.version_info[:2])
 
 
-def _uv(uv: Path, arguments: list[str], project: Path, log: Path, environ: Mapping[str, str] = os.environ) -> None:
+def _uv(uv: Path, arguments: list[str], folder: Path, log: Path, environ: Mapping[str, str] = os.environ) -> None:
     # The machine's own Python is used; uv is not to fetch one. An active environment is not the project's.
     kept = {name: value for name, value in environ.items() if name not in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")}
     # The system's certificates know a company's own authority; uv's bundled ones do not.
@@ -104,7 +122,7 @@ def _uv(uv: Path, arguments: list[str], project: Path, log: Path, environ: Mappi
         output.write(f"$ uv {' '.join(arguments)}\n")
         output.flush()
         result = subprocess.run(
-            [uv, *arguments], cwd=project, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+            [uv, *arguments], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output,
             stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
     if result.returncode != 0:
@@ -115,8 +133,8 @@ def _uv(uv: Path, arguments: list[str], project: Path, log: Path, environ: Mappi
         )
 
 
-def _digest(project: Path) -> str:
+def _digest(folder: Path) -> str:
     digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
-    for name in (LOCK, PROJECT):
-        digest.update((project / name).read_bytes())
+    for path in (folder / LOCK, folder / PROJECT):
+        digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()

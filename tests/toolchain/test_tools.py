@@ -185,6 +185,19 @@ def test_the_python_packages_are_installed_from_the_lock_with_hashes_and_once(ma
     ]
 
 
+def test_the_policy_pack_gets_an_environment_of_its_own(machine: Machine) -> None:
+    pack = machine.project / "policies"
+    pack.mkdir()
+    (pack / "requirements.lock").write_text("b==1\n")
+    for _ in range(2):
+        installed(machine)
+    assert [call.split()[0] for call in uv_calls(machine)] == ["venv", "pip", "lock", "venv", "pip"]
+    assert (pack / ".venv" / "bin" / "python").exists()
+    (pack / "requirements.lock").write_text("b==2\n")
+    installed(machine)
+    assert [call.split()[0] for call in uv_calls(machine)[5:]] == ["pip"]
+
+
 def test_a_changed_lock_is_installed_into_the_same_environment(machine: Machine) -> None:
     installed(machine)
     (machine.project / "requirements.lock").write_text("a==2\n")
