@@ -1,0 +1,37 @@
+"""What is worth saying and stops nothing: a policy that is mandatory cannot report an advisory, so another one does.
+
+Rules leave their advice here under the URN of the resource. The policy `advice` runs after all others for the same
+resource and prints it.
+"""
+
+from pulumi_policy import EnforcementLevel, ReportViolation, ResourceValidationArgs, ResourceValidationPolicy, Severity
+
+_kept: dict[str, list[str]] = {}
+
+
+def keep(urn: str, text: str) -> None:
+    """Keep a piece of advice about a resource until the policy `advice` reports it."""
+    _kept.setdefault(urn, []).append(text)
+
+
+def take(urn: str) -> list[str]:
+    """What was kept about a resource; it is forgotten here."""
+    return _kept.pop(urn, [])
+
+
+def advice() -> ResourceValidationPolicy:
+    """The policy that reports all of it; the last one of a pack."""
+
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        for text in take(args.urn):
+            report(text, None)
+
+    return ResourceValidationPolicy(
+        name="advice",
+        description="What other rules advise, and each use of an exception",
+        validate=validate,
+        enforcement_level=EnforcementLevel.ADVISORY,
+        severity=Severity.LOW,
+        tags=["advice"],
+        remediation_steps="Follow the advice; end an exception as soon as its reason is gone.",
+    )

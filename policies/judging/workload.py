@@ -1,0 +1,242 @@
+"""One view of everything that runs a container, so that each hardening rule is written once.
+
+A property of the view reads only what it needs, when it is asked: the value of another property that is not known
+during a preview does not keep a rule from judging this one. Where the resource's type has no way to say a fact, the
+property raises `NotApplicable`, and the reason says who makes sure of it instead.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from pulumi_policy.proxy import UnknownValueError
+
+from judging.rule import NotApplicable, Problem, Subject
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Something mounted into a container; `source` is a path of the host only where the type is `bind`."""
+
+    source: str
+    target: str
+    type: str
+    read_only: bool
+    propagation: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port that the host publishes; the address and the number are None where any is taken."""
+
+    address: str | None
+    host: int | None
+    container: int | None
+    path: str
+
+
+@dataclass(frozen=True)
+class Restart:
+    """When a container is started again: `no`, `on-failure`, `always` or `unless-stopped`, and at most how often."""
+
+    policy: str
+    maximum: int | None
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Where a container's output goes; the driver is None where the engine's own default decides."""
+
+    driver: str | None
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A named value: an environment variable, a label, a kernel parameter."""
+
+    name: str
+    value: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One word of what a container runs."""
+
+    text: str
+    path: str
+
+
+Health = Literal["own", "disabled"]
+
+
+class Container(Protocol):
+    """A container, whoever runs it. The name of a property is the fact that `path` knows."""
+
+    @property
+    def where(self) -> str:
+        """Which part of the resource it is, for messages; empty where the resource is one container."""
+
+    def path(self, fact: str) -> str:
+        """The property of the resource that says a fact."""
+
+    @property
+    def image(self) -> str:
+        """The image as it was written."""
+
+    @property
+    def read_only_root(self) -> bool:
+        """Whether the root file system cannot be written."""
+
+    @property
+    def dropped(self) -> AbstractSet[str]:
+        """The dropped capabilities, upper case and without `CAP_`."""
+
+    @property
+    def added(self) -> AbstractSet[str]:
+        """The added capabilities, upper case and without `CAP_`."""
+
+    @property
+    def privileged(self) -> bool:
+        """Whether nothing isolates it."""
+
+    @property
+    def gains_privileges(self) -> bool:
+        """Whether a program in it may gain privileges, as through setuid: true unless the resource forbids it."""
+
+    @property
+    def seccomp(self) -> str | None:
+        """The profile: `default`, `unconfined`, `localhost:NAME`; None where unset means the engine's default."""
+
+    @property
+    def apparmor(self) -> str | None:
+        """The profile: `default`, `unconfined`, `localhost:NAME`; None where unset means the engine's default."""
+
+    @property
+    def selinux(self) -> str | None:
+        """The SELinux type, `unconfined` where labels are off; None where the engine labels it by itself."""
+
+    @property
+    def masks_system_paths(self) -> bool:
+        """Whether the engine hides the parts of /proc and /sys that tell about the host."""
+
+    @property
+    def user(self) -> str | None:
+        """The user that it runs as, with a group if one is written; None where it is left to the image."""
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """The groups that its user joins beside its own."""
+
+    @property
+    def health(self) -> Health | None:
+        """Whether a check of its own says that it is healthy; None where it is left to the image."""
+
+    @property
+    def memory(self) -> int | None:
+        """The most memory in bytes; None where there is no limit."""
+
+    @property
+    def memory_and_swap(self) -> int | None:
+        """The most memory and swap together in bytes, -1 where swap has no limit; None where memory has none."""
+
+    @property
+    def cpus(self) -> float | None:
+        """The most CPU time, in CPUs; None where there is no limit."""
+
+    @property
+    def pids(self) -> int | None:
+        """The most processes; None where there is no limit."""
+
+    @property
+    def ulimits(self) -> Sequence[Variable]:
+        """The resource limits of its processes: the name, and the higher one of both values, -1 for none."""
+
+    @property
+    def restart(self) -> Restart:
+        """When it is started again."""
+
+    @property
+    def logs(self) -> Logs:
+        """Where its output goes."""
+
+    @property
+    def namespaces(self) -> AbstractSet[str]:
+        """Which of network, pid, ipc, uts, user and cgroup it shares with the host or another container."""
+
+    @property
+    def own_network(self) -> bool:
+        """Whether it joins a network that was made for it, and not the engine's shared one."""
+
+    @property
+    def mounts(self) -> Sequence[Mount]:
+        """Everything that is mounted into it."""
+
+    @property
+    def devices(self) -> Sequence[Argument]:
+        """The devices of the host that it may use."""
+
+    @property
+    def ports(self) -> Sequence[Port]:
+        """The ports that the host publishes for it."""
+
+    @property
+    def names_addresses(self) -> bool:
+        """True where a published port can be bound to an address; raises `NotApplicable` where it cannot."""
+
+    @property
+    def sysctls(self) -> Sequence[Variable]:
+        """The kernel parameters that it sets; empty for pods, which have a rule of their own."""
+
+    @property
+    def environment(self) -> Sequence[Variable]:
+        """Its environment variables."""
+
+    @property
+    def arguments(self) -> Sequence[Argument]:
+        """The words of its entry point and command, in this order."""
+
+    @property
+    def labels(self) -> Sequence[Variable]:
+        """Its labels, and annotations where they exist."""
+
+
+def workloads(subject: Subject) -> Iterable[Container]:
+    """The containers that a resource runs; none for a type that runs nothing."""
+    if subject.type == "docker:index/container:Container":
+        from judging.docker import DockerContainer
+
+        return (DockerContainer(subject.properties),)
+    if subject.type == "docker:index/service:Service":
+        from judging.swarm import ServiceContainer
+
+        return (ServiceContainer(subject.properties),)
+    if subject.type.startswith(("kubernetes:", "command:", "slipway:")):
+        from judging.kubernetes import containers
+
+        return containers(subject)
+    return ()
+
+
+def each(subject: Subject, judge: Callable[[Container], Iterable[Problem]]) -> Iterator[Problem]:
+    """The problems of every container of a resource.
+
+    That one container is unknown, or has no word for the fact, must not hide what is wrong with another: such a signal
+    comes after the problems of the rest.
+    """
+    signal: UnknownValueError | NotApplicable | None = None
+    try:
+        for container in workloads(subject):
+            try:
+                yield from judge(container)
+            except UnknownValueError as unknown:
+                signal = unknown
+            except NotApplicable as silent:
+                signal = signal or silent
+    except UnknownValueError as unknown:
+        signal = unknown
+    if signal:
+        raise signal
