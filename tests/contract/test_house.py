@@ -20,7 +20,8 @@ def sources(*folders: str) -> list[Path]:
     found: list[Path] = []
     for folder in folders:
         found += sorted(ROOT.glob("*.py") if folder == "." else (ROOT / folder).rglob("*.py"))
-    return [path for path in found if path.stat().st_size]
+    # The policy pack has a virtual environment of its own in its folder.
+    return [path for path in found if path.stat().st_size and ".venv" not in path.parts]
 
 
 def relative(path: Path) -> str:
@@ -51,7 +52,7 @@ ALLOWED = {
     "steps": {"steps", "components"},
     "toolchain": {"toolchain"},
     "plugin": {"plugin", "components"},
-    "policies": {"policies"},
+    "policies": set(),
     "examples": {"driftwood", "examples"},
     "benchmarks": {"benchmarks"},
 }
@@ -98,6 +99,20 @@ def test_a_step_starts_without_the_libraries_of_the_program(path: Path) -> None:
     script = f"import sys, steps.{path.stem}; print([name for name in {heavy} if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+PACK = {path.stem for path in (ROOT / "policies").iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+PACK_STANDS_ON = {"pulumi", "pulumi_policy", "cryptography", "yaml"}
+
+
+@pytest.mark.parametrize("path", sources("policies"), ids=relative)
+def test_the_policy_pack_stands_alone(path: Path) -> None:
+    assert tops(path) <= {*sys.stdlib_module_names, *PACK_STANDS_ON, *PACK}
+
+
+def test_the_policy_pack_has_no_module_that_is_called_like_one_of_ours() -> None:
+    # Both are on the path of the tests.
+    assert not PACK & (OURS - {"__main__"})
 
 
 def test_components_are_imported_one_by_one() -> None:
@@ -157,7 +172,7 @@ def test_nothing_is_left_for_later(path: Path) -> None:
     assert [word for word in WORDS if word in text] == []
 
 
-@pytest.mark.parametrize("path", sources("components", "steps", ".", "plugin"), ids=relative)
+@pytest.mark.parametrize("path", sources("components", "steps", ".", "plugin", "policies"), ids=relative)
 def test_no_bare_except_swallows_what_it_does_not_know(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ExceptHandler):
