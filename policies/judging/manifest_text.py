@@ -1,0 +1,147 @@
+"""Finds Kubernetes objects in a text: YAML, JSON, and shell commands that hand either to kubectl."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from judging.node import is_list
+
+API_VERSION = re.compile(r"""\bapiVersion\\?["']?\s*:""")
+RUNS_PODS = re.compile(
+    r"""\bcontainers\\?["']?\s*:|\bkind\\?["']?\s*:\s*\\?["']?"""
+    r"""(?:Pod|PodTemplate|Deployment|StatefulSet|DaemonSet|ReplicaSet|ReplicationController|Job|CronJob)\b"""
+)
+HERE_DOCUMENT = re.compile(
+    r"""<<-?[ \t]*(?P<quote>\\|['"]?)(?P<mark>\w+)['"]?(?P<rest>[^\n]*)\n(?P<body>.*?)^[ \t]*(?P=mark)[ \t]*$""",
+    re.MULTILINE | re.DOTALL,
+)
+VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+ESCAPE = {r"\n": "\n", r"\t": "\t", r"\"": '"', r"\\": "\\"}
+DEEPEST = 4
+"""A script in a script in a script: nobody writes more, and a text made to be slow stops here."""
+
+Variables = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a text holds: the objects in it, and whether it holds some that run pods and could not be read."""
+
+    objects: tuple[Mapping[str, Any], ...] = ()
+    unreadable: bool = False
+
+    def __add__(self, other: "Found") -> "Found":
+        return Found(self.objects + other.objects, self.unreadable or other.unreadable)
+
+
+def is_object(value: Any) -> bool:
+    """Whether a value names itself a Kubernetes object."""
+    return isinstance(value, Mapping) and "apiVersion" in value and "kind" in value
+
+
+@lru_cache(maxsize=256)  # every rule of the pack asks for the same text
+def objects_in(text: str, variables: Variables = ()) -> Found:
+    """The Kubernetes objects in a text.
+
+    Args:
+        text: YAML or JSON of one object or several, or a command that contains such a text.
+        variables: what a shell would put in the place of `$NAME` and `${NAME}`, where they are known.
+    """
+    return _search(text, variables, DEEPEST)
+
+
+def _search(text: str, variables: Variables, depth: int) -> Found:
+    """The objects of a text, or of the documents, words and braces within it."""
+    if not API_VERSION.search(text):
+        return Found()
+    if not depth:
+        return Found(unreadable=bool(RUNS_PODS.search(text)))
+    if (whole := _parsed(text, variables, depth)).objects:
+        return whole
+    found = Found()
+    for document in HERE_DOCUMENT.finditer(text):
+        body = re.sub(r"^\t+", "", document["body"], flags=re.MULTILINE)
+        found += _search(body if document["quote"] else _expand(body, variables), variables, depth - 1)
+    command = HERE_DOCUMENT.sub(r"\g<rest>", text)
+    if API_VERSION.search(command):
+        words = _in_words(command, variables, depth)
+        found += words if words.objects else _in_braces(command)
+    return found
+
+
+def _parsed(text: str, variables: Variables, depth: int) -> Found:
+    """The objects at any depth of a text that is YAML or JSON from its first to its last character."""
+    try:
+        return _nested(json.loads(text), variables, depth)
+    except ValueError:
+        import yaml
+
+    try:
+        documents = list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):  # braces of a template raise the plain errors
+        return Found()
+    return _nested([document for document in documents if not isinstance(document, str)], variables, depth)
+
+
+def _nested(value: Any, variables: Variables, depth: int) -> Found:
+    """The objects in a value that a text was parsed to."""
+    if is_object(value):
+        return Found((value,))
+    if isinstance(value, str):
+        return _search(value, variables, depth - 1)
+    inner = value.values() if isinstance(value, Mapping) else value if is_list(value) else ()
+    return sum((_nested(item, variables, depth) for item in inner), Found())
+
+
+def _in_words(command: str, variables: Variables, depth: int) -> Found:
+    """The objects in the words of a shell command, their quotes taken off."""
+    found = Found()
+    for word in _words(command):
+        plain = _search(_expand(word, variables), variables, depth - 1)
+        escaped = _search(_expand(_unescaped(word), variables), variables, depth - 1)
+        found += plain if plain.objects else escaped
+    return found
+
+
+def _words(command: str) -> Iterator[str]:
+    """The words of a shell command that mention an object; none where its quotes do not match."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.commenters = ""
+    lexer.whitespace_split = True
+    try:
+        words = [word.removeprefix("$") for word in lexer]  # $'…' is a word in quotes, too
+    except ValueError:
+        return
+    yield from (word for word in words if API_VERSION.search(word) and word != command)
+
+
+def _in_braces(text: str) -> Found:
+    """The JSON objects that stand bare in a text, such as in a program given to an interpreter."""
+    decoder = json.JSONDecoder()
+    found = Found(unreadable=bool(RUNS_PODS.search(text)))
+    position = text.find("{")
+    while position >= 0:
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except ValueError:
+            end = position + 1
+        else:
+            inner = _nested(value, (), 1)
+            found = Found(found.objects + inner.objects, found.unreadable and not inner.objects)
+        position = text.find("{", end)
+    return found
+
+
+def _unescaped(word: str) -> str:
+    """The word with the escapes that `echo -e` and `printf` know."""
+    return re.sub(r"\\[nt\"\\]", lambda escape: ESCAPE[escape[0]], word)
+
+
+def _expand(text: str, variables: Variables) -> str:
+    """The text with the known variables in place; others stay as they are written, and fail where they are judged."""
+    known = dict(variables)
+    return VARIABLE.sub(lambda name: known.get(name[1] or name[2], name[0]), text)

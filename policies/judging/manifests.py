@@ -1,0 +1,167 @@
+"""Every Kubernetes object that a resource declares: the resource itself, or manifests inside its inputs."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi_policy.proxy import UnknownValueError
+
+from judging.manifest_text import Variables, is_object, objects_in
+from judging.node import Node, is_list, join
+from judging.rule import Subject
+
+KUBERNETES_TYPE = re.compile(r"kubernetes:(?P<version>[^:]+):(?P<kind>\w+)")
+CONTAINS_MANIFESTS = re.compile(r"kubernetes:(?:yaml|kustomize|helm\.sh)(?:/v\w+)?:\w+|command:.+|slipway:.+")
+DEPLOYS = re.compile(r"\b(?:kubectl|oc|helm|kustomize|k3s|microk8s|minikube)\b|/apis?/")
+SUGGESTS_A_MANIFEST = re.compile(r"manifest|ya?ml|objs?$|objects?$|resources?$|template", re.IGNORECASE)
+NOT_DEPLOYED = frozenset({"triggers", "stdout", "stderr", "logging"})
+"""Inputs and outputs of a command that nothing runs."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One Kubernetes object.
+
+    `where` names it in a message and is empty where the resource is the object; `partial` is true for a patch, which
+    leaves what it does not say as the cluster has it.
+    """
+
+    version: str
+    kind: str
+    node: Node
+    where: str = ""
+    partial: bool = False
+
+
+@dataclass
+class Inside:
+    """What the inputs of a resource hold: objects, texts that could not be read, values that are not known yet."""
+
+    manifests: list[Manifest] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    unknown: list[UnknownValueError] = field(default_factory=list)
+    _parsed: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def search(self, node: Node, variables: Variables) -> None:
+        """Look for objects in a value, at any depth."""
+        value = node.value
+        if is_object(value):
+            self._add(node)
+        elif isinstance(value, Mapping):
+            for key in value:
+                self._search_at(node, key, join(node.path, key), variables)
+        elif is_list(value):
+            for position in range(len(value)):
+                self._search_at(node, position, f"{node.path}[{position}]", variables)
+        elif isinstance(value, str | pulumi.StringAsset):
+            self._search_text(value if isinstance(value, str) else str(value.text), node.path, variables)
+
+    def _search_at(self, node: Node, key: Any, path: str, variables: Variables) -> None:
+        """Look in one child; one that is unknown is kept, because what is known is judged all the same."""
+        try:
+            child = node.value[key]
+        except UnknownValueError as signal:
+            self.unknown.append(signal)
+            return
+        self.search(Node(child, path), variables)
+
+    def _search_text(self, text: str, path: str, variables: Variables) -> None:
+        found = objects_in(text, variables)
+        if found.unreadable:
+            self.unreadable.append(path)
+        for item in found.objects:
+            # A command often carries one manifest twice, to apply it and to delete it.
+            if all(item is not other and item != other for other in self._parsed):
+                self._parsed.append(item)
+                self._add(Node(item, f"{path}: "))
+
+    def _add(self, node: Node) -> None:
+        try:
+            kind, version = str(node.at("kind").value), str(node.at("apiVersion").value)
+        except UnknownValueError as signal:
+            self.unknown.append(signal)
+        else:
+            self.manifests.append(Manifest(version, kind, node, describe(kind, node)))
+
+
+def describe(kind: str, node: Node) -> str:
+    """What a message calls an object inside another resource."""
+    name = node.label("metadata", "name")
+    return f'{kind} "{name}"' if name else kind
+
+
+def manifests(subject: Subject) -> Iterator[Manifest]:
+    """The Kubernetes objects that a resource declares, those of lists one by one; nothing for any other resource."""
+    if contains_manifests(subject):
+        for manifest in inside(subject).manifests:
+            yield from _each(manifest)
+    elif matched := KUBERNETES_TYPE.fullmatch(subject.type):
+        version = matched["version"].removeprefix("core/")
+        kind = matched["kind"].removesuffix("Patch")
+        yield from _each(Manifest(version, kind, Node(subject.properties), partial=kind != matched["kind"]))
+
+
+def contains_manifests(subject: Subject) -> bool:
+    """Whether a resource is no Kubernetes object, but may hold some in its inputs."""
+    return CONTAINS_MANIFESTS.fullmatch(subject.type) is not None
+
+
+def inside(subject: Subject) -> Inside:
+    """What the inputs of a command, of a component or of a group of manifests hold."""
+    found = Inside()
+    root = Node(subject.properties)
+    variables = _variables(root)
+    for key in subject.properties:
+        if not (subject.type.startswith("command:") and key in NOT_DEPLOYED):
+            found._search_at(root, key, key, variables)
+    return found
+
+
+def known_texts(subject: Subject) -> Iterator[tuple[str, str]]:
+    """The texts of a command that a shell or a program reads, with their paths; those that are known."""
+    root = Node(subject.properties)
+    for key in ("create", "update", "delete", "stdin"):
+        if text := root.label(key):
+            yield key, text
+
+
+def may_hold_a_manifest(subject: Subject, signal: UnknownValueError) -> bool:
+    """Whether an unknown value is one that may turn out to be a manifest.
+
+    Nearly every resource has something unknown before the first deployment. A command's matters where what it runs is
+    itself unknown or deploys to Kubernetes; a component's where its name suggests it.
+    """
+    if not subject.type.startswith("command:"):
+        return any(SUGGESTS_A_MANIFEST.search(key) for key in signal.props)
+    return signal.props[0] in ("create", "update", "delete") or any(
+        DEPLOYS.search(text) for _, text in known_texts(subject)
+    )
+
+
+def _variables(root: Node) -> Variables:
+    """The environment of a command as far as it is known."""
+    known = []
+    try:
+        environment = root.at("environment").mapping()
+    except UnknownValueError:
+        return ()
+    for name in environment:
+        try:
+            known.append((name, str(environment[name])))
+        except UnknownValueError:
+            continue
+    return tuple(known)
+
+
+def _each(manifest: Manifest) -> Iterator[Manifest]:
+    """The object itself, or every item where it is a list; items of a typed list may leave out what they are."""
+    items = manifest.node.at("items") if manifest.kind.endswith("List") else Node(None)
+    if not is_list(items.value):
+        yield manifest
+        return
+    for item in items.items():
+        kind = str(item.at("kind").value or manifest.kind.removesuffix("List"))
+        version = str(item.at("apiVersion").value or manifest.version)
+        yield from _each(Manifest(version, kind, item, describe(kind, item), manifest.partial))

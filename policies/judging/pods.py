@@ -1,0 +1,200 @@
+"""Every pod that a resource runs, and its containers, as the Kubernetes API spells them."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pulumi_policy.proxy import UnknownValueError
+
+from judging.manifests import Manifest, manifests
+from judging.node import Node, is_list, join
+from judging.rule import NotApplicable, Problem, Subject
+
+SPEC_TEMPLATE = ("spec", "template")
+TEMPLATES: Mapping[str, tuple[str, ...]] = {
+    "Pod": (),
+    "PodTemplate": ("template",),
+    "Deployment": SPEC_TEMPLATE,
+    "StatefulSet": SPEC_TEMPLATE,
+    "DaemonSet": SPEC_TEMPLATE,
+    "ReplicaSet": SPEC_TEMPLATE,
+    "ReplicationController": SPEC_TEMPLATE,
+    "Job": SPEC_TEMPLATE,
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+}
+"""Where each kind of the API groups below has its pod template."""
+GROUPS = frozenset({"", "apps", "batch", "extensions"})
+ROLES = {
+    "containers": "container",
+    "initContainers": "init container",
+    "ephemeralContainers": "ephemeral container",
+}
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod, or the template of one.
+
+    `where` names the object that it belongs to and is empty where that is the resource itself; `partial` is true where
+    it is a patch, which leaves what it does not say as the cluster has it.
+    """
+
+    kind: str
+    template: Node
+    where: str = ""
+    partial: bool = False
+
+    @property
+    def metadata(self) -> Node:
+        """Its labels and annotations."""
+        return self.template.at("metadata")
+
+    @property
+    def spec(self) -> Node:
+        """What it runs."""
+        return self.template.at("spec")
+
+    @property
+    def windows(self) -> bool:
+        """Whether it says that it runs on Windows, where Linux's mechanisms do not exist and cannot be set."""
+        return bool(self.spec.at("os", "name").value == "windows")
+
+    @property
+    def in_user_namespace(self) -> bool:
+        """Whether its root is an ordinary user of the node."""
+        return self.spec.at("hostUsers").value is False
+
+    @property
+    def ends(self) -> bool:
+        """Whether its containers are meant to end: it belongs to a job."""
+        return self.kind in ("Job", "CronJob")
+
+    def containers(self) -> Iterator["PodContainer"]:
+        """Its containers, init containers and ephemeral containers."""
+        for key, role in ROLES.items():
+            for node in self.spec.at(key).items():
+                yield PodContainer(self, node, role)
+
+    def security(self, *keys: str) -> Node:
+        """What its own security context says, which holds for each container that does not say it itself."""
+        return self.spec.at("securityContext", *keys)
+
+
+@dataclass(frozen=True)
+class PodContainer:
+    """A container of a pod."""
+
+    pod: Pod
+    node: Node
+    role: str
+
+    @property
+    def where(self) -> str:
+        """What a message calls it."""
+        name = self.node.label("name")
+        own = f'{self.role} "{name}"' if name else f"{self.role} {self.node.path.rpartition('.')[2]}"
+        return f"{self.pod.where}, {own}" if self.pod.where else own
+
+    @property
+    def serves(self) -> bool:
+        """Whether it runs as long as its pod does, so that Kubernetes probes it: no job, no step before the others."""
+        if self.role == "ephemeral container":
+            return False
+        return self.sidecar if self.role == "init container" else not self.pod.ends
+
+    @property
+    def sidecar(self) -> bool:
+        """Whether it is an init container that keeps running beside the others."""
+        return self.role == "init container" and self.node.at("restartPolicy").value == "Always"
+
+    def own(self, *keys: str) -> Node:
+        """What its own security context says."""
+        return self.node.at("securityContext", *keys)
+
+    def security(self, *keys: str) -> Node:
+        """What holds for it: its own security context decides, and its pod's where its own says nothing."""
+        own = self.own(*keys)
+        if own.value is not None:
+            return own
+        inherited = self.pod.security(*keys)
+        return own if inherited.value is None else inherited
+
+
+def pods(subject: Subject) -> Iterator[Pod]:
+    """Every pod or template of a pod that a resource declares."""
+    for manifest in manifests(subject):
+        yield from _pods_of(manifest)
+
+
+def judged(parts: Iterable[Part], judge: Callable[[Part], Iterable[Problem]]) -> Iterator[Problem]:
+    """The problems of every part of a workload.
+
+    That one part is unknown, or has no word for the fact, must not hide what is wrong with another: such a signal comes
+    after the problems of the rest.
+    """
+    signal: UnknownValueError | NotApplicable | None = None
+    for part in parts:
+        try:
+            yield from judge(part)
+        except UnknownValueError as unknown:
+            signal = unknown
+        except NotApplicable as silent:
+            signal = signal or silent
+    if signal:
+        raise signal
+
+
+def _pods_of(manifest: Manifest) -> Iterator[Pod]:
+    """The pods of one object; an object of a group that Kubernetes does not define is searched for templates."""
+    group = manifest.version.rpartition("/")[0]
+    if group in GROUPS:
+        keys = TEMPLATES.get(manifest.kind)
+        template = manifest.node.at(*keys) if keys is not None else Node(None)
+        if isinstance(template.value, Mapping):
+            yield Pod(manifest.kind, template, manifest.where, manifest.partial)
+    elif "." in group and not (group.endswith(".k8s.io") and not group.endswith(".x-k8s.io")):
+        search = _Search()
+        for template in search.templates(manifest.node):
+            yield Pod(manifest.kind, template, manifest.where, manifest.partial)
+        if search.unknown:
+            raise search.unknown[0]
+
+
+class _Search:
+    """A walk through an object of unknown shape for what has the form of a pod template."""
+
+    def __init__(self) -> None:
+        self.unknown: list[UnknownValueError] = []
+
+    def templates(self, node: Node) -> Iterator[Node]:
+        """Every mapping whose `spec` lists containers with images."""
+        if isinstance(node.value, Mapping):
+            spec = self._child(node, "spec")
+            containers = self._child(spec, "containers")
+            if any(isinstance(item.value, Mapping) and "image" in item.value for item in self._items(containers)):
+                yield node
+                return
+            for key in node.value:
+                yield from self.templates(self._child(node, key))
+        elif is_list(node.value):
+            for item in self._items(node):
+                yield from self.templates(item)
+
+    def _child(self, node: Node, key: str) -> Node:
+        """A child; an unknown one that may be a pod is kept, so that what is known is judged first."""
+        try:
+            return node.at(key)
+        except UnknownValueError as signal:
+            if key in ("spec", "containers") or "template" in key.lower():
+                self.unknown.append(signal)
+            return Node(None, join(node.path, key))
+
+    def _items(self, node: Node) -> Iterator[Node]:
+        """The known elements of a list."""
+        try:
+            yield from node.items()
+        except UnknownValueError as signal:
+            if node.path.endswith("ontainers"):
+                self.unknown.append(signal)

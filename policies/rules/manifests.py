@@ -1,0 +1,68 @@
+"""Rules about Kubernetes objects that are no resources of their own: all that runs must be there to be judged."""
+
+from collections.abc import Iterator
+
+from pulumi_policy import Severity
+
+from judging.kubectl import calls
+from judging.manifests import contains_manifests, inside, known_texts, may_hold_a_manifest
+from judging.rule import NotApplicable, Problem, Rule, Source, Subject
+
+DESIGN = Source(
+    "Slipway", "1", "design: policies verify with their own eyes", "https://github.com/slipway/slipway#policies"
+)
+
+
+def readable(subject: Subject) -> Iterator[Problem]:
+    """An object that cannot be read cannot be judged, and what is not judged may be anything."""
+    if not contains_manifests(subject):
+        return
+    found = inside(subject)
+    for path in found.unreadable:
+        yield Problem(
+            f"{path} holds Kubernetes objects that are neither YAML nor JSON as they stand",
+            "write complete documents, or resources of the kubernetes provider",
+        )
+    if signals := [signal for signal in found.unknown if may_hold_a_manifest(subject, signal)]:
+        raise signals[0]
+    if not found.manifests and not found.unreadable and subject.type.startswith("kubernetes:"):
+        if subject.type.endswith(":Release"):
+            yield Problem(
+                "Helm renders its objects where no rule sees them",
+                "use kubernetes:helm.sh/v4:Chart, whose objects are resources",
+                advisory=True,
+            )
+        raise NotApplicable("its inputs hold no manifests; objects that are resources of their own are judged there")
+
+
+def described(subject: Subject) -> Iterator[Problem]:
+    """A container that a command line starts has no manifest, so no rule can see what it may do."""
+    if not subject.type.startswith("command:"):
+        return
+    for path, text in known_texts(subject):
+        for call in calls(text):
+            yield Problem(
+                f"{path}: {call.seen}",
+                "apply a manifest that is part of the command, or write a resource of the kubernetes provider",
+                advisory=call.sees,
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        name="manifest-is-readable",
+        statement="Kubernetes manifests inside a command or a component can be read and judged",
+        check=readable,
+        source=DESIGN,
+        severity=Severity.HIGH,
+        fix="Write the manifest as complete YAML or JSON, without a template language, or use the kubernetes provider.",
+    ),
+    Rule(
+        name="workload-comes-from-a-manifest",
+        statement="A command starts no container that is described by no manifest",
+        check=described,
+        source=DESIGN,
+        severity=Severity.HIGH,
+        fix="Use resources of the kubernetes provider; or pipe a complete manifest into kubectl apply -f -.",
+    ),
+)
