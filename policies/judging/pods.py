@@ -1,14 +1,13 @@
 """Every pod that a resource runs, and its containers, as the Kubernetes API spells them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from pulumi_policy.proxy import UnknownValueError
 
 from judging.manifests import Manifest, manifests
 from judging.node import Node, is_list, join
-from judging.rule import NotApplicable, Problem, Subject
+from judging.rule import Subject
 
 SPEC_TEMPLATE = ("spec", "template")
 TEMPLATES: Mapping[str, tuple[str, ...]] = {
@@ -29,8 +28,6 @@ ROLES = {
     "initContainers": "init container",
     "ephemeralContainers": "ephemeral container",
 }
-
-Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -126,24 +123,6 @@ def pods(subject: Subject) -> Iterator[Pod]:
     """Every pod or template of a pod that a resource declares."""
     for manifest in manifests(subject):
         yield from _pods_of(manifest)
-
-
-def judged(parts: Iterable[Part], judge: Callable[[Part], Iterable[Problem]]) -> Iterator[Problem]:
-    """The problems of every part of a workload.
-
-    That one part is unknown, or has no word for the fact, must not hide what is wrong with another: such a signal comes
-    after the problems of the rest.
-    """
-    signal: UnknownValueError | NotApplicable | None = None
-    for part in parts:
-        try:
-            yield from judge(part)
-        except UnknownValueError as unknown:
-            signal = unknown
-        except NotApplicable as silent:
-            signal = signal or silent
-    if signal:
-        raise signal
 
 
 def _pods_of(manifest: Manifest) -> Iterator[Pod]:

@@ -8,7 +8,7 @@ property raises `NotApplicable`, and the reason says who makes sure of it instea
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from pulumi_policy.proxy import UnknownValueError
 
@@ -71,6 +71,7 @@ class Argument:
 
 
 Health = Literal["own", "disabled"]
+Part = TypeVar("Part")
 
 
 class Container(Protocol):
@@ -222,16 +223,21 @@ def workloads(subject: Subject) -> Iterable[Container]:
 
 
 def each(subject: Subject, judge: Callable[[Container], Iterable[Problem]]) -> Iterator[Problem]:
-    """The problems of every container of a resource.
+    """The problems of every container of a resource."""
+    return judged(workloads(subject), judge)
 
-    That one container is unknown, or has no word for the fact, must not hide what is wrong with another: such a signal
-    comes after the problems of the rest.
+
+def judged(parts: Iterable[Part], judge: Callable[[Part], Iterable[Problem]]) -> Iterator[Problem]:
+    """The problems of every part of a resource.
+
+    That one part is unknown, or has no word for the fact, must not hide what is wrong with another: such a signal comes
+    after the problems of the rest.
     """
     signal: UnknownValueError | NotApplicable | None = None
     try:
-        for container in workloads(subject):
+        for part in parts:
             try:
-                yield from judge(container)
+                yield from judge(part)
             except UnknownValueError as unknown:
                 signal = unknown
             except NotApplicable as silent:

@@ -12,8 +12,9 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from judging.node import Node, shown
-from judging.pods import Pod, PodContainer, judged, pods
+from judging.pods import Pod, PodContainer, pods
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
+from judging.workload import judged
 
 STANDARDS = partial(
     Source,
@@ -71,8 +72,7 @@ def host_process(subject: Subject) -> Iterator[Problem]:
         if node.value not in (None, False):
             yield Problem(f"{node.path} is {shown(node.value)}", "leave it out", where)
 
-    for pod in pods(subject):
-        yield from judged(_parts(pod), judge)
+    return judged(pods(subject), lambda pod: judged(_parts(pod), judge))
 
 
 def proc_mount(subject: Subject) -> Iterator[Problem]:
@@ -99,8 +99,7 @@ def selinux(subject: Subject) -> Iterator[Problem]:
         if (node := options.at("type")).value not in (None, "", *allowed):
             yield Problem(f"{node.path} is {shown(node.value)}", f"leave it out, or write {_one_of(allowed)}", where)
 
-    for pod in pods(subject):
-        yield from judged(_parts(pod), judge)
+    return judged(pods(subject), lambda pod: judged(_parts(pod), judge))
 
 
 def sysctls(subject: Subject) -> Iterator[Problem]:
@@ -115,8 +114,7 @@ def sysctls(subject: Subject) -> Iterator[Problem]:
                 pod.where,
             )
 
-    for pod in pods(subject):
-        yield from judged(pod.security("sysctls").items(), partial(judge, pod))
+    return judged(pods(subject), lambda pod: judged(pod.security("sysctls").items(), partial(judge, pod)))
 
 
 def host_paths(subject: Subject) -> Iterator[Problem]:
@@ -131,8 +129,7 @@ def host_paths(subject: Subject) -> Iterator[Problem]:
                 pod.where,
             )
 
-    for pod in pods(subject):
-        yield from judged(pod.spec.at("volumes").items(), partial(judge, pod))
+    return judged(pods(subject), lambda pod: judged(pod.spec.at("volumes").items(), partial(judge, pod)))
 
 
 def volume_types(subject: Subject) -> Iterator[Problem]:
@@ -146,8 +143,7 @@ def volume_types(subject: Subject) -> Iterator[Problem]:
                 continue
             yield Problem(f"{volume.path} is of type {key}", f"use {_one_of(allowed)}", pod.where)
 
-    for pod in pods(subject):
-        yield from judged(pod.spec.at("volumes").items(), partial(judge, pod))
+    return judged(pods(subject), lambda pod: judged(pod.spec.at("volumes").items(), partial(judge, pod)))
 
 
 def host_ports(subject: Subject) -> Iterator[Problem]:
@@ -263,8 +259,7 @@ def _parts(pod: Pod) -> Iterator[Part]:
 
 
 def _each_container(subject: Subject, judge: Callable[[PodContainer], Iterator[Problem]]) -> Iterator[Problem]:
-    for pod in pods(subject):
-        yield from judged(pod.containers(), judge)
+    return judged(pods(subject), lambda pod: judged(pod.containers(), judge))
 
 
 def _one_of(names: Any) -> str:
