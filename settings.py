@@ -9,6 +9,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Self
@@ -277,9 +278,18 @@ def _description(path: tuple[int | str, ...]) -> str:
     return text[:1].lower() + text[1:].rstrip(".").split(";")[0] if text else ""
 
 
+@cache
+def _schema() -> dict[str, Any]:
+    """The JSON Schema of the settings, with their descriptions: only a mistake or an editor asks for it."""
+    from components.docstrings import describe
+
+    describe(Settings)
+    return Settings.model_json_schema()
+
+
 def _schema_at(path: tuple[int | str, ...]) -> dict[str, Any]:
     """The part of the JSON Schema that describes the setting at this path, or an empty one."""
-    whole = Settings.model_json_schema()
+    whole = _schema()
     here: dict[str, Any] = whole
     for part in path:
         target = _resolved(whole, here)
@@ -354,7 +364,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, SecretSource]]:
 
 def stack_file_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a stack file, for editors."""
-    schema = Settings.model_json_schema()
+    schema = _schema()
     own = {f"{NAMESPACE}:{key}": value for key, value in schema["properties"].items()}
     config = {
         "type": "object",

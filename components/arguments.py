@@ -23,9 +23,9 @@ else:
 
 
 class Arguments(BaseModel):
-    """Base of all component arguments: frozen, and an unknown key is an error."""
+    """Base of all component arguments: frozen, and an unknown key is an error; `docstrings` describes the fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     def properties(self) -> dict[str, Any]:
         """The arguments as resource properties, so that a preview shows them and a policy can read them."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from components.arguments import Flow
+from components.docstrings import describe, models_in
 
 _FLOW: Any = str | Awaitable[str] | pulumi.Output[str]
 """What `pulumi.Input[str]` is, as a value."""
@@ -56,6 +57,7 @@ def field_types(model: type[BaseModel]) -> dict[str, Any]:
 
 def descriptions(model: type[BaseModel]) -> dict[str, str]:
     """What the schema says about each input, by the schema's name for it: the field's docstring, choices, default."""
+    describe(model)
     hints = field_types(model)
     return {camel_case(name): _description(field, hints[name]) for name, field in model.model_fields.items()}
 
@@ -64,7 +66,7 @@ def nested_models(model: type[BaseModel]) -> set[type[BaseModel]]:
     """The models inside a model, at any depth."""
     found: set[type[BaseModel]] = set()
     for hint in field_types(model).values():
-        for inner in _models_in(hint):
+        for inner in models_in(hint):
             found |= {inner} | nested_models(inner)
     return found
 
@@ -142,12 +144,6 @@ def _element(hint: Any) -> Any:
     """The type of what a list or map holds."""
     arguments = get_args(hint)
     return (arguments[1] if get_origin(hint) is dict else arguments[0]) if arguments else Any
-
-
-def _models_in(hint: Any) -> set[type[BaseModel]]:
-    if is_model(hint):
-        return {hint}
-    return {model for argument in get_args(hint) for model in _models_in(argument)}
 
 
 def _description(field: FieldInfo, hint: Any) -> str:
