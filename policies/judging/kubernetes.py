@@ -1,17 +1,16 @@
 """The view of a container in a Kubernetes pod."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from judging.kubernetes_parts import HOST_NAMESPACES, HostNamespaces, HostPort, VolumeMount, text, whole
 from judging.node import Node
-from judging.pods import PodContainer, pods
+from judging.pods import HANDLERS, PodContainer, judged, pods
 from judging.quantity import quantity
 from judging.rule import NotApplicable, Subject
-from judging.workload import Argument, Container, Health, Logs, Mount, Port, Restart, Variable
+from judging.workload import Argument, Container, Health, Logs, Mounted, Published, Restart, Variable
 
-HOST_NAMESPACES = {"network": "hostNetwork", "pid": "hostPID", "ipc": "hostIPC"}
-PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 FIELDS = {
     "read_only_root": "readOnlyRootFilesystem",
     "dropped": "capabilities.drop",
@@ -40,29 +39,15 @@ BESIDE = {
 }
 
 
-class HostNamespaces(Set[str]):
-    """The namespaces of the node that a pod uses; each is read only when somebody asks for that one."""
-
-    def __init__(self, spec: Node) -> None:
-        self._spec = spec
-
-    def __contains__(self, name: object) -> bool:
-        field = HOST_NAMESPACES.get(name) if isinstance(name, str) else None
-        return field is not None and self._spec.at(field).value not in (None, False)
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in HOST_NAMESPACES if name in self)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-@dataclass
+@dataclass(frozen=True)
 class KubernetesContainer:
     """A container, init container or ephemeral container of a pod."""
 
     source: PodContainer
-    where: str
+
+    @property
+    def where(self) -> str:
+        return self.source.where
 
     def path(self, fact: str) -> str:
         """The property that says a fact; where nothing says it, the one to write."""
@@ -86,14 +71,14 @@ class KubernetesContainer:
         return read_only is True
 
     @property
-    def dropped(self) -> frozenset[str]:
+    def dropped(self) -> Set[str]:
         names = self._capabilities("drop")
         if "ALL" not in names:
             self._left_out(names or None)
         return names
 
     @property
-    def added(self) -> frozenset[str]:
+    def added(self) -> Set[str]:
         names = self._capabilities("add")
         if names and self.source.pod.windows:
             self._left_out(None)
@@ -148,9 +133,8 @@ class KubernetesContainer:
         return str(user if number is None else int(number))
 
     @property
-    def groups(self) -> Sequence[str]:
-        groups = self.source.pod.security("supplementalGroups").items()
-        return tuple(str(quantity(node.value) or 0).removesuffix(".0") for node in groups)
+    def groups(self) -> Iterable[str]:
+        return (str(whole(node.value)) for node in self.source.pod.security("supplementalGroups").items())
 
     @property
     def health(self) -> Health | None:
@@ -190,7 +174,7 @@ class KubernetesContainer:
         raise NotApplicable("the node limits processes (podPidsLimit of the kubelet), no pod does")
 
     @property
-    def ulimits(self) -> Sequence[Variable]:
+    def ulimits(self) -> Iterable[Variable]:
         raise NotApplicable("the node's container runtime sets them, no pod does")
 
     @property
@@ -210,78 +194,67 @@ class KubernetesContainer:
         return True  # every pod has its own, or the node's, which is a matter of `namespaces`
 
     @property
-    def mounts(self) -> Sequence[Mount]:
-        volumes = {volume.at("name").value: volume for volume in self.source.pod.spec.at("volumes").items()}
-        return tuple(self._mount(mount, volumes) for mount in self.source.node.at("volumeMounts").items())
-
-    def _mount(self, mount: Node, volumes: dict[Any, Node]) -> Mount:
-        volume = volumes.get(mount.at("name").value, Node(None))
-        host = volume.at("hostPath")
-        below = mount.at("subPath").value or mount.at("subPathExpr").value
-        source = "/".join(filter(None, (_text(host.at("path").value), _text(below))))
-        return Mount(
-            source=source if host.value is not None else _text(mount.at("name").value),
-            target=_text(mount.at("mountPath").value),
-            type="bind" if host.value is not None else "volume",
-            read_only=mount.at("readOnly").value is True,
-            propagation=PROPAGATION.get(_text(mount.at("mountPropagation").value), "rprivate"),
-            path=host.at("path").path if host.value is not None else mount.path,
-        )
+    def cgroup_parent(self) -> str | None:
+        return None
 
     @property
-    def devices(self) -> Sequence[Argument]:
-        volumes = [volume.at("hostPath") for volume in self.source.pod.spec.at("volumes").items()]
-        return tuple(
-            Argument(_text(host.at("path").value), host.at("path").path)
-            for host in volumes
-            if host.at("type").value in ("BlockDevice", "CharDevice")
-        )
+    def temporary(self) -> Iterable[Variable]:
+        return ()  # an emptyDir has no options that a mount could be hardened with
 
     @property
-    def ports(self) -> Sequence[Port]:
-        return tuple(
-            Port(
-                address=_text(port.at("hostIP").value) or None,
-                host=_whole(port.at("hostPort").value),
-                container=_whole(port.at("containerPort").value),
-                path=port.at("hostPort").path,
-            )
-            for port in self.source.node.at("ports").items()
-            if port.at("hostPort").value not in (None, 0)
-        )
+    def mounts(self) -> Iterable[Mounted]:
+        return (VolumeMount(self.source.pod, node) for node in self.source.node.at("volumeMounts").items())
+
+    @property
+    def devices(self) -> Iterable[Argument]:
+        def device(volume: Node) -> Iterator[Argument]:
+            host = volume.at("hostPath")
+            if host.at("type").value in ("BlockDevice", "CharDevice"):
+                yield Argument(text(host.at("path").value), host.at("path").path)
+
+        return judged(self.source.pod.spec.at("volumes").items(), device)
+
+    @property
+    def ports(self) -> Iterable[Published]:
+        def published(node: Node) -> Iterator[Published]:
+            if node.at("hostPort").value not in (None, 0):
+                yield HostPort(node)
+
+        return judged(self.source.node.at("ports").items(), published)
 
     @property
     def names_addresses(self) -> bool:
         return True
 
     @property
-    def sysctls(self) -> Sequence[Variable]:
+    def sysctls(self) -> Iterable[Variable]:
         return ()
 
     @property
-    def environment(self) -> Sequence[Variable]:
-        return tuple(
-            Variable(_text(entry.at("name").value), _text(entry.at("value").value), entry.at("value").path)
-            for entry in self.source.node.at("env").items()
-            if entry.at("value").value is not None
+    def environment(self) -> Iterable[Variable]:
+        def variable(entry: Node) -> Iterator[Variable]:
+            if (value := entry.at("value")).value is not None:
+                yield Variable(entry.label("name") or "", text(value.value), value.path)
+
+        return judged(self.source.node.at("env").items(), variable)
+
+    @property
+    def arguments(self) -> Iterable[Argument]:
+        lists = [self.source.node, *(self.source.node.at(*handler, "exec") for handler in HANDLERS)]
+        return judged(
+            [(place, key) for place in lists for key in ("command", "args")],
+            lambda it: (Argument(text(word.value), word.path) for word in it[0].at(it[1]).items()),
         )
 
     @property
-    def arguments(self) -> Sequence[Argument]:
-        return tuple(
-            Argument(_text(word.value), word.path)
-            for key in ("command", "args")
-            for word in self.source.node.at(key).items()
-        )
+    def labels(self) -> Iterable[Variable]:
+        def variables(key: str) -> Iterator[Variable]:
+            found = self.source.pod.metadata.at(key)
+            return judged(
+                found.mapping(), lambda name: [Variable(name, text(found.at(name).value), found.at(name).path)]
+            )
 
-    @property
-    def labels(self) -> Sequence[Variable]:
-        found = (self.source.pod.metadata.at(key) for key in ("labels", "annotations"))
-        return tuple(
-            Variable(name, _text(values.at(name).value), values.at(name).path)
-            for values in found
-            for name in values.mapping()
-        )
+        return judged(("labels", "annotations"), variables)
 
     def _stated(self, key: str) -> Any:
         value = self.source.node.at(key).value
@@ -308,7 +281,7 @@ def containers(subject: Subject) -> Iterator[Container]:
     """Every container of every pod that a resource declares."""
     for pod in pods(subject):
         for container in pod.containers():
-            yield KubernetesContainer(container, container.where)
+            yield KubernetesContainer(container)
 
 
 def _profile(profile: Node) -> str:
@@ -317,12 +290,3 @@ def _profile(profile: Node) -> str:
     if kind == "Localhost":
         return f"localhost:{profile.label('localhostProfile') or ''}"
     return "default" if kind == "RuntimeDefault" else "unconfined"
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _whole(value: Any) -> int | None:
-    number = quantity(value)
-    return None if number is None else int(number)

@@ -40,7 +40,8 @@ class Found:
 
 def is_object(value: Any) -> bool:
     """Whether a value names itself a Kubernetes object."""
-    return isinstance(value, Mapping) and "apiVersion" in value and "kind" in value
+    # iter, because a wrapped mapping reads the value to tell whether it has the key, and the value may be unknown.
+    return isinstance(value, Mapping) and {"apiVersion", "kind"} <= set(iter(value))
 
 
 @lru_cache(maxsize=256)  # every rule of the pack asks for the same text

@@ -16,6 +16,7 @@ KUBERNETES_TYPE = re.compile(r"kubernetes:(?P<version>[^:]+):(?P<kind>\w+)")
 CONTAINS_MANIFESTS = re.compile(r"kubernetes:(?:yaml|kustomize|helm\.sh)(?:/v\w+)?:\w+|command:.+|slipway:.+")
 DEPLOYS = re.compile(r"\b(?:kubectl|oc|helm|kustomize|k3s|microk8s|minikube)\b|/apis?/")
 SUGGESTS_A_MANIFEST = re.compile(r"manifest|ya?ml|objs?$|objects?$|resources?$|template", re.IGNORECASE)
+COMMANDS = ("create", "update", "delete")
 NOT_DEPLOYED = frozenset({"triggers", "stdout", "stderr", "logging"})
 """Inputs and outputs of a command that nothing runs."""
 
@@ -119,14 +120,6 @@ def inside(subject: Subject) -> Inside:
     return found
 
 
-def known_texts(subject: Subject) -> Iterator[tuple[str, str]]:
-    """The texts of a command that a shell or a program reads, with their paths; those that are known."""
-    root = Node(subject.properties)
-    for key in ("create", "update", "delete", "stdin"):
-        if text := root.label(key):
-            yield key, text
-
-
 def may_hold_a_manifest(subject: Subject, signal: UnknownValueError) -> bool:
     """Whether an unknown value is one that may turn out to be a manifest.
 
@@ -135,9 +128,8 @@ def may_hold_a_manifest(subject: Subject, signal: UnknownValueError) -> bool:
     """
     if not subject.type.startswith("command:"):
         return any(SUGGESTS_A_MANIFEST.search(key) for key in signal.props)
-    return signal.props[0] in ("create", "update", "delete") or any(
-        DEPLOYS.search(text) for _, text in known_texts(subject)
-    )
+    root = Node(subject.properties)
+    return signal.props[0] in COMMANDS or any(DEPLOYS.search(root.label(key) or "") for key in COMMANDS)
 
 
 def _variables(root: Node) -> Variables:

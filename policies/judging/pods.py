@@ -1,13 +1,14 @@
 """Every pod that a resource runs, and its containers, as the Kubernetes API spells them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pulumi_policy.proxy import UnknownValueError
 
 from judging.manifests import Manifest, manifests
 from judging.node import Node, is_list, join
-from judging.rule import Subject
+from judging.rule import NotApplicable, Subject
 
 SPEC_TEMPLATE = ("spec", "template")
 TEMPLATES: Mapping[str, tuple[str, ...]] = {
@@ -28,6 +29,18 @@ ROLES = {
     "initContainers": "init container",
     "ephemeralContainers": "ephemeral container",
 }
+
+HANDLERS = (
+    ("livenessProbe",),
+    ("readinessProbe",),
+    ("startupProbe",),
+    ("lifecycle", "postStart"),
+    ("lifecycle", "preStop"),
+)
+"""What the kubelet may call or run in a container: its probes and its hooks."""
+
+Part = TypeVar("Part")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -125,6 +138,27 @@ def pods(subject: Subject) -> Iterator[Pod]:
         yield from _pods_of(manifest)
 
 
+def judged(parts: Iterable[Part], judge: Callable[[Part], Iterable[Found]]) -> Iterator[Found]:
+    """What is found in every part of a resource.
+
+    That one part is unknown, or has no word for the fact, must not hide what is wrong with another: such a signal comes
+    after what the rest has.
+    """
+    signal: UnknownValueError | NotApplicable | None = None
+    try:
+        for part in parts:
+            try:
+                yield from judge(part)
+            except UnknownValueError as unknown:
+                signal = unknown
+            except NotApplicable as silent:
+                signal = signal or silent
+    except UnknownValueError as unknown:
+        signal = unknown
+    if signal:
+        raise signal
+
+
 def _pods_of(manifest: Manifest) -> Iterator[Pod]:
     """The pods of one object; an object of a group that Kubernetes does not define is searched for templates."""
     group = manifest.version.rpartition("/")[0]
@@ -152,7 +186,7 @@ class _Search:
         if isinstance(node.value, Mapping):
             spec = self._child(node, "spec")
             containers = self._child(spec, "containers")
-            if any(isinstance(item.value, Mapping) and "image" in item.value for item in self._items(containers)):
+            if any(isinstance(item.value, Mapping) and "image" in iter(item.value) for item in self._items(containers)):
                 yield node
                 return
             for key in node.value:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pulumi_policy import Severity
 
 from judging.kubectl import calls
-from judging.manifests import contains_manifests, inside, known_texts, may_hold_a_manifest
+from judging.manifests import contains_manifests, inside, may_hold_a_manifest
+from judging.node import Node
+from judging.pods import judged
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
 
-DESIGN = Source(
-    "Slipway", "1", "design: policies verify with their own eyes", "https://github.com/slipway/slipway#policies"
-)
+DESIGN = Source("Slipway", "", "policies verify with their own eyes", "")
 
 
 def readable(subject: Subject) -> Iterator[Problem]:
@@ -39,13 +39,16 @@ def described(subject: Subject) -> Iterator[Problem]:
     """A container that a command line starts has no manifest, so no rule can see what it may do."""
     if not subject.type.startswith("command:"):
         return
-    for path, text in known_texts(subject):
-        for call in calls(text):
+
+    def judge(path: str) -> Iterator[Problem]:
+        for call in calls(str(Node(subject.properties).at(path).value or "")):
             yield Problem(
                 f"{path}: {call.seen}",
                 "apply a manifest that is part of the command, or write a resource of the kubernetes provider",
                 advisory=call.sees,
             )
+
+    yield from judged(("create", "update", "delete"), judge)
 
 
 RULES: tuple[Rule, ...] = (

@@ -12,9 +12,8 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from judging.node import Node, shown
-from judging.pods import Pod, PodContainer, pods
+from judging.pods import HANDLERS, Pod, PodContainer, judged, pods
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
-from judging.workload import judged
 
 STANDARDS = partial(
     Source,
@@ -53,13 +52,6 @@ VOLUME_TYPES = (
 PROFILES = ("RuntimeDefault", "Localhost")
 APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
 SECCOMP_ANNOTATIONS = ("seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/")
-HANDLERS = (
-    ("livenessProbe",),
-    ("readinessProbe",),
-    ("startupProbe",),
-    ("lifecycle", "postStart"),
-    ("lifecycle", "preStop"),
-)
 Part = tuple[str, Callable[..., Node]]
 
 
