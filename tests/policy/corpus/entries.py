@@ -40,7 +40,7 @@ _ALPHABETS = {
     "lower": string.ascii_lowercase + string.digits,
     "letters": string.ascii_letters,
     "digits": string.digits,
-    "password": _BASE62 + "!#%&*+-.=?@^_~",
+    "password": _BASE62 + "!#%*+-.=?@^_~",
 }
 
 

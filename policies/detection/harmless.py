@@ -1,0 +1,60 @@
+"""Values that hold no secret even where the name says so: nothing, a path, an address without credentials, a number."""
+
+import re
+
+from detection.randomness import looks_random
+from detection.vocabulary import NOTHING, SCHEMES
+
+_ABSOLUTE = re.compile(r"(?:/|\.{1,2}/|~[\w-]{0,32}/|[A-Za-z]:[\\/]|\\\\)[^\0\n\"'<>|]{0,4096}")
+_FILE_NAME = re.compile(
+    r"[\w./\\ @+-]{1,255}\.(?:txt|pem|key|crt|cert|cer|der|json|ya?ml|toml|ini|conf|cfg|env|properties|p12|pfx|jks|pub|gpg"
+    r"|asc|csv|db|pw|passwd|htpasswd|token|secret|secrets|creds|html?|xml|md|log|lock|keyring|keytab|age|enc)"
+)
+_RELATIVE = re.compile(r"[\w.@+-]{1,100}(?:[/\\][\w.@+-]{0,100}){1,40}")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?://)?/?[^\s]{0,4096}")
+_DURATION = re.compile(r"\d{1,6}(?:\.\d{1,3})?\s?(?:ms|s|m|h|d|w|y|sec|min|hours?|days?)")
+_LIST = re.compile(r"[\s,|;+/]+")
+_SHORTEST_NUMBER = 4
+
+
+def holds_nothing(value: str) -> bool:
+    """Whether the value is empty, a switch, or a word for nothing."""
+    return value.strip("\"' \t\n").lower() in NOTHING
+
+
+def is_path(value: str) -> bool:
+    """Whether the value is a path: absolute, or relative with a file's ending; none that is a key with a slash in it."""
+    return bool(_ABSOLUTE.fullmatch(value) and not _has_random_part(value)) or bool(_FILE_NAME.fullmatch(value))
+
+
+def is_place(value: str) -> bool:
+    """Whether the value can be a path where the name promises one: a relative one, too, or one word."""
+    return is_path(value) or bool(_RELATIVE.fullmatch(value) and not _has_random_part(value)) or value.isalpha()
+
+
+def _has_random_part(value: str) -> bool:
+    return any(looks_random(part, 16) for part in re.split(r"[/\\.]", value)) or looks_random(re.sub(r"\W", "", value), 28)
+
+
+def is_address(value: str) -> bool:
+    """Whether the value is a URL or a URN, whose credentials were looked for before."""
+    return "://" in value and bool(_ADDRESS.fullmatch(value))
+
+
+def is_number(value: str, *, counts: bool = False) -> bool:
+    """Whether the value is a small number or a duration: no password, even where the name says so.
+
+    Args:
+        value: the value.
+        counts: whether the name may count something; then every number is harmless.
+    """
+    if _DURATION.fullmatch(value):
+        return True
+    if not value.lstrip("-").replace(".", "", 1).isdigit():
+        return False
+    return counts or len(value) < _SHORTEST_NUMBER
+
+
+def names_a_scheme(value: str) -> bool:
+    """Whether the value names ways to authenticate, one or a list."""
+    return all(word in SCHEMES or word in NOTHING for word in _LIST.split(value.strip().lower()))

@@ -1,0 +1,69 @@
+"""Judges one value: by its shape, by what its name says, by whether it looks random."""
+
+import re
+
+from detection.encoding import decoded, without_public_blocks
+from detection.finding import Finding
+from detection.harmless import holds_nothing, is_address, is_number, is_path, is_place, names_a_scheme
+from detection.names import Bearing, Meaning, meaning
+from detection.randomness import is_hexadecimal, looks_random
+from detection.references import is_reference
+from detection.shapes import shape_in
+from detection.urls import address_with_credentials
+
+TOKEN = re.compile(r"[^\s\"'`,;|&<>(){}\[\]\0]{16,}")
+"""What may be one key in a longer text."""
+_NAME = re.compile(r"-{0,2}[A-Za-z_][\w.-]{0,100}")
+_PUBLIC_TOKEN = re.compile(
+    r"pk_(?:live|test)_|ssh-|ecdsa-|sk-ssh-|AAAA[BCE][23]|age1|sha\d{1,3}[-:]|SHA\d{1,3}:|h1:|bc1q|bafy|urn:|arn:"
+    r"|data:(?:image|font|audio|video)/|Qm[1-9A-HJ-NP-Za-km-z]{44}$"
+)
+_SEED_WORDS = re.compile(r"[a-z]{2,10}(?: [a-z]{2,10}){11,23}")
+_SHORTEST_KEY = 16
+
+
+def by_shape(text: str) -> Finding | None:
+    """What the text contains by its shape; references are taken out already."""
+    if looks := shape_in(text):
+        return Finding("shape", looks)
+    return Finding("shape", "an address with credentials") if address_with_credentials(text) else None
+
+
+def by_name(said: Meaning, value: str) -> Finding | None:
+    """What the name says of this value, once it is clear that the value can be a secret at all."""
+    plain = value.strip("\"' \t\n")
+    if said.bearing in (Bearing.PLAIN, Bearing.IDENTIFIER) or holds_nothing(plain) or is_reference(plain):
+        return None
+    return Finding("name", said.looks) if _is_meant(said, plain) else None
+
+
+def _is_meant(said: Meaning, value: str) -> bool:
+    if said.bearing is Bearing.PLACE:
+        return not (is_place(value) or is_address(value) or is_number(value))
+    if is_path(value) or is_address(value) or is_number(value, counts=said.counts):
+        return False
+    if said.bearing is Bearing.SECRET:
+        return True
+    if said.bearing is Bearing.SCHEME:
+        return not names_a_scheme(value)
+    if said.bearing is Bearing.KEY and not _PUBLIC_TOKEN.match(value):
+        if is_hexadecimal(value.replace("-", "")) or _SEED_WORDS.fullmatch(value):
+            return True
+    return looks_random(value, _SHORTEST_KEY) and not _PUBLIC_TOKEN.match(value)
+
+
+def by_entropy(said: Meaning, text: str) -> Finding | None:
+    """What looks random in a value that neither its name nor its shape explains."""
+    if said.bearing is Bearing.IDENTIFIER or is_reference(text):
+        return None
+    tokens = TOKEN.finditer(without_public_blocks(text))
+    return Finding("entropy", "a random key") if any(_is_random(token[0]) for token in tokens) else None
+
+
+def _is_random(token: str) -> bool:
+    if "://" in token or is_path(token) or _PUBLIC_TOKEN.match(token):
+        return False
+    name, equals, value = token.partition("=")
+    if equals and value.strip("=") and _NAME.fullmatch(name):
+        return meaning(name).bearing is not Bearing.IDENTIFIER and _is_random(value)
+    return looks_random(token) and decoded(token) is None

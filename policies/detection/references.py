@@ -1,0 +1,100 @@
+"""References to a secret that is kept elsewhere: `${NAME}`, `$(cat /run/secrets/x)`, `vault://…`; and stand-ins for one.
+
+What is only a reference holds no secret. A default does: `${PASSWORD:-hunter2}`.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+HOLE = "\0"
+"""Stands in a text where a reference stood, so that no pattern matches across it."""
+
+_NESTED = (
+    re.compile(r"\$\{\{[^{}]{0,1000}\}\}"),  # ${{ secrets.NAME }}
+    re.compile(r"\{\{[^{}]{0,1000}\}\}"),  # {{ .Values.name }}
+    re.compile(r"\$?\$\{(?P<name>[\w.]{0,200}+)(?::?[-=](?P<default>[^${}]{0,1000}+)|[^${}]{0,1000}+)\}"),
+    re.compile(r"\$\([^()$`]{0,1000}\)"),  # $(NAME), $(cat /run/secrets/name)
+)
+_PLAIN = (
+    re.compile(r"`[^`]{0,1000}`"),
+    re.compile(r"<%[^%]{0,1000}%>"),
+    re.compile(r"#\{[^{}]{0,200}\}#?"),
+    re.compile(r"%%[A-Za-z_]\w{0,200}%%"),
+    re.compile(r"\(\([\w./-]{1,200}\)\)"),
+    re.compile(r"\$env:\w{1,200}"),
+)
+_VARIABLE = re.compile(r"(?<![A-Za-z0-9$])\$\$?[A-Z_][A-Z0-9_]*(?![A-Za-z0-9$])")
+_SHELL_VARIABLE = re.compile(r"\$\$?(?:[A-Za-z_]\w*|[0-9@*#?!])")
+_WHOLE = re.compile(
+    r"%[A-Za-z_]\w*%|__[A-Z0-9_]+__|@[A-Za-z.]+\(.*\)|!\w+ .*"
+    r"|(?:ENC\[|\{cipher\}).*"
+    r"|projects/[^/\s]+/secrets/\S+"
+    r"|arn:[a-z-]+:[^\s]*"
+    r"|ref\+[a-z0-9]+:\S+"
+    r"|(?:aws|awsssm|awssm|ssm|sm|gcp|gcpsm|azure|akv|akvs|keyvault|kv|vault|kms|op|bws|sops|doppler|infisical"
+    r"|secretref|secretsmanager|env|file|keyring|keychain):[/\w][^\s]*"
+    r"|(?:process\.env|os\.environ|os\.getenv|System\.getenv|ENV|env)[.\[(].*"
+    r"|id=[\w.-]+(?:,\w+=\S*)*",  # how BuildKit names a secret
+    re.DOTALL,
+)
+_STAND_IN = re.compile(
+    r"<[^<>]{0,200}>|[*xX.\u2022\u2026#?_-]{3,}|[\[(<{]?(?i:redacted|masked|hidden|omitted|sanitized)[\])>}]?|\[[A-Z]{1,20}\]"
+)
+_DEEPEST = 3
+
+
+@dataclass(frozen=True)
+class Stripped:
+    """A text without its references."""
+
+    text: str
+    """The text with a HOLE in the place of each reference."""
+    defaults: tuple[tuple[str, str], ...]
+    """The name and the default of each reference that has one: a default is written down here after all."""
+
+    @property
+    def refers(self) -> bool:
+        """Whether there was a reference."""
+        return HOLE in self.text
+
+
+def strip(text: str, *, shell: bool = False) -> Stripped:
+    """Take the references out of a text.
+
+    Args:
+        text: a value, or the text of a command line.
+        shell: whether a shell reads it, which replaces `$name` in small letters, too.
+    """
+    if not any(mark in text for mark in "$`{%<(#"):
+        return Stripped(text, ())
+    defaults: list[tuple[str, str]] = []
+
+    def hole(found: re.Match[str]) -> str:
+        groups = found.groupdict()
+        if default := groups.get("default"):
+            defaults.append((groups["name"], default))
+        return HOLE
+
+    for _ in range(_DEEPEST):
+        before = text
+        for pattern in _NESTED:
+            text = pattern.sub(hole, text)
+        if text == before:
+            break
+    for pattern in _PLAIN:
+        text = pattern.sub(HOLE, text)
+    text = (_SHELL_VARIABLE if shell else _VARIABLE).sub(HOLE, text)
+    return Stripped(text, tuple(defaults))
+
+
+def is_reference(value: str) -> bool:
+    """Whether the whole value says where the secret is kept, or stands in for one that somebody took out."""
+    return bool(_WHOLE.fullmatch(value) or _STAND_IN.fullmatch(value))
+
+
+def held(stripped: Stripped) -> Iterator[tuple[str, str]]:
+    """The defaults that hold something."""
+    for name, default in stripped.defaults:
+        if default.strip(HOLE + "\"' "):
+            yield name, default

@@ -1,0 +1,76 @@
+"""Reads a longer value as the text that it may be: a connection string, JSON, a header, lines, base64 of any of these."""
+
+import re
+from collections.abc import Iterator
+
+from detection.encoding import decoded
+from detection.finding import Finding
+from detection.judgement import TOKEN, by_name, by_shape
+from detection.names import Bearing, meaning
+from detection.references import HOLE, strip
+
+_ASSIGNMENT = re.compile(
+    r"(?<![\w.-])(?P<dashes>-{0,2})(?P<name>[A-Za-z_][\w.-]{0,100}+(?: Id| ID| Key| Password)?)[\"']?"
+    r"(?:[ \t]{1,4}(?:=>|:=|=(?!=))[ \t]{1,4}|=>|:=|=(?!=)|(?:(?<=[\"'])[ \t]{0,4})?:(?!//)(?P<space>[ \t]{0,4}))"
+    r"(?:\"(?P<double>[^\"\n]{1,4000})\"|'(?P<single>[^'\n]{1,4000})'|(?P<bare>[^\s\"',;&|<>(){}\[\]]{1,4000}))"
+)
+_SETTING_LINE = re.compile(
+    r"(?:^|\n)[ \t]{0,40}(?P<name>[A-Za-z][\w.-]{2,60})[ \t]{1,40}(?P<bare>[^\s=:\"'{]{3,200})[ \t]{0,8}(?=$|[\r\n;])"
+)
+_REST_OF_PROSE = re.compile(r"[ \t]{1,4}[A-Za-z(]")
+_HEADER = re.compile(
+    r"(?i:authorization)[\"']?\s{0,3}[:=]?\s{0,3}[\"']?"
+    r"(?i:(?P<scheme>bearer|basic|token|apikey|bot|digest|negotiate)\s{1,4})[^\s\"'\0<>]{4}"
+)
+_BASIC = re.compile(r"(?<![A-Za-z])[Bb]asic (?P<value>[A-Za-z0-9+/]{8,400}={0,2})(?![A-Za-z0-9+/=])")
+_DEEPEST = 2
+
+
+def find_in_text(text: str, *, options: bool = True, depth: int = 0) -> Finding | None:
+    """What secret a text holds beside its own shape; references are taken out already.
+
+    Args:
+        text: the value of a setting, a command line, a word of one.
+        options: whether `--name=value` is judged here; in a command it depends on the program.
+        depth: how often the text was decoded already.
+    """
+    plain = text.replace('\\"', '"').replace("\\n", "\n").replace("%20", " ")
+    return _in_headers(plain) or _in_assignments(plain, options) or (_in_encoded(plain, depth) if depth < _DEEPEST else None)
+
+
+def _in_headers(text: str) -> Finding | None:
+    if header := _HEADER.search(text):
+        return Finding("shape", "credentials", f"header Authorization ({header['scheme'].capitalize()})")
+    if any(":" in (decoded(basic["value"]) or "") for basic in _BASIC.finditer(text)):
+        return Finding("shape", "credentials")
+    return None
+
+
+def _in_assignments(text: str, options: bool) -> Finding | None:
+    for name, value in _assignments(text, options):
+        if HOLE not in value and (found := by_name(meaning(name), value)):
+            return Finding(found.kind, found.looks, name)
+    return None
+
+
+def _assignments(text: str, options: bool) -> Iterator[tuple[str, str]]:
+    """The names and values that a text assigns: `name=value`, `"name": "value"`, `name: value`, a line `name value`."""
+    for found in _ASSIGNMENT.finditer(text):
+        prose = found["bare"] and found["space"] and _REST_OF_PROSE.match(text, found.end())
+        if not prose and (options or not found["dashes"]):
+            yield found["name"], found["double"] or found["single"] or found["bare"]
+    if "\n" in text:
+        for found in _SETTING_LINE.finditer(text):
+            yield found["name"], found["bare"]
+
+
+def _in_encoded(text: str, depth: int) -> Finding | None:
+    for token in TOKEN.finditer(text):
+        _, equals, after = token[0].partition("=")
+        inner = decoded(after if equals and after.strip("=") else token[0])
+        if inner is None:
+            continue
+        plain = strip(inner).text
+        if found := by_shape(plain) or find_in_text(plain, depth=depth + 1):
+            return found
+    return None

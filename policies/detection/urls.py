@@ -1,0 +1,37 @@
+"""Credentials in an address: `scheme://user:password@host`, `https://token@host`."""
+
+import re
+
+from detection.randomness import is_hexadecimal, looks_random
+from detection.references import HOLE, is_reference
+
+_USER_INFO = re.compile(r"([^\s:/@\"'`<>]{0,500})(?::([^\s/@\"'`<>]{1,4000}))?@")
+_FIRST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^/\s:@]{0,500}:([^/\s@]{1,4000})@")
+"""At the very beginning, quotes and brackets belong to the password."""
+_DIGITS_PATH = re.compile(r"[^/\s]{1,300}/\d{1,12}(?![\w/])")
+_BARE = re.compile(r"[\w.+-]{1,64}:(?P<password>[^\s@/:]{3,200})@(?!sha\d)[\w.-]{1,253}(?::\d{1,5})?(?:/[^\s]{0,500})?")
+
+
+def address_with_credentials(text: str) -> bool:
+    """Whether the text contains an address with a password, or with a token in the place of the user."""
+    start = text.find("://")
+    if start >= 0 and (first := _FIRST.match(text)) and _is_password(first[1]):
+        return True
+    while start >= 0:
+        found = _USER_INFO.match(text, start + 3)
+        if found and _opens(found[1], found[2], text, found.end()):
+            return True
+        start = text.find("://", start + 3)
+    return bool((bare := _BARE.fullmatch(text)) and _is_password(bare["password"]))
+
+
+def _opens(user: str, password: str | None, text: str, end: int) -> bool:
+    if password is not None:
+        return _is_password(password)
+    if HOLE in user or not (looks_random(user) or is_hexadecimal(user, 20)):
+        return False
+    return not _DIGITS_PATH.match(text, end)  # the public key of an address that errors are reported to
+
+
+def _is_password(text: str) -> bool:
+    return HOLE not in text and not is_reference(text)
