@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from verification.envelope import EnvelopeError
 from verification.images import Contents, read_contents, read_manifest
@@ -10,7 +11,8 @@ from verification.referrers import Referrers, Source
 from verification.registry import RegistryError
 
 _REPORTS = 2
-_MOST_PROOFS = 50
+_MOST_PROOFS = 400
+"""A stack that proves again and again what it runs must not hide the proof of another one."""
 _OF_IMAGE: Mapping[type[Content], int] = {Signature: 1, Provenance: 1, Proof: _MOST_PROOFS}
 _OF_PLATFORM: Mapping[type[Content], int] = {Report: _REPORTS, Sbom: 1}
 
@@ -21,7 +23,7 @@ class PlatformEvidence:
 
     digest: str
     reports: tuple[Report, ...] = ()
-    """The newest first, with those that were the newest when a stack proved the image."""
+    """The newest first, with those that were the newest when a stack first proved the image."""
     sboms: tuple[Sbom, ...] = ()
     provenances: tuple[Provenance, ...] = ()
     """Where there is none of the whole image."""
@@ -106,12 +108,21 @@ def _take_from_index(contents: Contents, parts: Mapping[str, Referrers], signer:
                 part.rejected[f"attestations in the index: {error}"] = None
 
 
+def _first_proofs(proofs: Sequence[Proof]) -> set[datetime]:
+    """When each stack has proved the image for the first time."""
+    first: dict[tuple[str, str], datetime] = {}
+    for proof in proofs:
+        stack = (proof.project, proof.stack)
+        first[stack] = min(proof.time, first.get(stack, proof.time))
+    return set(first.values())
+
+
 def _platform(part: Referrers, digest: str, proofs: Sequence[Proof], is_built: bool) -> PlatformEvidence:
-    reports = part.newest(Report, _REPORTS, {proof.time for proof in proofs})
-    dated = [report for report in reports if report.finished]
+    reports = part.newest(Report, _REPORTS, _first_proofs(proofs))
+    reports.sort(key=lambda it: it.finished.timestamp() if it.finished else 0, reverse=True)
     return PlatformEvidence(
         digest,
-        tuple(sorted(dated, key=lambda it: it.finished.timestamp() if it.finished else 0, reverse=True)),
+        tuple(reports),
         tuple(part.newest(Sbom, 1)),
         () if is_built else tuple(part.newest(Provenance, 1)),
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as WaitingTimeout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
@@ -20,7 +20,7 @@ from verification.referrers import Source
 from verification.registry import Access, Registry, RegistryError
 from verification.transport import Deadline
 
-__all__ = ["Evidence", "ImageConfigs", "PlatformEvidence", "Trust", "begin", "evidence_of", "forget", "image_config"]
+__all__ = ["Evidence", "ImageConfigs", "PlatformEvidence", "TagDigest", "Trust", "begin", "evidence_of", "image_config"]
 _SIDE_BY_SIDE = 4
 """Images that are read at a time."""
 _REQUESTS = 8
@@ -61,6 +61,17 @@ class ImageConfigs:
     platforms: Mapping[str, ImageConfig] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class TagDigest:
+    """What a tag names."""
+
+    reference: str
+    problem: str = ""
+    """Why it could not be read."""
+    digest: str | None = None
+    """None where there is no such tag."""
+
+
 def begin(reference: Reference, trust: Trust) -> None:
     """Begin to read the evidence of an image, if that has not begun yet; nothing is waited for.
 
@@ -69,7 +80,7 @@ def begin(reference: Reference, trust: Trust) -> None:
         trust: the pack's settings.
     """
     if reference.digest:
-        _verifier(trust).evidence.begin(reference)
+        _verifier(trust).evidence.begin(replace(reference, tag=None))
 
 
 def evidence_of(reference: Reference, trust: Trust) -> Evidence:
@@ -79,7 +90,7 @@ def evidence_of(reference: Reference, trust: Trust) -> Evidence:
         reference: with a digest.
         trust: the pack's settings.
     """
-    return _verifier(trust).evidence.wait(reference)
+    return _verifier(trust).evidence.wait(replace(reference, tag=None))
 
 
 def image_config(reference: Reference, trust: Trust) -> ImageConfigs:
@@ -89,7 +100,17 @@ def image_config(reference: Reference, trust: Trust) -> ImageConfigs:
         reference: with a digest.
         trust: the pack's settings.
     """
-    return _verifier(trust).configs.wait(reference)
+    return _verifier(trust).configs.wait(replace(reference, tag=None))
+
+
+def tag_digest(reference: Reference, trust: Trust) -> TagDigest:
+    """What the registry's tag names today; waits for it.
+
+    Args:
+        reference: with a tag.
+        trust: the pack's settings.
+    """
+    return _verifier(trust).tags.wait(replace(reference, digest=None))
 
 
 def forget() -> None:
@@ -134,10 +155,10 @@ class _Answers(Generic[Answer]):
     def begin(self, reference: Reference, *, early: bool = True) -> _Sought[Answer]:
         """Begin to seek an answer, if that has not begun yet."""
         with self._lock:
-            sought = self._sought.get(reference.pinned)
+            sought = self._sought.get(str(reference))
             if sought is None:
                 sought = _Sought(self._pool.submit(self._answer, reference), early)
-                self._sought[reference.pinned] = sought
+                self._sought[str(reference)] = sought
             return sought
 
     def wait(self, reference: Reference) -> Answer:
@@ -146,8 +167,8 @@ class _Answers(Generic[Answer]):
         answer = self._result(reference, sought)
         if sought.early and not self._is_final(answer):
             with self._lock:
-                if self._sought.get(reference.pinned) is sought:
-                    del self._sought[reference.pinned]
+                if self._sought.get(str(reference)) is sought:
+                    del self._sought[str(reference)]
             answer = self._result(reference, self.begin(reference, early=False))
         return answer
 
@@ -155,9 +176,7 @@ class _Answers(Generic[Answer]):
         try:
             return sought.future.result(self._timeout + _GRACE)
         except WaitingTimeout:
-            answer = self._fail(
-                reference.pinned, f"registry {reference.registry}: no answer within {self._timeout:g} s"
-            )
+            answer = self._fail(str(reference), f"registry {reference.registry}: no answer within {self._timeout:g} s")
             done: Future[Answer] = Future()
             done.set_result(answer)
             sought.future = done
@@ -167,11 +186,11 @@ class _Answers(Generic[Answer]):
         try:
             return self._seek(reference)
         except RegistryError as error:
-            return self._fail(reference.pinned, str(error))
+            return self._fail(str(reference), str(error))
         except Exception as error:
             # What a registry holds was made by others. Whatever it breaks here must stop the deployment in words, not
             # in a traceback of another thread.
-            return self._fail(reference.pinned, f"its evidence cannot be read ({type(error).__name__}: {error})")
+            return self._fail(str(reference), f"its evidence cannot be read ({type(error).__name__}: {error})")
 
 
 class _Verifier:
@@ -192,6 +211,7 @@ class _Verifier:
             images,
             trust.timeout,
         )
+        self.tags = _Answers(self._resolve, TagDigest, lambda answer: not answer.problem, images, trust.timeout)
 
     def _collect(self, reference: Reference) -> Evidence:
         try:
@@ -203,7 +223,7 @@ class _Verifier:
         identities = self._trust.identities
         keyless = Keyless(registry, reference.repository, identities, deadline) if identities else None
         source = Source(registry, reference.path, keys, deadline, self._requests, keyless)
-        return self._unless_down(registry, lambda: collect(source, reference.pinned, reference.digest or ""))
+        return self._unless_down(registry, lambda: collect(source, str(reference), reference.digest or ""))
 
     def _read_configs(self, reference: Reference) -> ImageConfigs:
         registry, deadline = self._registry(reference.registry), Deadline(self._trust.timeout)
@@ -214,7 +234,16 @@ class _Verifier:
             configs = self._requests.map(
                 lambda digest: read_config(registry, reference.path, digest, deadline), contents.platforms.values()
             )
-            return ImageConfigs(reference.pinned, platforms=dict(zip(contents.platforms, configs, strict=True)))
+            return ImageConfigs(str(reference), platforms=dict(zip(contents.platforms, configs, strict=True)))
+
+        return self._unless_down(registry, read)
+
+    def _resolve(self, reference: Reference) -> TagDigest:
+        registry, deadline = self._registry(reference.registry), Deadline(self._trust.timeout)
+
+        def read() -> TagDigest:
+            manifest = registry.manifest(reference.path, reference.tag or "", deadline)
+            return TagDigest(str(reference), digest=manifest.digest if manifest else None)
 
         return self._unless_down(registry, read)
 

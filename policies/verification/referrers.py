@@ -32,7 +32,7 @@ from verification.transport import Deadline
 
 LARGEST_STATEMENT = 32 * 2**20
 """Bytes of a bundle; the reports and SBOMs of very large images have a tenth of it."""
-_MOST_READ = 100
+_MOST_READ = 400
 """Statements of one kind that are read about one manifest before it counts as having no more that are trusted."""
 _CREATED = "org.opencontainers.image.created"
 _BUNDLE_TYPE = "dev.sigstore.bundle.predicateType"
@@ -181,9 +181,10 @@ class Referrers:
 
     @staticmethod
     def _waiting(places: Iterable[_Place], kind: type[Content]) -> list[_Place]:
-        """The places that may hold a statement of a kind, the newest first."""
+        """The places that may hold a statement of a kind, the newest first; of very many, the newest and the oldest."""
         wanted = [place for place in places if place.kind in (kind, None)]
-        return sorted(wanted, key=lambda place: place.created, reverse=True)[:_MOST_READ]
+        wanted.sort(key=lambda place: place.created, reverse=True)
+        return wanted if len(wanted) <= _MOST_READ else wanted[: _MOST_READ // 2] + wanted[-_MOST_READ // 2 :]
 
     def _older_formats(self) -> Sequence[_Place]:
         """What cosign's older versions put under tags that are made of the digest; asked for where nothing else is."""

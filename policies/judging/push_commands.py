@@ -1,0 +1,80 @@
+"""What the commands in a text push to a registry: builds and pushes of the usual tools, if names are written out.
+
+A copy from one registry to another is no build: what may arrive in a registry that way is decided by who may write to
+it, and what runs from it by its evidence.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+
+from judging.manifest_text import HERE_DOCUMENT
+from judging.pushes import Push, exported
+
+_CALL = re.compile(
+    r"(?<![\w./-])(?:[\w./-]*/)?(?P<program>docker|podman|nerdctl|buildah|buildctl|crane|skopeo)"
+    r"(?=\s)(?P<arguments>[^|;&\n)`]*)"
+)
+_WITHOUT_VALUE = re.compile(
+    r"-[Daqp]|--(?:all|all-tags|compress|debug|disable-content-trust|force-rm|format-sif|insecure|load|no-cache|"
+    r"preserve-digests|pull|purge|push|quiet|remove-signatures|rm|squash|tls|tlsverify)"
+)
+"""Flags that no value follows; of any other one, the next word may be the value."""
+
+
+def pushes_in(text: str, path: str) -> Iterator[Push]:
+    """The names under which the commands of a text push something."""
+    for call in _CALL.finditer(HERE_DOCUMENT.sub(r"\g<rest>", text.replace("\\\n", " "))):
+        words = _split(call["arguments"])
+        for name in _names(call["program"], words):
+            yield Push(name, path)
+        for output in _values(words, "-o", "--output"):
+            yield from exported(output, path)
+
+
+def _names(program: str, words: Sequence[str]) -> Iterator[str]:
+    verbs = [
+        word for word in _positional(words) if word not in ("image", "buildx", "builder", "manifest", "imagetools")
+    ]
+    if not verbs:
+        return
+    if verbs[0] == "push":
+        # podman and buildah take a destination after the image; crane takes a file before it.
+        yield from (name.removeprefix("docker://") for name in verbs[1:][-1:])
+    elif "--push" in words or "--push=true" in words or (verbs[0] == "create" and "imagetools" in words):
+        yield from _values(words, "-t", "--tag")
+    elif program == "skopeo" and verbs[0] == "copy" and len(verbs) == 3 and not verbs[1].startswith("docker://"):
+        yield verbs[2].removeprefix("docker://")
+
+
+def _split(arguments: str) -> list[str]:
+    try:
+        return shlex.split(arguments)
+    except ValueError:
+        return arguments.split()
+
+
+def _positional(words: Sequence[str]) -> list[str]:
+    """The words that are neither flags nor the values of flags."""
+    found: list[str] = []
+    is_value = False
+    for word in words:
+        if word.startswith("-"):
+            is_value = "=" not in word and not _WITHOUT_VALUE.fullmatch(word)
+        elif is_value:
+            is_value = False
+        else:
+            found.append(word)
+    return found
+
+
+def _values(words: Sequence[str], *flags: str) -> Iterator[str]:
+    """The values of a flag: `-t NAME`, `-tNAME`, `--tag NAME`, `--tag=NAME`."""
+    for position, word in enumerate(words):
+        for flag in flags:
+            if word == flag:
+                yield from words[position + 1 : position + 2]
+            elif word.startswith(f"{flag}="):
+                yield word.removeprefix(f"{flag}=")
+            elif not flag.startswith("--") and word.startswith(flag) and not word.startswith("--"):
+                yield word.removeprefix(flag)

@@ -1,0 +1,86 @@
+"""Rules about builds: what they push, and where to."""
+
+from collections.abc import Iterator
+
+from pulumi_policy import Severity
+
+from judging.images import place_of
+from judging.pushes import BUILD, Push, pushes
+from judging.rule import Problem, Rule, Source, Subject
+
+DESIGN = Source(
+    "Slipway", "1", "design: nothing unverified reaches the registry", "https://github.com/slipway/slipway#policies"
+)
+_MISSING = Problem(
+    "the pack's configuration names no quarantine, so no place is known that a build may push to",
+    "set quarantine in the configuration of pack-is-configured",
+)
+
+
+def pushes_to_quarantine(subject: Subject) -> Iterator[Problem]:
+    """What was just built is neither scanned nor signed: where hosts pull from, it runs before anyone looked at it.
+
+    Pushing first and scanning afterwards is how that happens.
+    """
+    for push in pushes(subject):
+        problem = _misplaced(push, subject)
+        if problem:
+            yield problem
+
+
+def _misplaced(push: Push, subject: Subject) -> Problem | None:
+    quarantine = ", ".join(subject.settings.quarantine)
+    try:
+        reference = push.reference
+    except ValueError as error:
+        # What a shell will put in the place of a variable is not known here.
+        variable = subject.type.startswith("command:") and "$" in push.name
+        return Problem(f"{push.path} pushes to a place that cannot be read: {error}", "write it out", advisory=variable)
+    place = place_of(reference, subject.settings)
+    if place == "quarantine" or (push.kind == "local tag" and place is None):
+        return None
+    if not subject.settings.quarantine:
+        return _MISSING
+    what = {"image": "pushes to", "cache": "pushes its cache to", "local tag": "names an image for a push to"}[
+        push.kind
+    ]
+    where = "which is where releases are" if place == "private" else "which is no quarantine"
+    return Problem(
+        f"{push.path} {what} {reference.repository}, {where}",
+        f"push to {quarantine}, and publish by digest what has passed every gate",
+    )
+
+
+def preview_pushes_nothing(subject: Subject) -> Iterator[Problem]:
+    """A preview shows what would happen; to what it already puts into a registry, nobody has agreed.
+
+    The provider builds during previews unless it is told not to, and exports the cache of that build.
+    """
+    if subject.type != BUILD or subject.properties.get("buildOnPreview") is False:
+        return
+    for push in pushes(subject):
+        if push.kind == "cache":
+            yield Problem(
+                f"a preview builds the image and pushes its cache ({push.path}) to {push.name}",
+                "set buildOnPreview to false",
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        name="build-pushes-to-quarantine",
+        statement="A build pushes to a quarantine repository, and never to where releases are",
+        check=pushes_to_quarantine,
+        source=DESIGN,
+        severity=Severity.CRITICAL,
+        fix="Push to a repository that no host pulls from. Scan and sign the digest there, then copy it by digest.",
+    ),
+    Rule(
+        name="preview-pushes-nothing",
+        statement="A preview puts nothing into a registry",
+        check=preview_pushes_nothing,
+        source=Source("Slipway", "1", "design: nothing ships that a preview did not show", DESIGN.url),
+        severity=Severity.MEDIUM,
+        fix="Set buildOnPreview to false where a build exports its cache to a registry.",
+    ),
+)
