@@ -2,22 +2,50 @@
 
 A property of the view reads only what it needs, when it is asked: the value of another property that is not known
 during a preview does not keep a rule from judging this one. Where the resource's type has no way to say a fact, the
-property raises `NotApplicable`, and the reason says who makes sure of it instead.
+property raises `NotApplicable`, and the reason says who makes sure of it instead. What is iterated over gives what is
+known first, and then the signal that something is not.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
-from pulumi_policy.proxy import UnknownValueError
+from judging.pods import judged
+from judging.rule import Problem, Subject
 
-from judging.rule import NotApplicable, Problem, Subject
+
+class Mounted(Protocol):
+    """Something mounted into a container."""
+
+    @property
+    def source(self) -> str:
+        """What is mounted: a path of the host where the type is `bind`, else a name or nothing."""
+
+    @property
+    def target(self) -> str:
+        """Where it lies in the container."""
+
+    @property
+    def type(self) -> str:
+        """`bind`, `volume`, `tmpfs`, or `container` for what another container mounts."""
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the container cannot write there."""
+
+    @property
+    def propagation(self) -> str:
+        """How later mounts spread: `rprivate`, `rslave`, `rshared` and so on."""
+
+    @property
+    def path(self) -> str:
+        """The property that says it."""
 
 
 @dataclass(frozen=True)
 class Mount:
-    """Something mounted into a container; `source` is a path of the host only where the type is `bind`."""
+    """Something mounted into a container, all of it known."""
 
     source: str
     target: str
@@ -27,9 +55,29 @@ class Mount:
     path: str
 
 
+class Published(Protocol):
+    """A port that the host publishes."""
+
+    @property
+    def address(self) -> str | None:
+        """The host's address; None where it is left out, which is every address."""
+
+    @property
+    def host(self) -> int | None:
+        """The host's port; None where any free one is taken."""
+
+    @property
+    def container(self) -> int | None:
+        """The container's port; None for every port that its image exposes."""
+
+    @property
+    def path(self) -> str:
+        """The property that says it."""
+
+
 @dataclass(frozen=True)
 class Port:
-    """A port that the host publishes; the address and the number are None where any is taken."""
+    """A port that the host publishes, all of it known."""
 
     address: str | None
     host: int | None
@@ -45,12 +93,15 @@ class Restart:
     maximum: int | None
 
 
-@dataclass(frozen=True)
-class Logs:
-    """Where a container's output goes; the driver is None where the engine's own default decides."""
+class Logs(Protocol):
+    """Where a container's output goes."""
 
-    driver: str | None
-    options: Mapping[str, str]
+    @property
+    def driver(self) -> str | None:
+        """The log driver; None where the engine's own default decides."""
+
+    def option(self, name: str) -> str:
+        """The value of one of its options; empty where it is left out."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +126,10 @@ Part = TypeVar("Part")
 
 
 class Container(Protocol):
-    """A container, whoever runs it. The name of a property is the fact that `path` knows."""
+    """A container, whoever runs it.
+
+    `path` knows the name of each property, and the names of the namespaces.
+    """
 
     @property
     def where(self) -> str:
@@ -129,7 +183,11 @@ class Container(Protocol):
         """The user that it runs as, with a group if one is written; None where it is left to the image."""
 
     @property
-    def groups(self) -> Sequence[str]:
+    def refuses_root(self) -> bool:
+        """Whether it is not started at all where its image would run it as root."""
+
+    @property
+    def groups(self) -> Iterable[str]:
         """The groups that its user joins beside its own."""
 
     @property
@@ -153,7 +211,7 @@ class Container(Protocol):
         """The most processes; None where there is no limit."""
 
     @property
-    def ulimits(self) -> Sequence[Variable]:
+    def ulimits(self) -> Iterable[Variable]:
         """The resource limits of its processes: the name, and the higher one of both values, -1 for none."""
 
     @property
@@ -170,18 +228,26 @@ class Container(Protocol):
 
     @property
     def own_network(self) -> bool:
-        """Whether it joins a network that was made for it, and not the engine's shared one."""
+        """Whether it keeps off the network that the engine puts every container into by default."""
 
     @property
-    def mounts(self) -> Sequence[Mount]:
+    def cgroup_parent(self) -> str | None:
+        """The control group that it is put into; None for the engine's own."""
+
+    @property
+    def temporary(self) -> Iterable[Variable]:
+        """Its file systems in memory: where each lies, and its options."""
+
+    @property
+    def mounts(self) -> Iterable[Mounted]:
         """Everything that is mounted into it."""
 
     @property
-    def devices(self) -> Sequence[Argument]:
+    def devices(self) -> Iterable[Argument]:
         """The devices of the host that it may use."""
 
     @property
-    def ports(self) -> Sequence[Port]:
+    def ports(self) -> Iterable[Published]:
         """The ports that the host publishes for it."""
 
     @property
@@ -189,19 +255,19 @@ class Container(Protocol):
         """True where a published port can be bound to an address; raises `NotApplicable` where it cannot."""
 
     @property
-    def sysctls(self) -> Sequence[Variable]:
+    def sysctls(self) -> Iterable[Variable]:
         """The kernel parameters that it sets; empty for pods, which have a rule of their own."""
 
     @property
-    def environment(self) -> Sequence[Variable]:
+    def environment(self) -> Iterable[Variable]:
         """Its environment variables."""
 
     @property
-    def arguments(self) -> Sequence[Argument]:
-        """The words of its entry point and command, in this order."""
+    def arguments(self) -> Iterable[Argument]:
+        """The words of its entry point, its command and its own health check, in this order."""
 
     @property
-    def labels(self) -> Sequence[Variable]:
+    def labels(self) -> Iterable[Variable]:
         """Its labels, and annotations where they exist."""
 
 
@@ -223,26 +289,5 @@ def workloads(subject: Subject) -> Iterable[Container]:
 
 
 def each(subject: Subject, judge: Callable[[Container], Iterable[Problem]]) -> Iterator[Problem]:
-    """The problems of every container of a resource."""
-    return judged(workloads(subject), judge)
-
-
-def judged(parts: Iterable[Part], judge: Callable[[Part], Iterable[Problem]]) -> Iterator[Problem]:
-    """The problems of every part of a resource.
-
-    That one part is unknown, or has no word for the fact, must not hide what is wrong with another: such a signal comes
-    after the problems of the rest.
-    """
-    signal: UnknownValueError | NotApplicable | None = None
-    try:
-        for part in parts:
-            try:
-                yield from judge(part)
-            except UnknownValueError as unknown:
-                signal = unknown
-            except NotApplicable as silent:
-                signal = signal or silent
-    except UnknownValueError as unknown:
-        signal = unknown
-    if signal:
-        raise signal
+    """The problems of every container of a resource, with the signals of those that cannot be judged after them."""
+    yield from judged(workloads(subject), judge)

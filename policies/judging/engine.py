@@ -1,0 +1,354 @@
+"""What the Docker engine makes of what is written, for a container of its own as for a service's.
+
+Read in the source of what obeys it: the provider (kreuzwerker/terraform-provider-docker) and the engine (moby/moby 28,
+`daemon/daemon_unix.go`, `daemon/health.go`, `oci/caps`). Where the engine would refuse a spelling, it counts as the
+weaker one: a rule must not rest on somebody else's error.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Set
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from pulumi_policy.proxy import UnknownValueError
+
+from judging.node import Node
+from judging.paths import sensitive, socket
+from judging.workload import Argument, Health, Variable
+
+TRUE = ("1", "t", "T", "TRUE", "true", "True")
+"""What Go's ParseBool takes for true."""
+IDLE_CHECKS = frozenset({"true", "/bin/true", "/usr/bin/true", ":", "exit 0", "exit", "sh -c true", ""})
+"""Commands of a health check that check nothing."""
+PATHS_IN_OPTIONS = re.compile(r"(?:^|[=:,])(/[^,:]*)")
+Made = TypeVar("Made")
+
+
+def text(value: Any) -> str:
+    """A value as it was written; the SDK hands every number over as a float."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def truth(value: Any) -> bool:
+    """Whether a value is true; the provider also takes it as a text."""
+    return value is True or text(value).strip() in TRUE
+
+
+def number(value: Any) -> float | None:
+    """The number that a value stands for, as the engine reads it: 0.5, "0.5", "1/2"; None where there is none."""
+    try:
+        return None if isinstance(value, bool) else float(Fraction(text(value).strip()))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return None
+
+
+def whole(value: Any) -> int | None:
+    """The whole number that a value stands for; None where there is none."""
+    found = number(value)
+    return None if found is None else int(found)
+
+
+def in_turn(*sources: Callable[[], Iterable[Made]]) -> Iterator[Made]:
+    """What several properties say together; the signal that something in them is unknown comes last."""
+    signal: UnknownValueError | None = None
+    for source in sources:
+        try:
+            yield from source()
+        except UnknownValueError as unknown:
+            signal = signal or unknown
+    if signal:
+        raise signal
+
+
+def made(node: Node, make: Callable[[Node], Made]) -> Iterator[Made]:
+    """What a list's entries come to, known ones first."""
+    signal: UnknownValueError | None = None
+    try:
+        for item in node.items():
+            try:
+                result = make(item)
+            except UnknownValueError as unknown:
+                signal = signal or unknown
+                continue
+            yield result
+    except UnknownValueError as unknown:
+        signal = signal or unknown
+    if signal:
+        raise signal
+
+
+def variables(node: Node) -> Iterator[Variable]:
+    """The entries of a mapping, known ones first."""
+    signal: UnknownValueError | None = None
+    for name in node.mapping():
+        try:
+            entry = node.at(name)
+        except UnknownValueError as unknown:
+            signal = signal or unknown
+            continue
+        yield Variable(name, text(entry.value), entry.path)
+    if signal:
+        raise signal
+
+
+def assignment(node: Node) -> Variable:
+    """An environment variable that is written as `NAME=VALUE`."""
+    name, _, value = text(node.value).partition("=")
+    return Variable(name, value, node.path)
+
+
+def label(node: Node) -> Variable:
+    """An entry of a list of labels."""
+    return Variable(text(node.at("label").value), text(node.at("value").value), node.path)
+
+
+def argument(node: Node) -> Argument:
+    """A word of a list of words."""
+    return Argument(text(node.value), node.path)
+
+
+def ulimit(node: Node) -> Variable:
+    """An entry of a list of resource limits, with the higher of its two values; -1 is none."""
+    values = [whole(node.at(key).value) or 0 for key in ("soft", "hard")]
+    return Variable(text(node.at("name").value).lower(), str(-1 if min(values) < 0 else max(values)), node.path)
+
+
+def capabilities(node: Node) -> frozenset[str]:
+    """Names of capabilities in one spelling: to the engine `net_raw` and `CAP_NET_RAW` are NET_RAW."""
+    return frozenset(text(item.value).strip().upper().removeprefix("CAP_") for item in node.items())
+
+
+def health(node: Node) -> Health | None:
+    """What the test of a health check comes to; the engine checks nothing for a test that it does not know."""
+    words = [text(item.value) for item in node.items()]
+    if not words:
+        return None
+    command = " ".join(" ".join(words[1:]).split()).rstrip("; ")
+    return "disabled" if words[0] not in ("CMD", "CMD-SHELL") or command in IDLE_CHECKS else "own"
+
+
+def is_path(source: str) -> bool:
+    """Whether the engine takes the source of a mount for a path of the host, and not for a volume's name."""
+    return bool(re.match(r"\s*[/\\~.$]|\s*[A-Za-z]:[/\\]", source))
+
+
+def bound_paths(node: Node) -> list[str]:
+    """The host's paths in the options of a volume's driver: a volume can be a bind mount, or an overlay over one."""
+    device = text(node.at("device").value).strip()
+    options = text(node.at("o").value)
+    return [path for path in (device, *PATHS_IN_OPTIONS.findall(options)) if path.startswith("/")]
+
+
+@dataclass(frozen=True)
+class EngineMount:
+    """An entry of `mounts`, whose parts are read when they are asked for."""
+
+    node: Node
+
+    @property
+    def source(self) -> str:
+        """The path, or the volume's name; of a volume that is a bind mount, the path."""
+        bound = self._bound()
+        if not bound:
+            return text(self.node.at("source").value)
+        return next((path for path in bound if sensitive(path) or socket(path)), bound[0])
+
+    @property
+    def target(self) -> str:
+        """Where it lies."""
+        return text(self.node.at("target").value)
+
+    @property
+    def type(self) -> str:
+        """The type as the engine treats it."""
+        kind = text(self.node.at("type").value).strip().lower()
+        if kind == "volume" and (is_path(text(self.node.at("source").value)) or self._bound()):
+            return "bind"
+        return kind
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it is read-only."""
+        return truth(self.node.at("readOnly").value)
+
+    @property
+    def propagation(self) -> str:
+        """How later mounts spread."""
+        return text(self.node.at("bindOptions", "propagation").value).strip().lower() or "rprivate"
+
+    @property
+    def path(self) -> str:
+        """Its property."""
+        return self.node.path
+
+    def _bound(self) -> list[str]:
+        return bound_paths(self.node.at("volumeOptions", "driverOptions"))
+
+
+@dataclass(frozen=True)
+class DockerPort:
+    """An entry of `ports`, whose parts are read when they are asked for."""
+
+    node: Node
+
+    @property
+    def address(self) -> str | None:
+        """The address, or None for every one."""
+        value = self.node.at("ip").value
+        return None if value in (None, "") else str(value)
+
+    @property
+    def host(self) -> int | None:
+        """The port of the host."""
+        return whole(self.node.at("external").value) or None
+
+    @property
+    def container(self) -> int | None:
+        """The port of the container."""
+        return whole(self.node.at("internal").value)
+
+    @property
+    def path(self) -> str:
+        """Its property."""
+        return self.node.path
+
+
+@dataclass(frozen=True)
+class EveryPort:
+    """What `publishAllPorts` publishes."""
+
+    path: str
+    address: str | None = None
+    host: int | None = None
+    container: int | None = None
+
+
+@dataclass(frozen=True)
+class DockerVolume:
+    """An entry of `volumes`, the older spelling of a mount: a host path, a volume's name or another container."""
+
+    node: Node
+
+    @property
+    def source(self) -> str:
+        """The path, the name or the container."""
+        # The plugin takes the host path where both are there.
+        return next(
+            filter(None, (text(self.node.at(key).value) for key in ("hostPath", "volumeName", "fromContainer"))), ""
+        )
+
+    @property
+    def target(self) -> str:
+        """Where it lies."""
+        return text(self.node.at("containerPath").value)
+
+    @property
+    def type(self) -> str:
+        """`bind`, `volume` or `container`."""
+        if text(self.node.at("hostPath").value):
+            return "bind"
+        if name := text(self.node.at("volumeName").value):
+            # Handed to the engine as SOURCE:TARGET, in which a source with a slash is a path.
+            return "bind" if is_path(name) else "volume"
+        return "container" if text(self.node.at("fromContainer").value) else "volume"
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it is read-only."""
+        return truth(self.node.at("readOnly").value)
+
+    @property
+    def propagation(self) -> str:
+        """Not to be said, so nothing spreads."""
+        return "rprivate"
+
+    @property
+    def path(self) -> str:
+        """Its property."""
+        return self.node.path
+
+
+@dataclass(frozen=True)
+class EngineLogs:
+    """A log driver and its options, read when they are asked for."""
+
+    node: Node
+    driver_keys: tuple[str, ...]
+    options_keys: tuple[str, ...]
+
+    @property
+    def driver(self) -> str | None:
+        """The driver's name."""
+        return text(self.node.at(*self.driver_keys).value).strip() or None
+
+    def option(self, name: str) -> str:
+        """An option's value; empty where it is left out."""
+        return text(self.node.at(*self.options_keys).mapping().get(name)).strip()
+
+
+class Namespaces(Set[str]):
+    """The namespaces that a container shares; each is read only when somebody asks for that one."""
+
+    def __init__(self, names: Iterable[str], shares: Callable[[str], bool]) -> None:
+        self._names = tuple(names)
+        self._shares = shares
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self._names and self._shares(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._names if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def seccomp(profile: str) -> str:
+    """A seccomp profile: the engine takes a name or the JSON text itself.
+
+    One that allows every system call but those it lists confines nothing that is not known to be bad.
+    """
+    if profile.lower() in ("", "builtin", "default"):
+        return "default"
+    if profile.lower() == "unconfined":
+        return "unconfined"
+    try:
+        action = json.loads(profile).get("defaultAction") if profile.startswith("{") else None
+    except (ValueError, AttributeError):
+        action = None
+    return "unconfined" if action in ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE") else "localhost:profile"
+
+
+def apparmor(profile: str) -> str:
+    """An AppArmor profile."""
+    if profile.lower() in ("", "docker-default", "default"):
+        return "default"
+    return "unconfined" if profile.lower() == "unconfined" else f"localhost:{profile}"
+
+
+def selinux(key: str, value: str) -> str | None:
+    """What a security option says about SELinux: a type, `unconfined`, or nothing."""
+    if key == "disable" and not value:
+        return "unconfined"
+    if key != "label":
+        return None
+    if value.lower() == "disable":
+        return "unconfined"
+    kind, _, name = value.partition(":")
+    return name.strip() or None if kind.strip().lower() == "type" else None
+
+
+def weakest(profiles: Iterable[str]) -> str | None:
+    """Of several profiles the one that confines least: the engine takes the last, but they are a set without order."""
+    found: str | None = None
+    for profile in profiles:
+        if profile == "unconfined":
+            return profile
+        found = profile if found in (None, "default") else found
+    return found
