@@ -8,16 +8,25 @@ from judging.configuration import keep, read_settings, schema
 from judging.rule import Problem, Rule, Source, Subject
 
 
-def configuration(subject: Subject) -> Iterator[Problem]:
-    """A setting with a mistake protects nothing, and a typing error must not look like a setting that was left out."""
-    settings, mistakes = read_settings({key: value for key, value in subject.options.items() if value is not None})
-    keep(settings)
-    for mistake in mistakes:
-        yield Problem(f"the pack's configuration: {mistake}", "correct it in the file that --policy-pack-config names")
+def configured(names: frozenset[str] = frozenset()) -> Rule:
+    """The rule that reads the configuration, keeps it for the others in this process, and reports its mistakes.
 
+    Args:
+        names: all rules that an entry of the file of exceptions may name; empty skips that check.
+    """
 
-RULES: tuple[Rule, ...] = (
-    Rule(
+    def configuration(subject: Subject) -> Iterator[Problem]:
+        """A setting with a mistake protects nothing; and a typing error must not look like a setting left out."""
+        settings, mistakes = read_settings(
+            {key: value for key, value in subject.options.items() if value is not None}, names
+        )
+        keep(settings)
+        for mistake in mistakes:
+            yield Problem(
+                f"the pack's configuration: {mistake}", "correct it in the file that --policy-pack-config names"
+            )
+
+    return Rule(
         name="pack-is-configured",
         statement="The settings that the rules of this pack share have no mistake",
         check=configuration,
@@ -25,5 +34,4 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.HIGH,
         fix="Correct each setting that the message names; the schema of this policy describes them.",
         options=schema(),
-    ),
-)
+    )
