@@ -20,12 +20,8 @@ FIELDS = {
     "masks_system_paths": "procMount",
 }
 """What a container says in its own security context alone."""
-INHERITED = {
-    "user": "runAsUser",
-    "seccomp": "seccompProfile",
-    "apparmor": "appArmorProfile",
-    "selinux": "seLinuxOptions",
-}
+INHERITED = {"user": "runAsUser", "refuses_root": "runAsNonRoot"}
+PROFILES = {"seccomp": "seccompProfile", "apparmor": "appArmorProfile"}
 """What its pod may say for it."""
 BESIDE = {
     "image": "image",
@@ -55,6 +51,8 @@ class KubernetesContainer:
             return self.source.own(*FIELDS[fact].split(".")).path
         if fact in INHERITED:
             return self.source.security(INHERITED[fact]).path
+        if fact in PROFILES:
+            return self.source.security(PROFILES[fact]).at("type").path
         if fact in HOST_NAMESPACES:
             return self.source.pod.spec.at(HOST_NAMESPACES[fact]).path
         return self.source.node.at(*BESIDE.get(fact, fact).split(".")).path
@@ -115,8 +113,7 @@ class KubernetesContainer:
 
     @property
     def selinux(self) -> str | None:
-        kind = self.source.security("seLinuxOptions").at("type").value
-        return str(kind) if kind else None
+        return None  # pods have a rule of their own, which also knows users, roles and what a pod says for all
 
     @property
     def masks_system_paths(self) -> bool:
@@ -128,9 +125,21 @@ class KubernetesContainer:
         if user is None:
             return None
         number = quantity(user)
-        if not number and self.source.pod.in_user_namespace:
-            raise NotApplicable("root in a user namespace (hostUsers: false) is an ordinary user of the node")
+        if not number:
+            self._own_users()
         return str(user if number is None else int(number))
+
+    @property
+    def refuses_root(self) -> bool:
+        refused = self.source.security("runAsNonRoot").value
+        if refused is not True:
+            self._own_users()
+            self._left_out(refused, windows=False)
+        return refused is True
+
+    def _own_users(self) -> None:
+        if self.source.pod.in_user_namespace:
+            raise NotApplicable("root in a user namespace (hostUsers: false) is an ordinary user of the node")
 
     @property
     def groups(self) -> Iterable[str]:

@@ -67,17 +67,6 @@ def host_process(subject: Subject) -> Iterator[Problem]:
     return judged(pods(subject), lambda pod: judged(_parts(pod), judge))
 
 
-def proc_mount(subject: Subject) -> Iterator[Problem]:
-    """The masks over /proc hide what the kernel tells about the host; without them a container reads and changes it."""
-
-    def judge(container: PodContainer) -> Iterator[Problem]:
-        node = container.own("procMount")
-        if node.value not in (None, "Default"):
-            yield Problem(f"{node.path} is {shown(node.value)}", 'leave it out, or write "Default"', container.where)
-
-    return _each_container(subject, judge)
-
-
 def selinux(subject: Subject) -> Iterator[Problem]:
     """A type of its own, such as spc_t, takes a container out of SELinux's confinement; so do a user and a role."""
 
@@ -270,14 +259,6 @@ RULES: tuple[Rule, ...] = (
         source=STANDARDS(control="Baseline: HostProcess"),
         severity=Severity.CRITICAL,
         fix="Remove securityContext.windowsOptions.hostProcess from the pod and from each container.",
-    ),
-    Rule(
-        name="pod-masks-proc",
-        statement="A container keeps the default masks over /proc",
-        check=proc_mount,
-        source=STANDARDS(control="Restricted: /proc Mount Type"),
-        severity=Severity.HIGH,
-        fix='Remove securityContext.procMount, or write "Default".',
     ),
     Rule(
         name="pod-keeps-its-selinux-confinement",

@@ -42,12 +42,6 @@ VIOLATIONS: list[tuple[str, Properties, str]] = [
         f"[{STANDARDS}, Baseline: HostProcess]",
     ),
     (
-        "pod-masks-proc",
-        {"spec.initContainers[0].securityContext.procMount": "Unmasked"},
-        ', init container "migrate": spec.initContainers[0].securityContext.procMount is "Unmasked"; '
-        f'leave it out, or write "Default" [{STANDARDS}, Restricted: /proc Mount Type]',
-    ),
-    (
         "pod-keeps-its-selinux-confinement",
         {"spec.containers[0].securityContext.seLinuxOptions.type": "spc_t"},
         ', container "web": spec.containers[0].securityContext.seLinuxOptions.type is "spc_t"; leave it out, or write '
@@ -175,8 +169,6 @@ def test_every_rule_says_what_it_is(rule: Rule) -> None:
 UNKNOWNS: list[tuple[str, str]] = [
     ("pod-is-no-host-process", "spec.securityContext.windowsOptions"),
     ("pod-is-no-host-process", "spec.containers[0].securityContext.windowsOptions.hostProcess"),
-    ("pod-masks-proc", "spec.containers[0].securityContext.procMount"),
-    ("pod-masks-proc", "spec.initContainers[0].securityContext"),
     ("pod-keeps-its-selinux-confinement", "spec.securityContext.seLinuxOptions"),
     ("pod-keeps-its-selinux-confinement", "spec.containers[0].securityContext.seLinuxOptions.type"),
     ("pod-sysctls-are-safe", "spec.securityContext.sysctls"),

@@ -42,12 +42,12 @@ FACTS: list[tuple[str, Properties, Any, str]] = [
     ("dropped", {f"{SECURITY}.capabilities.drop": ["ALL"]}, {"ALL"}, f"{SECURITY}.capabilities.drop"),
     ("dropped", {f"{SECURITY}.capabilities.drop": ["all"]}, {"all"}, f"{SECURITY}.capabilities.drop"),
     ("added", {f"{SECURITY}.capabilities.add": ["CAP_CHOWN"]}, {"CAP_CHOWN"}, f"{SECURITY}.capabilities.add"),
-    ("seccomp", {}, "unconfined", f"{SECURITY}.seccompProfile"),
+    ("seccomp", {}, "unconfined", f"{SECURITY}.seccompProfile.type"),
     (
         "seccomp",
         {"spec.securityContext.seccompProfile.type": "RuntimeDefault"},
         "default",
-        "spec.securityContext.seccompProfile",
+        "spec.securityContext.seccompProfile.type",
     ),
     (
         "seccomp",
@@ -56,29 +56,27 @@ FACTS: list[tuple[str, Properties, Any, str]] = [
             f"{SECURITY}.seccompProfile.type": "Unconfined",
         },
         "unconfined",
-        f"{SECURITY}.seccompProfile",
+        f"{SECURITY}.seccompProfile.type",
     ),
     (
         "seccomp",
         {f"{SECURITY}.seccompProfile": {"type": "Localhost", "localhostProfile": "web.json"}},
         "localhost:web.json",
-        f"{SECURITY}.seccompProfile",
+        f"{SECURITY}.seccompProfile.type",
     ),
-    ("seccomp", {f"{SECURITY}.seccompProfile": {}}, "unconfined", f"{SECURITY}.seccompProfile"),
-    ("apparmor", {}, None, f"{SECURITY}.appArmorProfile"),
+    ("seccomp", {f"{SECURITY}.seccompProfile": {}}, "unconfined", f"{SECURITY}.seccompProfile.type"),
+    ("apparmor", {}, None, f"{SECURITY}.appArmorProfile.type"),
     (
         "apparmor",
         {"spec.securityContext.appArmorProfile.type": "Unconfined"},
         "unconfined",
-        "spec.securityContext.appArmorProfile",
+        "spec.securityContext.appArmorProfile.type",
     ),
-    ("apparmor", {f"{SECURITY}.appArmorProfile.type": "no such type"}, "unconfined", f"{SECURITY}.appArmorProfile"),
-    ("selinux", {}, None, f"{SECURITY}.seLinuxOptions"),
     (
-        "selinux",
-        {"spec.securityContext.seLinuxOptions.type": "spc_t"},
-        "spc_t",
-        "spec.securityContext.seLinuxOptions",
+        "apparmor",
+        {f"{SECURITY}.appArmorProfile.type": "no type"},
+        "unconfined",
+        f"{SECURITY}.appArmorProfile.type",
     ),
     ("masks_system_paths", {}, True, f"{SECURITY}.procMount"),
     ("masks_system_paths", {f"{SECURITY}.procMount": "Unmasked"}, False, f"{SECURITY}.procMount"),
@@ -89,6 +87,14 @@ FACTS: list[tuple[str, Properties, Any, str]] = [
         {"spec.securityContext.runAsUser": 0.0, f"{SECURITY}.runAsUser": 10001.0},
         "10001",
         f"{SECURITY}.runAsUser",
+    ),
+    ("refuses_root", {}, False, f"{SECURITY}.runAsNonRoot"),
+    ("refuses_root", {"spec.securityContext.runAsNonRoot": True}, True, "spec.securityContext.runAsNonRoot"),
+    (
+        "refuses_root",
+        {"spec.securityContext.runAsNonRoot": True, f"{SECURITY}.runAsNonRoot": False},
+        False,
+        f"{SECURITY}.runAsNonRoot",
     ),
     ("health", {}, "disabled", "spec.containers[0].livenessProbe"),
     ("health", {"spec.containers[0].readinessProbe.tcpSocket.port": 80}, "own", "spec.containers[0].livenessProbe"),
@@ -266,7 +272,15 @@ def test_what_a_patch_leaves_out_stays_as_the_cluster_has_it(fact: str) -> None:
 def test_root_in_a_user_namespace_is_no_root_of_the_node() -> None:
     with pytest.raises(NotApplicable, match="hostUsers"):
         _ = view({"spec.hostUsers": False, "spec.securityContext.runAsUser": 0}).user
+    with pytest.raises(NotApplicable, match="hostUsers"):
+        _ = view({"spec.hostUsers": False}).refuses_root
     assert view({"spec.hostUsers": True, "spec.securityContext.runAsUser": 0}).user == "0"
+
+
+def test_a_pod_keeps_selinux_and_kernel_parameters_for_rules_of_its_own() -> None:
+    changes = {"spec.securityContext.sysctls[0].name": "vm.swappiness", f"{SECURITY}.seLinuxOptions.type": "spc_t"}
+    assert view(changes).selinux is None
+    assert not list(view(changes).sysctls)
 
 
 @pytest.mark.parametrize(
@@ -320,9 +334,8 @@ ALL = [
         "gains_privileges",
         "seccomp",
         "apparmor",
-        "selinux",
     ),
-    *("masks_system_paths", "user", "health", "memory", "cpus"),
+    *("masks_system_paths", "user", "refuses_root", "health", "memory", "cpus"),
 ]
 
 
@@ -333,6 +346,7 @@ def test_a_fact_that_is_said_needs_nothing_else_to_be_known(fact: str) -> None:
         f"{SECURITY}.privileged": False,
         f"{SECURITY}.procMount": "Default",
         f"{SECURITY}.runAsUser": 10001,
+        f"{SECURITY}.runAsNonRoot": True,
         f"{SECURITY}.seccompProfile.type": "RuntimeDefault",
         f"{SECURITY}.appArmorProfile.type": "RuntimeDefault",
         f"{SECURITY}.seLinuxOptions.type": "container_t",
