@@ -11,8 +11,7 @@ from judging.rule import NotApplicable, Problem, Rule, Source, Subject
 from verification.evidence import begin, evidence_of, tag_digest
 from verification.references import Reference, is_semver
 
-DESIGN_URL = "https://github.com/slipway/slipway#policies"
-DIGEST_IS_IDENTITY = Source("Slipway", "1", "design: digest is identity", DESIGN_URL)
+DIGEST_IS_IDENTITY = Source("Slipway", "", "digest is identity", "")
 _MOVING = (
     "latest main master trunk head edge nightly canary next current rolling stable beta alpha rc snapshot "
     "dev devel develop development test testing qa staging stage preview prod production live release"

@@ -8,9 +8,7 @@ from judging.images import place_of
 from judging.pushes import BUILD, Push, pushes
 from judging.rule import Problem, Rule, Source, Subject
 
-DESIGN = Source(
-    "Slipway", "1", "design: nothing unverified reaches the registry", "https://github.com/slipway/slipway#policies"
-)
+DESIGN = Source("Slipway", "", "nothing unverified reaches the registry", "")
 _MISSING = Problem(
     "the pack's configuration names no quarantine, so no place is known that a build may push to",
     "set quarantine in the configuration of pack-is-configured",
@@ -79,7 +77,7 @@ RULES: tuple[Rule, ...] = (
         name="preview-pushes-nothing",
         statement="A preview puts nothing into a registry",
         check=preview_pushes_nothing,
-        source=Source("Slipway", "1", "design: nothing ships that a preview did not show", DESIGN.url),
+        source=Source("Slipway", "", "nothing ships that a preview did not show", ""),
         severity=Severity.MEDIUM,
         fix="Set buildOnPreview to false where a build exports its cache to a registry.",
     ),

@@ -13,7 +13,6 @@ from judging.stack_rule import Found, Graph, StackRule
 from judging.workload import workloads
 from verification.references import Reference, is_image_id
 
-DESIGN_URL = "https://github.com/slipway/slipway#policies"
 IMAGE = "slipway:index:Image"
 RELEASES = ("slipway:index:Release", "slipway:index:Promotion")
 Check = Callable[[Graph], Iterator[Found]]
@@ -150,7 +149,7 @@ RULES: tuple[StackRule, ...] = (
         name="workload-runs-a-release",
         statement="In a stack with Slipway's components every workload runs a digest that was released or promoted",
         check=runs_a_release,
-        source=Source("Slipway", "1", "design: gates are edges", DESIGN_URL),
+        source=Source("Slipway", "", "gates are edges", ""),
         severity=Severity.HIGH,
         fix="Hand the reference of a Release or a Promotion to the workload.",
     ),
@@ -158,7 +157,7 @@ RULES: tuple[StackRule, ...] = (
         name="service-runs-one-digest",
         statement="All workloads of one service run the same digest",
         check=one_digest_of_a_service,
-        source=Source("Slipway", "1", "design: digest is identity", DESIGN_URL),
+        source=Source("Slipway", "", "digest is identity", ""),
         severity=Severity.MEDIUM,
         fix="Hand one and the same reference to all workloads of the service.",
     ),
@@ -166,7 +165,7 @@ RULES: tuple[StackRule, ...] = (
         name="candidate-is-released",
         statement="Every candidate that a stack builds is released by it",
         check=candidate_is_released,
-        source=Source("Slipway", "1", "design: gates are edges", DESIGN_URL),
+        source=Source("Slipway", "", "gates are edges", ""),
         severity=Severity.LOW,
         fix="Use Release, which builds and releases; remove an Image whose digest nobody takes.",
     ),

@@ -140,12 +140,11 @@ class Referrers:
         found: list[Kind] = []
         for places in (lambda: self._listed, self._older_formats):
             waiting = self._waiting(places(), kind)
+            for position in range(0, len(waiting), enough):
+                if len(found) < enough:
+                    found += self._read(kind, waiting[position : position + enough])
             for moment in moments:
-                before = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-                found += self._read(kind, [place for place in waiting if place.created <= before][:1])
-            while waiting and len(found) < enough:
-                found += self._read(kind, waiting[:enough])
-                waiting = waiting[enough:]
+                found += self._newest_of(kind, [it for it in waiting if it.created <= f"{moment:%Y-%m-%dT%H:%M:%SZ}"])
             if found:
                 return list(dict.fromkeys(found))
         return self._without_key(kind, self._source.keyless) if self._source.keyless else []
@@ -165,6 +164,9 @@ class Referrers:
             kind = kind_of(layer.annotations.get(_IN_TOTO_TYPE, ""))
             if layer.media_type == _IN_TOTO and kind:
                 self._listed.append(_Place(kind, "", partial(self._open_unsigned, layer, signer)))
+
+    def _newest_of(self, kind: type[Kind], places: Sequence[_Place]) -> list[Kind]:
+        return next(filter(None, (self._read(kind, [place]) for place in places)), [])
 
     def _read(self, kind: type[Kind], places: Sequence[_Place]) -> list[Kind]:
         contents = list(self._source.pool.map(_Place.content, places))

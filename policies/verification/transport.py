@@ -247,5 +247,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return f"no TLS: {error.reason or type(error).__name__}"
     if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
+        return error.strerror or str(error) or type(error).__name__
     return str(error) or type(error).__name__

@@ -1,0 +1,443 @@
+"""The evidence of an image: collected from its registry, complete or with what is missing, once a run."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.policy.attested import (
+    CYCLONEDX,
+    FOREIGN,
+    PLATFORMS,
+    PROVED,
+    PROVENANCE,
+    SIGNED,
+    TRUSTED,
+    VULNERABILITIES,
+    Image,
+    bundle,
+    days_ago,
+    envelope,
+    finding,
+    proof,
+    provenance,
+    refer,
+    report,
+    sbom,
+    statement,
+)
+from tests.policy.registry_server import INDEX, MANIFEST, Answer, Question, RegistryServer, serving
+from verification import evidence
+from verification.evidence import Evidence, begin, evidence_of, image_config, tag_digest
+from verification.keyless import Identity
+from verification.keys import read_keys
+from verification.references import Reference
+from verification.registry import Access
+
+(TRUSTED_KEY,) = read_keys((TRUSTED.public,))
+BY = (TRUSTED_KEY.fingerprint,)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The settings that reading evidence needs."""
+
+    public_keys: tuple[str, ...] = (TRUSTED.public,)
+    identities: Sequence[Identity] = ()
+    registries: dict[str, Access] = field(default_factory=dict)
+    timeout: float = 5.0
+
+
+@pytest.fixture(name="registry", params=[False, True], ids=["fallback tag", "referrers API"])
+def registry_server(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[RegistryServer]:
+    """A registry, and nothing known from other tests."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    evidence.forget()
+    with serving(has_referrers_api=request.param) as registry:
+        yield registry
+
+
+@pytest.fixture(name="plain")
+def registry_without_api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RegistryServer]:
+    """A registry without the referrers API, where it makes no difference."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    evidence.forget()
+    with serving() as registry:
+        yield registry
+
+
+def found(reference: str, trust: Trust | None = None) -> Evidence:
+    """What is proven about an image."""
+    return evidence_of(Reference.parse(reference), trust or Trust())
+
+
+def test_the_evidence_of_a_complete_image_is_complete(registry: RegistryServer) -> None:
+    reference = Image(reports=[report(finding())], proofs=[proof(1)]).push(registry)
+    answer = found(reference)
+    assert answer.problem == ""
+    assert answer.is_complete
+    assert answer.reference == reference
+    assert answer.signers == BY
+    assert tuple(answer.platforms) == PLATFORMS
+    for part in answer.platforms.values():
+        assert [it.findings[0].vulnerability for it in part.reports] == ["CVE-2026-1000"]
+        assert [it.format for it in part.sboms] == ["CycloneDX"]
+    assert [it.source for it in answer.provenances] == ["git+https://git.example/shop/web"]
+    assert [it.stack for it in answer.proofs] == ["dev"]
+    assert answer.rejected == ()
+
+
+def test_a_tag_beside_the_digest_changes_nothing(plain: RegistryServer) -> None:
+    reference = Image().push(plain)
+    repository, _, digest = reference.partition("@")
+    assert found(f"{repository}:1.4.0@{digest}") == found(reference)
+
+
+def test_nothing_by_another_key_counts(registry: RegistryServer) -> None:
+    answer = found(Image(signer=FOREIGN, attester=FOREIGN, proofs=[proof(1)]).push(registry))
+    assert answer.problem == ""
+    assert not answer.signers
+    assert not answer.provenances
+    assert not answer.proofs
+    assert not any(part.reports or part.sboms for part in answer.platforms.values())
+    assert set(answer.rejected) == {
+        f"{what}: no trusted key has signed it"
+        for what in ("signature", "vulnerability report", "SBOM", "provenance", "proof")
+    }
+
+
+@pytest.mark.parametrize(
+    ("predicate_type", "what"),
+    [
+        (SIGNED, "signature"),
+        (PROVENANCE, "provenance"),
+        (PROVED, "proof"),
+        (VULNERABILITIES, "vulnerability report"),
+        (CYCLONEDX, "SBOM"),
+    ],
+)
+def test_what_is_about_another_digest_does_not_count(plain: RegistryServer, predicate_type: str, what: str) -> None:
+    other = "sha256:" + "2e" * 32
+    answer = found(Image(about={predicate_type: other}, proofs=[proof(1)]).push(plain))
+    assert answer.rejected == (f"{what}: it is about another digest ({other})",)
+    assert answer.is_complete == (predicate_type == PROVED)
+
+
+def test_a_report_that_was_edited_in_the_registry_does_not_count(plain: RegistryServer) -> None:
+    image = Image(reports=[])
+    reference = image.push(plain)
+    digest = found(reference).platforms["linux/amd64"].digest
+    evidence.forget()
+    content = json.loads(bundle(statement(digest, VULNERABILITIES, report(finding())), TRUSTED))
+    payload = json.loads(base64.b64decode(content["dsseEnvelope"]["payload"]))
+    payload["predicate"]["scanner"]["result"]["Results"] = []
+    content["dsseEnvelope"]["payload"] = base64.b64encode(json.dumps(payload).encode()).decode()
+    refer(plain, "shop/web", digest, json.dumps(content).encode(), VULNERABILITIES, days_ago(1))
+    answer = found(reference)
+    assert not answer.platforms["linux/amd64"].reports
+    assert answer.rejected == ("vulnerability report: no trusted key has signed it",)
+
+
+def test_a_bundle_with_other_bytes_than_its_digest_does_not_count(plain: RegistryServer) -> None:
+    reference = Image(provenances=[]).push(plain)
+    digest = reference.partition("@")[2]
+    path = refer(plain, "shop/web", digest, bundle(statement(digest, PROVENANCE, provenance()), TRUSTED), PROVENANCE)
+    plain.replace(path, bundle(statement(digest, PROVENANCE, provenance(source="https://evil.example")), TRUSTED))
+    answer = found(reference)
+    assert not answer.provenances
+    assert "provenance: 127.0.0.1:" in answer.rejected[0]
+    assert "with other bytes" in answer.rejected[0]
+
+
+def test_a_referrer_that_is_listed_but_gone_hides_nothing_else(plain: RegistryServer) -> None:
+    reference = Image().push(plain)
+    digest = reference.partition("@")[2]
+    notes = {"dev.sigstore.bundle.predicateType": SIGNED, "org.opencontainers.image.created": days_ago(0)}
+    kind = {"artifactType": "application/vnd.dev.sigstore.bundle.v0.3+json", "annotations": notes}
+    plain.refer("shop/web", digest, {"digest": "sha256:" + "3d" * 32, "mediaType": MANIFEST, **kind})
+    answer = found(reference)
+    assert answer.is_complete
+    assert answer.rejected == ("signature: it is listed, but not there",)
+
+
+def test_the_newest_report_comes_first_whatever_the_registry_says(plain: RegistryServer) -> None:
+    reference = Image(reports=[report(finding("CVE-OLD"), age=3), report(finding("CVE-NEW"), age=1)]).push(plain)
+    for part in found(reference).platforms.values():
+        assert [it.findings[0].vulnerability for it in part.reports] == ["CVE-NEW", "CVE-OLD"]
+
+
+def test_the_report_of_the_time_of_the_first_proof_is_read_too(plain: RegistryServer) -> None:
+    ages = (0.1, 1, 2, 3, 4, 5, 6)
+    reports = [report(finding(f"CVE-{age}"), age=age) for age in ages]
+    reference = Image(reports=reports, proofs=[proof(3.5), proof(2.5), proof(5.5, stack="staging")]).push(plain)
+    for part in found(reference).platforms.values():
+        names = [it.findings[0].vulnerability for it in part.reports]
+        assert names == ["CVE-0.1", "CVE-1", "CVE-4", "CVE-6"]
+
+
+def test_rubbish_before_a_trusted_statement_is_read_past(plain: RegistryServer) -> None:
+    reference = Image(platforms=["linux/amd64"], provenances=[]).push(plain)
+    digest = reference.partition("@")[2]
+    for number in range(12):
+        content = bundle(statement(digest, PROVENANCE, provenance(source=f"https://evil.example/{number}")), FOREIGN)
+        refer(plain, "shop/web", digest, content, PROVENANCE, days_ago(0))
+    content = bundle(statement(digest, PROVENANCE, provenance()), TRUSTED)
+    refer(plain, "shop/web", digest, content, PROVENANCE, days_ago(9))
+    assert [it.source for it in found(reference).provenances] == ["git+https://git.example/shop/web"]
+
+
+def test_a_bundle_whose_type_the_registry_does_not_say_is_read(plain: RegistryServer) -> None:
+    reference = Image(signer=None).push(plain)
+    digest = reference.partition("@")[2]
+    refer(plain, "shop/web", digest, bundle(statement(digest, SIGNED, {}), TRUSTED), SIGNED)
+    listed = json.loads(plain.held(f"/v2/shop/web/manifests/{digest.replace(':', '-')}"))
+    for entry in listed["manifests"]:
+        del entry["annotations"]
+    plain.manifest("shop/web", listed, digest.replace(":", "-"))
+    answer = found(reference)
+    assert answer.signers == BY
+    assert len(answer.provenances) == 1
+
+
+def test_a_statement_counts_as_what_it_is_not_as_what_the_registry_calls_it(plain: RegistryServer) -> None:
+    reference = Image(signer=None).push(plain)
+    digest = reference.partition("@")[2]
+    refer(plain, "shop/web", digest, bundle(statement(digest, PROVENANCE, provenance()), TRUSTED), SIGNED)
+    assert not found(reference).signers
+
+
+def test_cosign_s_older_formats_are_read(plain: RegistryServer) -> None:
+    reference = Image(signer=None, provenances=[]).push(plain)
+    digest = reference.partition("@")[2]
+    payload = {
+        "critical": {"type": "cosign container image signature", "image": {"docker-manifest-digest": digest}},
+    }
+    content = json.dumps(payload).encode()
+    signature = base64.b64encode(TRUSTED.sign(content)).decode()
+    tagged(
+        plain,
+        f"{digest.replace(':', '-')}.sig",
+        content,
+        "application/vnd.dev.cosign.simplesigning.v1+json",
+        {"dev.cosignproject.cosign/signature": signature},
+    )
+    attestation = json.dumps(envelope(statement(digest, PROVENANCE, provenance()), TRUSTED)).encode()
+    tagged(
+        plain,
+        f"{digest.replace(':', '-')}.att",
+        attestation,
+        "application/vnd.dsse.envelope.v1+json",
+        {"predicateType": PROVENANCE},
+    )
+    answer = found(reference)
+    assert answer.signers == BY
+    assert len(answer.provenances) == 1
+
+
+def tagged(registry: RegistryServer, tag: str, content: bytes, media_type: str, notes: dict[str, str]) -> None:
+    """Put a layer under a tag, as cosign's older versions do."""
+    layer = {"mediaType": media_type, "annotations": notes, **registry.blob("shop/web", content)}
+    config = registry.blob("shop/web", b"{}")
+    registry.manifest("shop/web", {"mediaType": MANIFEST, "config": config, "layers": [layer]}, tag)
+
+
+def test_a_single_manifest_is_its_own_platform(plain: RegistryServer) -> None:
+    index = Image(platforms=["linux/arm64"]).push(plain)
+    (part,) = found(index).platforms.values()
+    reference = f"{index.partition('@')[0]}@{part.digest}"
+    refer(plain, "shop/web", part.digest, bundle(statement(part.digest, SIGNED, {}), TRUSTED), SIGNED)
+    content = bundle(statement(part.digest, PROVENANCE, provenance()), TRUSTED)
+    refer(plain, "shop/web", part.digest, content, PROVENANCE)
+    answer = found(reference)
+    assert answer.is_complete
+    assert tuple(answer.platforms) == ("linux/arm64",)
+
+
+def built_by_buildkit(registry: RegistryServer, signer: Any) -> str:
+    """An image whose index holds BuildKit's own attestations, signed as a whole."""
+    plain = Image(platforms=["linux/amd64"], signer=None, reports=[], sboms=[], provenances=[])
+    index = json.loads(registry.held(f"/v2/shop/web/manifests/{plain.push(registry).partition('@')[2]}"))
+    platform = index["manifests"][0]["digest"]
+    layers = []
+    for predicate_type, predicate in (
+        (PROVENANCE, provenance()),
+        ("https://spdx.dev/Document", {"spdxVersion": "SPDX-2.3"}),
+    ):
+        blob = registry.blob("shop/web", statement(platform, predicate_type, predicate))
+        notes = {"in-toto.io/predicate-type": predicate_type}
+        layers.append({"mediaType": "application/vnd.in-toto+json", "annotations": notes, **blob})
+    config = registry.blob("shop/web", b"{}")
+    attested = registry.manifest("shop/web", {"mediaType": MANIFEST, "config": config, "layers": layers})
+    notes = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": platform}
+    index["manifests"].append(
+        {**attested, "annotations": notes, "platform": {"os": "unknown", "architecture": "unknown"}}
+    )
+    digest: str = registry.manifest("shop/web", index)["digest"]
+    refer(registry, "shop/web", digest, bundle(statement(digest, SIGNED, {}), signer), SIGNED)
+    refer(
+        registry, "shop/web", platform, bundle(statement(platform, VULNERABILITIES, report()), signer), VULNERABILITIES
+    )
+    return f"{registry.address}/shop/web@{digest}"
+
+
+def test_what_buildkit_put_into_a_signed_index_is_signed_with_it(plain: RegistryServer) -> None:
+    answer = found(built_by_buildkit(plain, TRUSTED))
+    assert answer.is_complete
+    assert tuple(answer.platforms) == ("linux/amd64",)
+    (part,) = answer.platforms.values()
+    assert [it.source for it in part.provenances] == ["git+https://git.example/shop/web"]
+    assert [(it.format, it.signer) for it in part.sboms] == [("SPDX", BY[0])]
+
+
+def test_what_buildkit_put_into_an_unsigned_index_is_signed_by_nobody(plain: RegistryServer) -> None:
+    (part,) = found(built_by_buildkit(plain, FOREIGN)).platforms.values()
+    assert not part.provenances
+    assert not part.sboms
+
+
+def test_two_manifests_for_one_platform_are_refused(plain: RegistryServer) -> None:
+    reference = Image(platforms=["linux/amd64"]).push(plain)
+    index = json.loads(plain.held(f"/v2/shop/web/manifests/{reference.partition('@')[2]}"))
+    index["manifests"] *= 2
+    digest = plain.manifest("shop/web", index)["digest"]
+    assert "has two manifests for one platform" in found(f"{plain.address}/shop/web@{digest}").problem
+
+
+def test_a_digest_that_is_not_there_is_a_problem(plain: RegistryServer) -> None:
+    missing = f"{plain.address}/shop/web@sha256:{'1f' * 32}"
+    assert found(missing).problem == f"registry {plain.address} has no shop/web@sha256:{'1f' * 32}"
+
+
+def test_a_registry_that_is_stopped_is_a_problem() -> None:
+    evidence.forget()
+    with serving() as registry:
+        reference = Image().push(registry)
+    assert found(reference).problem == f"registry {registry.address} does not answer (Connection refused)"
+
+
+def test_a_registry_that_hangs_is_a_problem_within_the_timeout_and_is_not_asked_again(plain: RegistryServer) -> None:
+    one, other = Image().push(plain), Image(salt="other").push(plain)
+    released = threading.Event()
+
+    def hang(_: Question) -> Answer | None:
+        released.wait(5)
+        return None
+
+    plain.intercept = hang
+    trust = Trust(timeout=0.3)
+    start = time.monotonic()
+    problem = found(one, trust).problem
+    assert "did not answer in time" in problem
+    assert time.monotonic() - start < 1.3
+    start = time.monotonic()
+    assert found(other, trust).problem == problem
+    assert time.monotonic() - start < 0.2
+    released.set()
+
+
+def test_whatever_breaks_is_a_problem_and_no_traceback(plain: RegistryServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = Image().push(plain)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr("verification.evidence.collect", broken)
+    assert found(reference).problem == "its evidence cannot be read (RuntimeError: a mistake of ours)"
+
+
+def test_a_key_that_cannot_be_read_is_a_problem(plain: RegistryServer) -> None:
+    reference = Image().push(plain)
+    assert found(reference, Trust(public_keys=("nothing",))).problem.startswith("publicKeys: it holds no public key")
+
+
+def test_an_image_is_read_once_a_run(plain: RegistryServer) -> None:
+    reference = Image().push(plain)
+    first = found(reference)
+    asked = len(plain.asked)
+    assert found(reference) is first
+    assert len(plain.asked) == asked
+    found(reference, Trust(public_keys=(FOREIGN.public,)))
+    assert len(plain.asked) > asked
+
+
+def test_what_was_begun_early_is_waited_for_and_not_read_again(plain: RegistryServer) -> None:
+    reference = Image().push(plain)
+    parsed = Reference.parse(reference)
+    for _ in range(3):
+        begin(parsed, Trust())
+    begin(Reference.parse("registry.example/shop/web:1.4.0"), Trust())
+    assert found(reference).is_complete
+    assert plain.paths.count(f"/v2/shop/web/manifests/{parsed.digest}") == 1
+
+
+def test_what_was_begun_before_it_was_signed_is_read_once_more(plain: RegistryServer) -> None:
+    reference = Image(signer=None).push(plain)
+    digest = reference.partition("@")[2]
+    begin(Reference.parse(reference), Trust())
+    evidence._verifier(Trust()).evidence.begin(Reference.parse(reference)).future.result(5)
+    refer(plain, "shop/web", digest, bundle(statement(digest, SIGNED, {}), TRUSTED), SIGNED, days_ago(0))
+    assert found(reference).signers == BY
+    asked = len(plain.asked)
+    found(reference)
+    assert len(plain.asked) == asked
+
+
+def test_many_images_are_read_side_by_side(plain: RegistryServer) -> None:
+    references = [Image(salt=str(number)).push(plain) for number in range(6)]
+    plain.intercept = lambda _: time.sleep(0.01)
+    for reference in references:
+        begin(Reference.parse(reference), Trust())
+    assert all(found(reference).is_complete for reference in references)
+
+
+def test_the_configuration_of_every_platform_is_read(plain: RegistryServer) -> None:
+    settings: dict[str, tuple[dict[str, Any], tuple[str, str | None]]] = {
+        "all": ({"User": "10001", "Healthcheck": {"Test": ["CMD", "x"]}}, ("10001", "own")),
+        "none": ({}, ("", None)),
+        "off": ({"User": "root", "Healthcheck": {"Test": ["NONE"]}}, ("root", "disabled")),
+        "odd": ({"User": None, "Healthcheck": "x"}, ("", None)),
+    }
+    for salt, (config, expected) in settings.items():
+        reference = Image(signer=None, reports=[], sboms=[], provenances=[], config=config, salt=salt).push(plain)
+        answer = image_config(Reference.parse(reference), Trust())
+        assert answer.problem == ""
+        assert tuple(answer.platforms) == PLATFORMS
+        assert {(it.user, it.health) for it in answer.platforms.values()} == {expected}
+
+
+def test_a_configuration_that_cannot_be_read_is_a_problem(plain: RegistryServer) -> None:
+    digest = plain.manifest("shop/web", {"mediaType": MANIFEST, "layers": []})["digest"]
+    answer = image_config(Reference.parse(f"{plain.address}/shop/web@{digest}"), Trust())
+    assert "names no sha256 digest where it must" in answer.problem
+
+
+def test_what_a_tag_names_is_read(plain: RegistryServer) -> None:
+    reference = Image().push(plain, tag="1.4.0")
+    repository, _, digest = reference.partition("@")
+    assert tag_digest(Reference.parse(f"{repository}:1.4.0@sha256:{'1f' * 32}"), Trust()).digest == digest
+    assert tag_digest(Reference.parse(f"{repository}:1.5.0"), Trust()).digest is None
+
+
+def test_an_index_without_platforms_is_never_complete(plain: RegistryServer) -> None:
+    digest = plain.manifest("shop/web", {"mediaType": INDEX, "manifests": []})["digest"]
+    refer(plain, "shop/web", digest, bundle(statement(digest, SIGNED, {}), TRUSTED), SIGNED)
+    answer = found(f"{plain.address}/shop/web@{digest}")
+    assert answer.signers == BY
+    assert not answer.is_complete
+
+
+def test_unsigned_content_of_the_wrong_shape_is_rejected_and_named(plain: RegistryServer) -> None:
+    reference = Image(sboms=[{"bomFormat": "none"}]).push(plain)
+    answer = found(reference)
+    assert answer.rejected == ("SBOM: its SBOM is neither CycloneDX nor SPDX",)
+    assert sbom()["bomFormat"] == "CycloneDX"
