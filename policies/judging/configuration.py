@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from judging.exceptions import Exemption, read_file
+from judging.node import shown
 from verification.registry import Access
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -34,7 +35,7 @@ class MistakeError(Exception):
     """A value that a setting cannot have: what is wrong with it, and what to write."""
 
     def __init__(self, wrong: str, value: Any, write: str) -> None:
-        super().__init__(f"{wrong} ({value if isinstance(value, str) else json.dumps(value, default=str)}): {write}")
+        super().__init__(f"{wrong} ({value if isinstance(value, str) else shown(value)}): {write}")
 
 
 Reader = Callable[[Any], Any]
@@ -62,7 +63,9 @@ def _severities(value: Any) -> tuple[str, ...]:
         if item not in SEVERITIES:
             raise MistakeError("is no severity", item, f"write some of {', '.join(SEVERITIES)}")
     if not names:
-        raise MistakeError("stops nothing", value, "write at least one severity, or leave it out for HIGH and CRITICAL")
+        raise MistakeError(
+            "stops nothing", "an empty list", "write at least one severity, or leave it out for HIGH and CRITICAL"
+        )
     return names
 
 
@@ -115,10 +118,12 @@ def _registries(value: Any) -> Mapping[str, Access]:
 def _access(address: str, entry: Any) -> Access:
     if "/" in address or not address:
         raise MistakeError("is no registry", address, "write HOST or HOST:PORT, without a scheme and a path")
+    # The values are not repeated: one of them may be a password that was written here by mistake.
+    keys = ", ".join(entry) if isinstance(entry, Mapping) else "no object"
     if not isinstance(entry, Mapping) or not set(entry) <= set(_ACCESS_KEYS):
-        raise MistakeError("has keys that are unknown", entry, f"write some of {', '.join(_ACCESS_KEYS)}")
+        raise MistakeError("has keys that are unknown", keys, f"write some of {', '.join(_ACCESS_KEYS)}")
     if ("username" in entry) != ("passwordFile" in entry):
-        raise MistakeError("is half a login", dict(entry), "write username and passwordFile, or neither")
+        raise MistakeError("is half a login", keys, "write username and passwordFile, or neither")
     return Access(
         certificate_authority=_file(entry["certificateAuthority"]) if "certificateAuthority" in entry else None,
         username=_texts([entry["username"]])[0] if "username" in entry else "",
@@ -129,9 +134,7 @@ def _access(address: str, entry: Any) -> Access:
 def _exceptions_file(value: Any) -> Path:
     # Read later, and reported entry by entry.
     if not isinstance(value, str) or not value.strip():
-        raise MistakeError(
-            "is no path", value, "write the path of a YAML file, absolute or relative to the pack's folder"
-        )
+        raise MistakeError("is no path", value, "write that of a YAML file, absolute or relative to the pack's folder")
     return FOLDER / Path(value).expanduser()
 
 
@@ -233,8 +236,8 @@ def schema() -> dict[str, dict[str, Any]]:
 def _read(text: str, rules: frozenset[str]) -> tuple[Settings, tuple[str, ...]]:
     configuration = json.loads(text)
     mistakes = [
-        f"{key}: unknown setting ({json.dumps(value)}): write some of {', '.join(KEYS.values())}"
-        for key, value in configuration.items()
+        f"{key}: unknown setting: write some of {', '.join(KEYS.values())}"
+        for key in configuration
         if key not in KEYS.values()
     ]
     read: dict[str, Any] = {}

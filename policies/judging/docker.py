@@ -61,7 +61,8 @@ FIELDS = {
     "logs": "logDriver",
     "own_network": "networksAdvanced",
     "cgroup_parent": "cgroupParent",
-    **MODES,
+    "user_namespace": MODES["user"],
+    **{name: mode for name, mode in MODES.items() if name != "user"},
 }
 
 

@@ -128,7 +128,7 @@ Part = TypeVar("Part")
 class Container(Protocol):
     """A container, whoever runs it.
 
-    `path` knows the name of each property, and the names of the namespaces.
+    `path` knows the name of each property, and those of the namespaces, where `user_namespace` is no `user`.
     """
 
     @property

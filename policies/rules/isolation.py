@@ -34,6 +34,7 @@ def read_only_root(subject: Subject) -> Iterator[Problem]:
 
 def keeps_to_itself(namespace: str, why: str) -> Callable[[Subject], Iterator[Problem]]:
     """The check that a container shares a namespace with nobody; `why` is the reason of the rule."""
+    fact = "user_namespace" if namespace == "user" else namespace
 
     def check(subject: Subject) -> Iterator[Problem]:
         def judge(container: Container) -> Iterator[Problem]:

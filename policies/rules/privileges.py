@@ -32,7 +32,7 @@ def drops_all(subject: Subject) -> Iterator[Problem]:
 
     def judge(container: Container) -> Iterator[Problem]:
         if "ALL" not in (dropped := container.dropped):
-            seen = f"drops {_names(dropped)}" if dropped else "drops nothing"
+            seen = f"has only {_names(dropped)}" if dropped else "is not set"
             yield Problem(
                 f"{container.path('dropped')} {seen}", 'write ["ALL"], and add back what is needed', container.where
             )
@@ -47,7 +47,7 @@ def adds_listed(subject: Subject) -> Iterator[Problem]:
     def judge(container: Container) -> Iterator[Problem]:
         if extra := sorted(set(container.added) - allowed):
             write = f"leave it out, or add only {_names(allowed)}" if allowed else "leave it out"
-            yield Problem(f"{container.path('added')} adds {_names(extra)}", write, container.where)
+            yield Problem(f"{container.path('added')} has {_names(extra)}", write, container.where)
 
     return each(subject, judge)
 
