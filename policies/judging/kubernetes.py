@@ -99,11 +99,11 @@ class KubernetesContainer:
 
     @property
     def seccomp(self) -> str | None:
-        """Without a profile it runs unconfined; whether its kubelet has seccompDefault is not known here."""
+        """None where nothing says it: the kubelet decides then, and pods have a rule of their own that forbids it."""
         profile = self.source.security("seccompProfile")
-        name = _profile(profile)
+        name = None if profile.value is None else _profile(profile)
         if name == "unconfined":
-            self._left_out(profile.value)
+            self._left_out(name)
         return name
 
     @property

@@ -190,6 +190,24 @@ def non_root(subject: Subject) -> Iterator[Problem]:
     return _each_container(subject, judge)
 
 
+def seccomp_profile(subject: Subject) -> Iterator[Problem]:
+    """Where nothing names a profile, a container runs unconfined unless its node's kubelet is set to seccompDefault."""
+
+    def judge(container: PodContainer) -> Iterator[Problem]:
+        profile = container.security("seccompProfile")
+        if profile.value is not None:
+            return
+        if container.pod.windows:
+            raise NotApplicable("a Windows pod cannot set it")
+        if container.pod.partial:
+            raise NotApplicable("a patch leaves seccompProfile as the cluster has it")
+        yield Problem(
+            f"{profile.path} is not set", 'write type "RuntimeDefault", here or for the whole pod', container.where
+        )
+
+    return _each_container(subject, judge)
+
+
 def pod_defaults(subject: Subject) -> Iterator[Problem]:
     """A container that is added later, by a person or an admission controller, inherits what the pod says for all."""
 
@@ -327,6 +345,14 @@ RULES: tuple[Rule, ...] = (
         source=STANDARDS(control="Restricted: Running as Non-root"),
         severity=Severity.HIGH,
         fix="Write securityContext.runAsNonRoot: true for the pod or for each container.",
+    ),
+    Rule(
+        name="pod-names-a-seccomp-profile",
+        statement="A seccomp profile is named for each container of a pod",
+        check=seccomp_profile,
+        source=STANDARDS(control="Restricted: Seccomp"),
+        severity=Severity.HIGH,
+        fix='Write securityContext.seccompProfile: {type: "RuntimeDefault"} for the pod.',
     ),
     Rule(
         name="pod-defaults-are-restricted",

@@ -27,6 +27,7 @@ ANNOTATIONS = "pod-annotations-keep-profiles"
 SELINUX = "pod-keeps-its-selinux-confinement"
 PROC_MOUNT = "container-masks-system-paths"
 SECCOMP = "container-is-confined-by-seccomp"
+SECCOMP_NAMED = "pod-names-a-seccomp-profile"
 SYSCTLS = "pod-sysctls-are-safe"
 VOLUMES = "pod-volume-types-are-restricted"
 ESCALATION = "container-gains-no-privileges"
@@ -40,7 +41,7 @@ BASELINE = frozenset(
         *(SELINUX, PROC_MOUNT, SECCOMP, SYSCTLS, DEFAULTS),
     }
 )
-RESTRICTED = BASELINE | {DROPPED, VOLUMES, ESCALATION, NON_ROOT, USER}
+RESTRICTED = BASELINE | {DROPPED, VOLUMES, ESCALATION, NON_ROOT, USER, SECCOMP_NAMED}
 BY_NAME = {rule.name: rule for family in (privileges, isolation, pods) for rule in family.RULES}
 BASELINE_CAPABILITIES = [
     *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP"),

@@ -99,6 +99,12 @@ VIOLATIONS: list[tuple[str, Properties, str]] = [
         f"whole pod [{STANDARDS}, Restricted: Running as Non-root]",
     ),
     (
+        "pod-names-a-seccomp-profile",
+        {"spec.securityContext.seccompProfile": ..., "spec.initContainers": ...},
+        ', container "web": spec.containers[0].securityContext.seccompProfile is not set; write type "RuntimeDefault", '
+        f"here or for the whole pod [{STANDARDS}, Restricted: Seccomp]",
+    ),
+    (
         "pod-defaults-are-restricted",
         {
             "spec.initContainers": ...,
@@ -185,6 +191,8 @@ UNKNOWNS: list[tuple[str, str]] = [
     ("pod-annotations-keep-profiles", APPARMOR),
     ("pod-requires-non-root", "spec.securityContext.runAsNonRoot"),
     ("pod-requires-non-root", "spec.containers[0].securityContext.runAsNonRoot"),
+    ("pod-names-a-seccomp-profile", "spec.securityContext.seccompProfile"),
+    ("pod-names-a-seccomp-profile", "spec.containers[0].securityContext"),
     ("pod-defaults-are-restricted", "spec.securityContext.runAsUser"),
     ("pod-defaults-are-restricted", "spec.securityContext.seccompProfile.type"),
     ("pod-mounts-no-api-token", "spec.automountServiceAccountToken"),
@@ -319,5 +327,6 @@ def test_what_a_patch_leaves_out_is_said_to_be_not_applicable() -> None:
     skipped = analyzed(RULES, "kubernetes:apps/v1:DeploymentPatch", patch).not_applicable
     assert {it.policy_name: it.reason for it in skipped} == {
         "pod-requires-non-root": "a patch leaves runAsNonRoot as the cluster has it",
+        "pod-names-a-seccomp-profile": "a patch leaves seccompProfile as the cluster has it",
         "pod-mounts-no-api-token": "a patch leaves automountServiceAccountToken as the cluster has it",
     }

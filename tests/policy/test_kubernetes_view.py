@@ -42,7 +42,7 @@ FACTS: list[tuple[str, Properties, Any, str]] = [
     ("dropped", {f"{SECURITY}.capabilities.drop": ["ALL"]}, {"ALL"}, f"{SECURITY}.capabilities.drop"),
     ("dropped", {f"{SECURITY}.capabilities.drop": ["all"]}, {"all"}, f"{SECURITY}.capabilities.drop"),
     ("added", {f"{SECURITY}.capabilities.add": ["CAP_CHOWN"]}, {"CAP_CHOWN"}, f"{SECURITY}.capabilities.add"),
-    ("seccomp", {}, "unconfined", f"{SECURITY}.seccompProfile.type"),
+    ("seccomp", {}, None, f"{SECURITY}.seccompProfile.type"),
     (
         "seccomp",
         {"spec.securityContext.seccompProfile.type": "RuntimeDefault"},
@@ -242,7 +242,7 @@ def test_what_only_the_node_decides_is_not_applicable(fact: str, reason: str) ->
         getattr(view(), fact)
 
 
-@pytest.mark.parametrize("fact", ["read_only_root", "dropped", "gains_privileges", "seccomp"])
+@pytest.mark.parametrize("fact", ["read_only_root", "dropped", "gains_privileges"])
 def test_a_windows_pod_need_not_say_what_only_linux_has(fact: str) -> None:
     with pytest.raises(NotApplicable, match="Windows"):
         getattr(view({"spec.os.name": "windows"}), fact)
@@ -250,19 +250,19 @@ def test_a_windows_pod_need_not_say_what_only_linux_has(fact: str) -> None:
     assert getattr(view({"spec.os.name": "linux"}), fact) == getattr(view(), fact)
 
 
-def test_capabilities_that_a_windows_pod_adds_are_refused_by_the_cluster() -> None:
+def test_what_a_windows_pod_says_for_linux_is_refused_by_the_cluster() -> None:
     changes = {"spec.os.name": "windows", f"{SECURITY}.capabilities.add": ["SYS_ADMIN"]}
     with pytest.raises(NotApplicable, match="Windows"):
         _ = view(changes).added
+    with pytest.raises(NotApplicable, match="Windows"):
+        _ = view({"spec.os.name": "windows", "spec.securityContext.seccompProfile.type": "Unconfined"}).seccomp
 
 
 def test_a_windows_pod_needs_limits_like_any_other() -> None:
     assert view({"spec.os.name": "windows"}).memory is None
 
 
-@pytest.mark.parametrize(
-    "fact", ["image", "read_only_root", "dropped", "gains_privileges", "seccomp", "health", "memory", "cpus"]
-)
+@pytest.mark.parametrize("fact", ["image", "read_only_root", "dropped", "gains_privileges", "health", "memory", "cpus"])
 def test_what_a_patch_leaves_out_stays_as_the_cluster_has_it(fact: str) -> None:
     with pytest.raises(NotApplicable, match="patch"):
         getattr(view({"spec.containers[0].image": ...}, kind="PodPatch"), fact)

@@ -1,8 +1,7 @@
 """The baseline level of the Pod Security Standards, control by control: what passes, what fails, which rule says so.
 
 The classes of variations are those of the fixtures of kubernetes/pod-security-admission as of Kubernetes 1.37; their
-spelling is our own. The pod that is varied is the smallest one of the baseline level with a seccomp profile, because
-this pack, like the restricted level, refuses to leave the profile out.
+spelling is our own. The pod that is varied is the smallest one of the level, judged by the rules of that level.
 """
 
 from __future__ import annotations
@@ -37,7 +36,6 @@ from tests.policy.pod_security import (
     verdict,
 )
 
-PROFILE = {"spec.securityContext.seccompProfile.type": "RuntimeDefault"}
 BASELINE_OPTIONS = {ADDED: {"allowed": BASELINE_CAPABILITIES}}
 
 
@@ -278,15 +276,7 @@ SECCOMP_CASES = cases(
         },
         ((DEFAULTS, f"spec.{SECCOMP_FIELD}.type"),),
     ),
-    Case(
-        "no profile",
-        {f"spec.{SECCOMP_FIELD}": ...},
-        (
-            (SECCOMP, f"spec.containers[0].{SECCOMP_FIELD}.type"),
-            (SECCOMP, f"spec.initContainers[0].{SECCOMP_FIELD}.type"),
-        ),
-        stricter="without a profile a container runs unconfined; the restricted level demands one",
-    ),
+    Case("none", {}),
     *(
         Case(f"annotations {value!r}", {POD_ANNOTATION: value, CONTAINER_ANNOTATION.format("web"): value})
         for value in ("runtime/default", "docker/default", "localhost/web.json")
@@ -347,7 +337,7 @@ ALL = [pytest.param(case, id=f"{control}: {case}") for control, table in TABLES.
 @pytest.mark.parametrize("case", ALL)
 @pytest.mark.parametrize("wrapped", WRAPPED)
 def test_the_baseline_level_is_decided(wrapped: str, case: Case) -> None:
-    pod = changed(changed(baseline(), PROFILE), case.changes)
+    pod = changed(baseline(), case.changes)
     found = verdict(BASELINE, pod, wrapped, BASELINE_OPTIONS)
     assert agrees(found, case.reported, WRAPPED[wrapped](pod)[2]), found
 

@@ -24,6 +24,7 @@ from tests.policy.pod_security import (
     PROC_MOUNT,
     RESTRICTED,
     SECCOMP,
+    SECCOMP_NAMED,
     USER,
     VOLUMES,
     Case,
@@ -165,8 +166,8 @@ SECCOMP_CASES = cases(
     Case("the runtime's for the pod", {f"spec.{SECCOMP_FIELD}": {"type": "RuntimeDefault"}}),
     Case("a file for the pod", {f"spec.{SECCOMP_FIELD}": {"type": "Localhost", "localhostProfile": "web.json"}}),
     Case("for every container", {f"spec.{SECCOMP_FIELD}": ..., **all_of(f"{SECCOMP_FIELD}.type", "RuntimeDefault")}),
-    Case("nowhere", {f"spec.{SECCOMP_FIELD}": ...}, each(SECCOMP, f"{SECCOMP_FIELD}.type")),
-    Case("null", {f"spec.{SECCOMP_FIELD}": None}, each(SECCOMP, f"{SECCOMP_FIELD}.type")),
+    Case("nowhere", {f"spec.{SECCOMP_FIELD}": ...}, each(SECCOMP_NAMED, SECCOMP_FIELD)),
+    Case("null", {f"spec.{SECCOMP_FIELD}": None}, each(SECCOMP_NAMED, SECCOMP_FIELD)),
     Case("without a type", {f"spec.{SECCOMP_FIELD}": {}}, everyone(SECCOMP, f"spec.{SECCOMP_FIELD}.type")),
     Case("unconfined", {f"spec.{SECCOMP_FIELD}.type": "Unconfined"}, everyone(SECCOMP, f"spec.{SECCOMP_FIELD}.type")),
     *(
@@ -184,7 +185,7 @@ SECCOMP_CASES = cases(
                 f"spec.{SECCOMP_FIELD}": ...,
                 **{f"{other}.{SECCOMP_FIELD}.type": "Localhost" for other in EVERY.values() if other != at},
             },
-            ((SECCOMP, f"{at}.{SECCOMP_FIELD}.type"),),
+            ((SECCOMP_NAMED, f"{at}.{SECCOMP_FIELD}"),),
         )
         for kind, at in EVERY.items()
     ),
@@ -194,7 +195,7 @@ SECCOMP_CASES = cases(
             f"spec.{SECCOMP_FIELD}": ...,
             'metadata.annotations["seccomp.security.alpha.kubernetes.io/pod"]': "runtime/default",
         },
-        each(SECCOMP, f"{SECCOMP_FIELD}.type"),
+        each(SECCOMP_NAMED, SECCOMP_FIELD),
     ),
     Case(
         "unconfined for the pod, a profile for every container",
@@ -257,7 +258,7 @@ WINDOWS_CASES = cases(
     Case(
         "Linux by name must say all of it",
         {"spec.os.name": "linux", **BARE},
-        (*each(ESCALATION, ESCALATION_FIELD), *each(DROPPED, DROP), *each(SECCOMP, f"{SECCOMP_FIELD}.type")),
+        (*each(ESCALATION, ESCALATION_FIELD), *each(DROPPED, DROP), *each(SECCOMP_NAMED, SECCOMP_FIELD)),
     ),
 )
 
@@ -291,7 +292,7 @@ def test_the_smallest_pod_of_the_restricted_level_passes(wrapped: str) -> None:
 @pytest.mark.parametrize("wrapped", WRAPPED)
 def test_the_smallest_pod_of_the_baseline_level_breaks_what_only_the_restricted_level_asks_for(wrapped: str) -> None:
     found = {rule for rule, _ in verdict(RESTRICTED - {USER}, baseline(), wrapped)}
-    assert found == {ESCALATION, DROPPED, SECCOMP, NON_ROOT}
+    assert found == {ESCALATION, DROPPED, SECCOMP_NAMED, NON_ROOT}
 
 
 def test_each_control_has_cases_that_pass_and_cases_that_fail() -> None:
@@ -302,5 +303,5 @@ def test_each_control_has_cases_that_pass_and_cases_that_fail() -> None:
 
 def test_every_rule_that_only_this_level_has_reports_something_and_is_in_the_pack() -> None:
     reported = {rule for table in TABLES.values() for case in table for rule, _ in case.reported}
-    assert {DROPPED, VOLUMES, ESCALATION, NON_ROOT, USER} <= reported
+    assert {DROPPED, VOLUMES, ESCALATION, NON_ROOT, USER, SECCOMP_NAMED} <= reported
     assert set(BY_NAME) >= RESTRICTED
