@@ -11,7 +11,7 @@ from pathlib import Path
 import pulumi
 
 from components.artifact import Platform
-from components.build_log import builder_endpoint
+from components.buildkit import builder_endpoint
 from settings import Settings
 
 _TIMEOUT = 3.0

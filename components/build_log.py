@@ -5,30 +5,17 @@ a failed step may be lost. BuildKit keeps the log of every build, so it is asked
 Source: moby/buildkit, `buildctl debug histories --help`, `buildctl debug logs --help`.
 """
 
-import json
-import os
 import subprocess
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
 
+from components.buildkit import buildctl, builder_endpoint, created, histories
+
 _LAST_LINES = 20
-_PATIENCE = 10.0
-"""Seconds for BuildKit's answer."""
 _RULE = "------"
 """What BuildKit's plain log puts around the last lines of the step that failed."""
-
-
-def builder_endpoint(builder: str) -> str | None:
-    """The address of a buildx builder of one node, from the file in which buildx keeps it."""
-    folder = os.environ.get("BUILDX_CONFIG") or Path(os.environ.get("DOCKER_CONFIG") or "~/.docker", "buildx")
-    try:
-        instance = json.loads(Path(folder, "instances", builder.lower()).expanduser().read_text())
-        return str(instance["Nodes"][0]["Endpoint"])
-    except (OSError, ValueError, LookupError):
-        return None
 
 
 def show_failed_step(name: str, repository: str, builder: str | None) -> pulumi.ErrorHook | None:
@@ -57,12 +44,10 @@ def _hook(endpoint: str, repository: str) -> Callable[[pulumi.ErrorHookArgs], bo
 def failed_step(endpoint: str, repository: str) -> list[str]:
     """The last lines of the step that failed in the latest build for a repository; none where nothing is known."""
     try:
-        lines = _buildctl(endpoint, "histories", "--format", "{{json .}}").splitlines()
-        records = [json.loads(line)["record"] for line in lines if line]
-        failed = [record for record in records if "error" in record and _pushes_to(record, repository)]
+        failed = [it for it in histories(endpoint) if "error" in it and _pushes_to(it, repository)]
         if not failed:
             return []
-        log = _buildctl(endpoint, "logs", "--progress=plain", max(failed, key=_created)["Ref"])
+        log = buildctl(endpoint, "logs", "--progress=plain", max(failed, key=created)["Ref"])
     except (OSError, subprocess.SubprocessError, ValueError, LookupError):
         return []  # the build's own error is shown in any case
     parts = log.split(f"{_RULE}\n")
@@ -71,14 +56,3 @@ def failed_step(endpoint: str, repository: str) -> list[str]:
 
 def _pushes_to(record: Mapping[str, Any], repository: str) -> bool:
     return any(exporter.get("Attrs", {}).get("name") == repository for exporter in record.get("Exporters") or ())
-
-
-def _created(record: Mapping[str, Any]) -> tuple[int, int]:
-    moment = record["CreatedAt"]
-    return int(moment["seconds"]), int(moment.get("nanos", 0))
-
-
-def _buildctl(endpoint: str, *arguments: str) -> str:
-    command = ["buildctl", "--addr", endpoint, "debug", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_PATIENCE, check=True)
-    return ended.stdout + ended.stderr
