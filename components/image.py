@@ -96,13 +96,15 @@ class Image(pulumi.ComponentResource):
     def __init__(self, name: str, args: ImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:index:Image", name, args.properties(), opts)
         commit = last_commit(Path(args.context))
+        self.revision = commit[0]
+        self.build_arguments = {**provenance_arguments(args, commit), **args.arguments}
         built = docker_build.Image(
             f"{name}-build",
             context=docker_build.BuildContextArgs(location=args.context, named=_named_contexts(args.base_images)),
             dockerfile=docker_build.DockerfileArgs(location=str(Path(args.context, args.dockerfile))),
             target=args.target,
             platforms=[docker_build.Platform(platform) for platform in args.platforms],
-            build_args={**provenance_arguments(args, commit), **args.arguments},
+            build_args=self.build_arguments,
             secrets={key: source.read() for key, source in args.secrets.items()},
             builder=docker_build.BuilderConfigArgs(name=args.builder) if args.builder else None,
             cache_from=[docker_build.CacheFromArgs(registry=_cache_from(args))] if args.cache else None,

@@ -1,4 +1,4 @@
-"""Release: image → scan → signature → verification → publication, each gate handing on only what passed."""
+"""Release: image → scan → signature → evidence → verification → publication, each gate handing on only what passed."""
 
 import json
 from typing import Any, Self
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from components.arguments import Arguments
 from components.artifact import ImageReference, Repository
+from components.evidence import Evidence, EvidenceArgs
 from components.image import Image, ImageArgs
 from components.publication import Publication, PublicationArgs
 from components.registry import RegistryAccess
@@ -102,8 +103,17 @@ class Release(pulumi.ComponentResource):
         scan = Scan(f"{name}-scan", scan_args, child)
         signature_args = SignatureArgs(reference=scan.reference, key=args.key, annotations=says, registry=quarantine)
         signature = Signature(f"{name}-signature", signature_args, child)
+        evidence_args = EvidenceArgs(
+            reference=signature.reference,
+            image=image,
+            revision=candidate.revision,
+            arguments=candidate.build_arguments,
+            key=args.key,
+            reports=args.reports,
+        )
+        evidence = Evidence(f"{name}-evidence", evidence_args, child)
         verification_args = VerificationArgs(
-            reference=signature.reference, public_key=args.key.public_key, annotations=says, registry=quarantine
+            reference=evidence.reference, public_key=args.key.public_key, annotations=says, registry=quarantine
         )
         verification = Verification(f"{name}-verification", verification_args, child)
         publication = Publication(f"{name}-publication", _publication(args, verification), child)

@@ -62,10 +62,10 @@ class Signature(pulumi.ComponentResource):
 
 
 class VerificationArgs(Arguments):
-    """A signed candidate, and what its signature must say."""
+    """A signed candidate with its evidence, and what its signature must say."""
 
     reference: Flow
-    """The signed candidate."""
+    """The signed candidate whose evidence is complete."""
     public_key: str
     """Public key: path of a file, or the reference of a key management service."""
     annotations: dict[str, str] = Field(min_length=1)
@@ -75,7 +75,10 @@ class VerificationArgs(Arguments):
 
 
 class Verification(pulumi.ComponentResource):
-    """Verifies the index and each platform's manifest with the public key: the last gate before publication."""
+    """Verifies signatures and evidence of the index and each platform: the last gate before publication.
+
+    A candidate that lacks an attestation by this key does not pass, whoever else attested it.
+    """
 
     reference: pulumi.Output[str]
     """The candidate that verified; publication takes this and nothing else."""

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from components.container import HardenedContainer
+from components.evidence import Evidence
 from components.host import Host
 from components.image import Image
 from components.publication import Publication
@@ -40,6 +41,7 @@ COMPONENTS: tuple[type[pulumi.ComponentResource], ...] = (
     Image,
     Scan,
     Signature,
+    Evidence,
     Verification,
     Publication,
     Release,

@@ -8,14 +8,16 @@ Source: oras-project/oras, `oras cp --help`; OCI distribution-spec 1.1, "Listing
 import argparse
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Repository
 from steps.credentials import Logins, registry_credentials
-from steps.registry import digest_of_tag, platforms_of, transport_flags
+from steps.predicates import evidence_of
+from steps.registry import digest_of_tag, platforms_of, referrers_of, transport_flags
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
-from steps.verify import add_signature_flags, verify
+from steps.verify import add_signature_flags, prove
 
 # A digest may hold the digits of a status code: only a number of its own counts.
 _REFUSED = re.compile(r"\b40[13]\b|\bunauthorized\b|\bdenied\b|\bforbidden\b", re.IGNORECASE)
@@ -101,14 +103,26 @@ def _verify(
     credentials: Path,
     authority: str | None,
 ) -> None:
-    """Make sure that the signatures arrived: an index whose referrers stayed behind verifies nowhere."""
+    """Make sure that all referrers arrived, and verify: an index whose referrers stayed behind verifies nowhere."""
     environment = {"DOCKER_CONFIG": str(credentials)}
-    platforms = platforms_of(source, environment).values()
-    covered = [str(published), *(str(published.repository.at(digest)) for digest in platforms)]
+    platforms = platforms_of(source, environment)
+    sources = list(evidence_of(source, platforms))
+    copies = list(evidence_of(published, platforms))
+    with ThreadPoolExecutor() as pool:
+        proof = pool.submit(prove, published, platforms, public_key, annotations, environment, authority)
+        sent = pool.submit(referrers_of, sources, environment)
+        arrived = pool.submit(referrers_of, copies, environment, authority).result()
+    lost = [
+        f"  {copy}: {digest}"
+        for copy, referrers in zip(copies, sent.result().values(), strict=True)
+        for digest in referrers.keys() - arrived[copy].keys()
+    ]
+    if lost:
+        raise StepError("\n".join([f"{published}: not all that refers to it was copied; it got no tag:", *lost]))
     try:
-        verify(covered, public_key, annotations, environment, authority)
-    except ToolError as error:
-        raise StepError(f"{published}: the signature does not verify after the copy; it got no tag:\n{error}") from None
+        proof.result()
+    except StepError as error:
+        raise StepError(f"{published} does not verify after the copy; it got no tag:\n{error}") from None
 
 
 def _tag(published: ImageReference, tags: Sequence[str], credentials: Path, authority: str | None) -> None:

@@ -1,14 +1,17 @@
-"""What a registry says about an artifact, read through oras: an index's platforms, a tag's digest."""
+"""What a registry says about an artifact, read through oras: an index's platforms, its referrers, a tag's digest."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform, Repository
 from steps.tool import StepError, ToolError, run_tool
 
+_PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
+"""The annotation of a Sigstore bundle in a registry: what its writer says, while cosign reads what is signed."""
 # The registry's own answer; "executable file not found" of a credential helper is none.
 _NO_SUCH_TAG = re.compile(r": not found\s*$|\b(manifest|name) unknown\b", re.IGNORECASE)
 
@@ -32,13 +35,20 @@ def platform_references(reference: ImageReference, environment: Mapping[str, str
     return [str(reference.repository.at(digest)) for digest in platforms_of(reference, environment).values()]
 
 
-def platforms_of(reference: ImageReference, environment: Mapping[str, str]) -> dict[Platform, Digest]:
+def platforms_of(
+    reference: ImageReference, environment: Mapping[str, str], authority: str | None = None
+) -> dict[Platform, Digest]:
     """The digest of each platform's manifest in an index.
+
+    Args:
+        reference: the index.
+        environment: variables beside those of this process.
+        authority: path of a PEM file with the registry's certificate authority; None trusts the system's.
 
     Raises:
         StepError: the registry has no such artifact, or it is no index.
     """
-    flags = transport_flags(reference.repository)
+    flags = transport_flags(reference.repository, authority)
     try:
         text = run_tool(["oras", "manifest", "fetch", *flags, str(reference)], environment=environment)
     except ToolError as error:
@@ -63,6 +73,34 @@ def _entries(text: str) -> list[dict[str, Any]]:
 def _platform(entry: Mapping[str, str]) -> Platform:
     parts: Sequence[str] = [entry["os"], entry["architecture"], entry.get("variant", "")]
     return Platform("/".join(part for part in parts if part))
+
+
+Referrers = dict[str, str]
+"""Digests of what refers to a manifest, each with its predicate type, empty where it is no attestation."""
+
+
+def referrers_of(
+    manifests: Sequence[str], environment: Mapping[str, str], authority: str | None = None
+) -> dict[str, Referrers]:
+    """What refers to each of these manifests, listed side by side.
+
+    Args:
+        manifests: references by digest.
+        environment: variables beside those of this process.
+        authority: path of a PEM file with the registry's certificate authority; None trusts the system's.
+
+    Raises:
+        ToolError: the registry does not answer or refuses.
+    """
+
+    def listed(manifest: str) -> Referrers:
+        flags = transport_flags(ImageReference.parse(manifest).repository, authority)
+        command = ["oras", "discover", "--format", "json", "--depth", "1", *flags, manifest]
+        found = json.loads(run_tool(command, environment=environment)).get("referrers") or ()
+        return {it["digest"]: (it.get("annotations") or {}).get(_PREDICATE_TYPE, "") for it in found}
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(manifests, pool.map(listed, manifests), strict=True))
 
 
 def digest_of_tag(repository: Repository, tag: str, credentials: Path, authority: str | None) -> Digest | None:

@@ -1,8 +1,9 @@
 """Scan every platform of a candidate with trivy, keep the reports, and stop what has findings that must not ship.
 
-Reports go to a folder: `OS-ARCHITECTURE.json` (trivy's own format) and `OS-ARCHITECTURE.sarif` (SARIF 2.1.0) a
-platform. The user sees a table of what failed with the versions that fix it. A database that is missing or older than
-allowed fails the step: unknown is not pass. Source: trivy.dev, "Vulnerability scanning", "Filtering" (ignore file).
+Reports go to a folder: `OS-ARCHITECTURE.json` (trivy's own format, with all packages) and `OS-ARCHITECTURE.sarif`
+(SARIF 2.1.0) a platform, and `scan.json` about the scan itself. The user sees a table of what failed with the versions
+that fix it. A database that is missing or older than allowed fails the step: unknown is not pass.
+Source: trivy.dev, "Vulnerability scanning", "Filtering" (ignore file).
 """
 
 import argparse
@@ -18,6 +19,7 @@ from typing import Any
 from components.artifact import ImageReference, Platform
 from steps.credentials import registry_credentials
 from steps.database import cache_of, ensure_database
+from steps.predicates import RECORD, scan_record
 from steps.registry import platforms_of
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, say
 from steps.trivy import trivy
@@ -54,6 +56,10 @@ class ScanRequest:
     """Whether findings that have no fix yet are reported only."""
     cache: Path
     """trivy's cache folder with the vulnerability database."""
+    source: str | None = None
+    """OCI artifact that the database was fetched from; trivy's own default if left out."""
+    authority: str | None = None
+    """PEM file of the registry's certificate authority; the system's if left out."""
 
 
 def scan(request: ScanRequest, database: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
@@ -62,32 +68,56 @@ def scan(request: ScanRequest, database: Mapping[str, Any], secrets: Mapping[str
     Raises:
         StepError: there are findings that must not ship, or the scanner failed.
     """
-    request.reports.mkdir(parents=True, exist_ok=True)
     registry = request.reference.repository.registry
     logins = {registry: (secrets["username"], secrets["password"])} if "username" in secrets else {}
-    with registry_credentials(logins, [registry]) as credentials, tempfile.TemporaryDirectory() as scratch:
-        ignore_file = Path(scratch, "trivyignore.yaml")
-        ignore_file.write_text(json.dumps({"vulnerabilities": [_ignored(entry) for entry in request.ignore]}))
+    with registry_credentials(logins, [registry]) as credentials:
         environment = {"DOCKER_CONFIG": str(credentials)}
         _cover_all(request, environment)
-        with (
-            elapsed(f"scanned {request.reference.digest} for {', '.join(map(str, request.platforms))}"),
-            ThreadPoolExecutor() as pool,
-        ):
-            reports = list(
-                pool.map(lambda at: _scan_platform(request, at, ignore_file, environment), request.platforms)
-            )
-    findings = _findings(dict(zip(map(str, request.platforms), reports, strict=True)))
+        reports, record = scan_platforms(request, database, environment)
+    findings = findings_in(reports)
     _judge(request, findings)
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in SEVERITIES}
+    first = next(iter(reports.values()))
     return {
         "reference": str(request.reference),
-        "scanner": f"trivy {reports[0].get('Trivy', {}).get('Version', 'unknown')}",
+        "scanner": f"trivy {first.get('Trivy', {}).get('Version', 'unknown')}",
         "database": database["UpdatedAt"],
-        "scanned": datetime.now(UTC).isoformat(timespec="seconds"),
+        "scanned": record["finished"],
         "counts": counts,
         "reports": str(request.reports),
     }
+
+
+def scan_platforms(
+    request: ScanRequest, database: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Scan all platforms side by side, without a verdict.
+
+    Args:
+        request: what to scan; what may not ship is not asked.
+        database: what the database says of itself.
+        environment: variables beside those of this process.
+
+    Returns:
+        trivy's report by platform, and what the scan says of itself; both are kept in the folder of the reports.
+    """
+    request.reports.mkdir(parents=True, exist_ok=True)
+    kept = request.reports / RECORD
+    kept.unlink(missing_ok=True)
+    record = scan_record(request.reference, database, request.source) | {"started": _now()}
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor() as pool:
+        ignore_file = Path(scratch, "trivyignore.yaml")
+        ignore_file.write_text(json.dumps({"vulnerabilities": [_ignored(entry) for entry in request.ignore]}))
+        with elapsed(f"scanned {request.reference.digest} for {', '.join(map(str, request.platforms))}"):
+            found = pool.map(lambda at: _scan_platform(request, at, ignore_file, environment), request.platforms)
+            reports = dict(zip(map(str, request.platforms), found, strict=True))
+    record["finished"] = _now()
+    kept.write_text(json.dumps(record))
+    return reports, record
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _cover_all(request: ScanRequest, environment: Mapping[str, str]) -> None:
@@ -106,9 +136,10 @@ def _scan_platform(
 ) -> dict[str, Any]:
     report = request.reports / f"{platform.slug}.json"
     command: list[str | Path] = ["image", "--quiet", "--cache-dir", request.cache, "--cache-backend", "memory"]
-    command += ["--severity", ",".join(SEVERITIES)]
+    command += ["--severity", ",".join(SEVERITIES), "--list-all-pkgs", "--show-suppressed"]
     command += ["--skip-db-update", "--skip-java-db-update", "--skip-version-check", "--scanners", "vuln"]
     command += ["--image-src", "remote", "--platform", str(platform), "--ignorefile", ignore_file]
+    command += ["--cacert", request.authority] if request.authority else []
     command += ["--format", "json", "--output", report, str(request.reference)]
     report.unlink(missing_ok=True)  # what an earlier run left must not be judged
     try:
@@ -120,7 +151,8 @@ def _scan_platform(
     return content
 
 
-def _findings(reports: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+def findings_in(reports: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """The findings of the reports of all platforms, the worst first, each once with the platforms that have it."""
     found: dict[tuple[str, str, str], tuple[Mapping[str, Any], list[str]]] = {}
     for platform, report in reports.items():
         for result in report.get("Results") or []:
@@ -144,8 +176,19 @@ def _finding(entry: Mapping[str, Any], platforms: Sequence[str]) -> Finding:
     )
 
 
+def failing(findings: Sequence[Finding], fail_on: Sequence[str], unfixed: bool) -> list[Finding]:
+    """The findings that may not ship.
+
+    Args:
+        findings: everything that was found.
+        fail_on: severities that may not ship.
+        unfixed: whether findings that have no fix yet are reported only.
+    """
+    return [it for it in findings if it.severity in fail_on and (it.fixed != _NO_FIX or not unfixed)]
+
+
 def _judge(request: ScanRequest, findings: Sequence[Finding]) -> None:
-    failed = [it for it in findings if it.severity in request.fail_on and (it.fixed != _NO_FIX or not request.unfixed)]
+    failed = failing(findings, request.fail_on, request.unfixed)
     today = datetime.now(UTC).date().isoformat()
     for entry in request.ignore:
         if entry["expires"] <= today:
@@ -153,13 +196,14 @@ def _judge(request: ScanRequest, findings: Sequence[Finding]) -> None:
     if failed:
         raise StepError(
             f"{request.reference} has {len(failed)} finding(s) of severity {' or '.join(request.fail_on)}:\n"
-            f"{_table(failed)}\n"
+            f"{table(failed)}\n"
             f"Nothing was signed or published. Update the packages, or accept a finding for a time under scan.ignore.\n"
             f"Full reports: {request.reports}"
         )
 
 
-def _table(findings: Sequence[Finding]) -> str:
+def table(findings: Sequence[Finding]) -> str:
+    """The findings in columns, for a person."""
     rows = [("SEVERITY", "VULNERABILITY", "PACKAGE", "INSTALLED", "FIXED IN", "PLATFORMS")]
     rows += [
         (it.severity, it.vulnerability, it.package, it.installed, it.fixed, ", ".join(it.platforms)) for it in findings
@@ -170,11 +214,8 @@ def _table(findings: Sequence[Finding]) -> str:
     )
 
 
-def main() -> dict[str, Any]:
-    """Scan what the command line names."""
-    parser = argparse.ArgumentParser(prog="python -m steps.scan", description=__doc__)
-    parser.add_argument("--reference", required=True, type=ImageReference.parse)
-    parser.add_argument("--platform", required=True, action="append", type=Platform)
+def add_policy_flags(parser: argparse.ArgumentParser) -> None:
+    """What may not ship, and how fresh the knowledge must be."""
     parser.add_argument("--fail-on", required=True, help="severities, separated by commas")
     parser.add_argument("--ignore", default="[]", help='JSON list of {"id", "reason", "expires"}')
     parser.add_argument(
@@ -186,6 +227,14 @@ def main() -> dict[str, Any]:
         "--database", help="OCI artifact of the vulnerability database; trivy's own default if left out"
     )
     parser.add_argument("--database-age", type=float, default=7.0, help="days that the database may be old")
+
+
+def main() -> dict[str, Any]:
+    """Scan what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m steps.scan", description=__doc__)
+    parser.add_argument("--reference", required=True, type=ImageReference.parse)
+    parser.add_argument("--platform", required=True, action="append", type=Platform)
+    add_policy_flags(parser)
     parser.add_argument("--username")
     request = parser.parse_args()
     secrets = read_secrets() | ({"username": request.username} if request.username else {})
@@ -193,7 +242,9 @@ def main() -> dict[str, Any]:
     database = ensure_database(cache, request.database, request.database_age)
     ignore = json.loads(request.ignore)
     platforms, fail_on = request.platform, request.fail_on.split(",")
-    wanted = ScanRequest(request.reference, platforms, fail_on, ignore, request.reports, request.unfixed, cache)
+    wanted = ScanRequest(
+        request.reference, platforms, fail_on, ignore, request.reports, request.unfixed, cache, request.database
+    )
     return scan(wanted, database, secrets)
 
 

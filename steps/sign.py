@@ -63,10 +63,11 @@ def _sign_one(
     try:
         run_tool([*command, reference], secret=password, environment=environment)
     except ToolError as error:
-        raise StepError(_explain(error, key)) from None
+        raise StepError(explain(error, key)) from None
 
 
-def _explain(error: ToolError, key: str) -> str:
+def explain(error: ToolError, key: str) -> str:
+    """Say what a failure of cosign means for the settings of the signing key."""
     if "decrypt" in error.output or "encrypted" in error.output:
         return f"signing key {key}: the password does not open it: check the secret that `sign.password` names"
     if "no such file" in error.output or "reading key" in error.output:

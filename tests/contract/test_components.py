@@ -64,6 +64,7 @@ def test_the_sweep_finds_the_components_of_the_design() -> None:
         "Image",
         "Scan",
         "Signature",
+        "Evidence",
         "Verification",
         "Publication",
         "Release",

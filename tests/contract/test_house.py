@@ -55,6 +55,7 @@ ALLOWED = {
     "policies": set(),
     "examples": {"driftwood", "examples"},
     "benchmarks": {"benchmarks"},
+    "commands": {"commands", "components", "steps", "settings"},
 }
 
 
@@ -73,14 +74,15 @@ def test_the_program_comes_before_settings_and_settings_before_components() -> N
         assert not tops(path) & {"settings", "reachability", "__main__"}, relative(path)
 
 
-def test_artifact_is_at_the_bottom() -> None:
-    assert tops(ROOT / "components" / "artifact.py") <= sys.stdlib_module_names
+@pytest.mark.parametrize("name", ["artifact", "buildkit"])
+def test_what_steps_share_with_components_is_at_the_bottom(name: str) -> None:
+    assert tops(ROOT / "components" / f"{name}.py") <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("path", sources("steps"), ids=relative)
-def test_a_step_knows_the_standard_library_its_siblings_and_artifacts_alone(path: Path) -> None:
+def test_a_step_knows_the_standard_library_its_siblings_and_what_is_at_the_bottom_alone(path: Path) -> None:
     others = {name for name in imported(path) if name.partition(".")[0] not in sys.stdlib_module_names}
-    assert {name for name in others if not name.startswith("steps.")} <= {"components.artifact"}
+    assert {name for name in others if not name.startswith("steps.")} <= {"components.artifact", "components.buildkit"}
 
 
 @pytest.mark.parametrize(

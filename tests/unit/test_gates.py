@@ -13,14 +13,19 @@ from tests.recording import CANDIDATE, RELEASED, Engine, component
 # A gate that stops the graph leaves the SDK with outputs that it never asks for.
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .Output.is_known. was never awaited")
 
-ORDER = ["scan", "sign", "verify", "publish"]
-DOWNSTREAM = {"Signature": "web-signature", "Verification": "web-verification", "Publication": "web-publication"}
+ORDER = ["scan", "sign", "attest", "verify", "publish"]
+DOWNSTREAM = {
+    "Signature": "web-signature",
+    "Evidence": "web-evidence",
+    "Verification": "web-verification",
+    "Publication": "web-publication",
+}
 
 
 def test_a_release_passes_every_gate_in_order_and_each_sees_the_same_candidate() -> None:
     engine = Engine().good(a_release(), secrets=SECRETS)
     assert engine.ran() == ORDER
-    for module in ("scan", "sign", "verify"):
+    for module in ("scan", "sign", "attest", "verify"):
         assert engine.step(module).values("--reference") == [CANDIDATE]
     assert engine.step("publish").values("--source") == [CANDIDATE]
 

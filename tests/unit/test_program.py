@@ -60,7 +60,7 @@ def test_a_service_that_does_not_run_is_published_only(stack: Stack) -> None:
     engine = run(stack)
     assert set(exported(engine)["web"]) == {"release"}
     assert not engine.of("pulumi:providers:docker")
-    assert engine.ran() == ["scan", "sign", "verify", "publish"]
+    assert engine.ran() == ["scan", "sign", "attest", "verify", "publish"]
 
 
 def test_services_side_by_side_share_nothing_but_the_host(stack: Stack) -> None:

@@ -11,10 +11,12 @@ import pytest
 
 from components.artifact import Digest, ImageReference, Repository
 from steps.credentials import registry_credentials
+from steps.predicates import SIGNATURE, VULNERABILITIES
 from steps.publish import publish
 from steps.registry import platforms_of, transport_flags
 from steps.tool import StepError, ToolError
 from tests.conftest import ToolMaker
+from tests.evidence import all_verified, discovered
 from tests.running import calls, fails, run_step_program
 
 HERE = Digest("sha256:" + "1f" * 32)
@@ -23,6 +25,8 @@ SOURCE = ImageReference(Repository.parse("localhost:5380/driftwood/web"), HERE)
 TARGET = Repository.parse("registry.driftwood.example/driftwood/web")
 LOGINS = {TARGET.registry: ("publisher", "hunter2")}
 SIGNED_BY = ("cosign.pub", {"version": "1.4.0"})
+VERIFIED = all_verified(f"{TARGET}@{HERE}", [f"{TARGET}@{OTHER}"], SIGNED_BY[1])
+REFERRERS = discovered(a="https://slsa.dev/provenance/v1")
 INDEX = {"manifests": [{"digest": str(OTHER), "platform": {"os": "linux", "architecture": "amd64"}}]}
 
 REFUSALS = {
@@ -42,13 +46,17 @@ REFUSALS = {
 }
 
 
+READS = f"manifest) echo '{json.dumps(INDEX)}';; discover) echo '{REFERRERS}';;"
+"""What an oras answers that is asked for the index, and for what refers to a manifest."""
+
+
 def oras(tool: ToolMaker, resolved: str = 'echo "Error: not found" >&2; exit 1', copied: str = "exit 0") -> Path:
     """An oras whose `resolve` and `cp` do this; after `cp` succeeded, every tag names what was copied."""
-    tool("cosign", "exit 0")
+    tool("cosign", f"echo '{VERIFIED}'")
     return tool(
         "oras",
         f"""case $1 in
-        manifest) echo '{json.dumps(INDEX)}';;
+        {READS}
         resolve) if [ -e "$0.copied" ]; then echo {HERE}; else {resolved}; fi;;
         cp) {copied} && touch "$0.copied";;
         esac""",
@@ -65,12 +73,13 @@ def test_an_artifact_is_copied_by_digest_with_its_referrers_then_tagged_then_com
     result = published("1.4.0", ("1.4.0", "1.4", "1"))
     assert result == {"reference": f"{TARGET}@{HERE}", "tags": ["1.4.0", "1.4", "1"]}
     verbs = [call.split()[0] for call in calls(path)]
+    listed = ["discover"] * 4  # the index and its platform, here and there
     # claimed, copied, verified, claimed once more, tagged, compared
-    assert verbs == ["resolve", "cp", "manifest", "resolve", "tag", "resolve", "resolve", "resolve"]
+    assert verbs == ["resolve", "cp", "manifest", *listed, "resolve", "tag", "resolve", "resolve", "resolve"]
     copy = calls(path)[1].split()
     assert "--recursive" in copy
     assert copy[-2:] == [str(SOURCE), f"{TARGET}@{HERE}"]
-    assert calls(path)[4].split()[-4:] == [f"{TARGET}@{HERE}", "1.4.0", "1.4", "1"]
+    assert calls(path)[8].split()[-4:] == [f"{TARGET}@{HERE}", "1.4.0", "1.4", "1"]
 
 
 def test_no_password_stands_on_a_command_line_or_in_the_environment(tool: ToolMaker) -> None:
@@ -85,10 +94,10 @@ def test_credentials_lie_in_a_folder_of_their_own_that_is_gone_afterwards(tool: 
         "oras",
         f"""while [ $# -gt 0 ]; do
         case $1 in --registry-config|--to-registry-config) echo "$2" >>"$0.config"; stat -c %a "$2" >>"$0.modes";;
-        manifest) echo '{json.dumps(INDEX)}'; exit;; esac
+        {READS.replace(";;", "; exit;;")} esac
         shift; done; echo {HERE}""",
     )
-    tool("cosign", "exit 0")
+    tool("cosign", f"echo '{VERIFIED}'")
     published("1.4.0", ("1.4.0",))
     assert set(Path(f"{path}.modes").read_text().split()) == {"600"}
     configurations = {Path(line) for line in Path(f"{path}.config").read_text().split()}
@@ -175,6 +184,27 @@ def test_an_artifact_whose_signature_did_not_arrive_gets_no_tag(tool: ToolMaker)
     assert "tag" not in [call.split()[0] for call in calls(path)]
 
 
+def test_an_artifact_whose_evidence_verifies_with_another_key_alone_gets_no_tag(tool: ToolMaker) -> None:
+    path = oras(tool)
+    tool("cosign", f"echo '{VERIFIED.replace(VULNERABILITIES, SIGNATURE)}'")
+    with pytest.raises(StepError, match=f"{OTHER}: no vulnerability report of this key"):
+        published()
+    assert "tag" not in [call.split()[0] for call in calls(path)]
+
+
+def test_a_referrer_that_was_not_copied_is_named_and_nothing_is_tagged(tool: ToolMaker) -> None:
+    path = oras(tool)
+    more = discovered(a="https://slsa.dev/provenance/v1", b="https://cyclonedx.org/bom")
+    there = f"case $* in *{SOURCE.repository}*) echo '{more}';; *) echo '{REFERRERS}';; esac"
+    tool("oras", f"case $1 in discover) {there};; {READS} esac")
+    with pytest.raises(StepError) as caught:
+        published()
+    first, *lost = str(caught.value).splitlines()
+    assert first == f"{TARGET}@{HERE}: not all that refers to it was copied; it got no tag:"
+    assert lost == [f"  {TARGET}@{digest}: sha256:{'b':0>64}" for digest in (HERE, OTHER)]
+    assert "tag" not in [call.split()[0] for call in calls(path)]
+
+
 def test_a_credential_helper_that_is_missing_is_no_free_version(tool: ToolMaker) -> None:
     missing = 'exec: "docker-credential-nosuch": executable file not found in $PATH'
     path = oras(tool, resolved=fails(f"Error: failed to resolve digest: {missing}"))
@@ -184,16 +214,16 @@ def test_a_credential_helper_that_is_missing_is_no_free_version(tool: ToolMaker)
 
 
 def test_a_tag_that_names_something_else_after_the_copy_is_a_failure(tool: ToolMaker) -> None:
-    tool("cosign", "exit 0")
-    tool("oras", f"case $1 in resolve) echo {OTHER};; manifest) echo '{json.dumps(INDEX)}';; esac")
+    tool("cosign", f"echo '{VERIFIED}'")
+    tool("oras", f"case $1 in resolve) echo {OTHER};; {READS} esac")
     with pytest.raises(StepError, match=f"names {OTHER} after the copy, not {HERE}"):
         published()
 
 
 def test_a_tag_that_is_not_there_after_the_copy_is_a_failure(tool: ToolMaker) -> None:
-    tool("cosign", "exit 0")
+    tool("cosign", f"echo '{VERIFIED}'")
     missing = fails("Error: not found")
-    tool("oras", f"case $1 in resolve) {missing};; manifest) echo '{json.dumps(INDEX)}';; esac")
+    tool("oras", f"case $1 in resolve) {missing};; {READS} esac")
     with pytest.raises(StepError, match="after the copy"):
         published()
 
@@ -240,7 +270,9 @@ def test_a_registry_that_cannot_be_asked_grants_nothing(tool: ToolMaker, words: 
     assert words in answer["problem"]
 
 
-@pytest.mark.parametrize("step", ["claim", "publish", "scan", "sign", "verify", "preflight", "settle", "secret_file"])
+@pytest.mark.parametrize(
+    "step", ["claim", "publish", "scan", "sign", "attest", "verify", "preflight", "settle", "secret_file"]
+)
 def test_a_step_explains_itself_and_starts_without_any_tool(tool: ToolMaker, step: str) -> None:
     ended = run_step_program(step, ["--help"])
     assert ended.returncode == 0

@@ -19,7 +19,7 @@ from tests.running import calls, fails, run_step_program
 REFERENCE = ImageReference(Repository.parse("localhost:5380/driftwood/web"), Digest("sha256:" + "1f" * 32))
 PLATFORMS = [Platform("linux/amd64"), Platform("linux/arm64")]
 NOW = datetime.now(UTC)
-DATABASE = {"UpdatedAt": NOW.isoformat()}
+DATABASE = {"UpdatedAt": NOW.isoformat(), "Version": 2}
 
 
 def stamp(days: float) -> str:
@@ -59,7 +59,8 @@ def trivy(tool: ToolMaker, *findings: dict[str, Any], arm: list[dict[str, Any]] 
 
 def scanned(tmp_path: Path, fail_on: tuple[str, ...] = ("HIGH", "CRITICAL"), ignore: Any = ()) -> dict[str, Any]:
     """Scan the candidate."""
-    request = ScanRequest(REFERENCE, PLATFORMS, fail_on, ignore, tmp_path / "reports", False, tmp_path / "cache")
+    reports, cache = tmp_path / "reports", tmp_path / "cache"
+    request = ScanRequest(REFERENCE, PLATFORMS, fail_on, ignore, reports, False, cache, "localhost:5380/trivy-db:2")
     return scan(request, DATABASE, {})
 
 
@@ -80,7 +81,21 @@ def test_every_platform_is_scanned_by_digest_and_its_reports_are_kept(tool: Tool
     assert {call[-1] for call in images} == {str(REFERENCE)}
     assert all("--skip-db-update" in call for call in images)  # the step has made sure of it, once
     names = {path.name for path in (tmp_path / "reports").iterdir()}
-    assert names == {"linux-amd64.json", "linux-amd64.sarif", "linux-arm64.json", "linux-arm64.sarif"}
+    assert names == {"linux-amd64.json", "linux-amd64.sarif", "linux-arm64.json", "linux-arm64.sarif", "scan.json"}
+    assert all({"--list-all-pkgs", "--show-suppressed"} <= set(call) for call in images)
+
+
+def test_what_the_scan_says_of_itself_is_kept_beside_the_reports(tool: ToolMaker, tmp_path: Path) -> None:
+    trivy(tool)
+    scanned(tmp_path)
+    kept = json.loads((tmp_path / "reports" / "scan.json").read_text())
+    assert kept["reference"] == str(REFERENCE)
+    assert kept["database"] == {"uri": "localhost:5380/trivy-db:2", "version": "2", "lastUpdate": DATABASE["UpdatedAt"]}
+    assert (
+        NOW.replace(microsecond=0)
+        <= datetime.fromisoformat(kept["started"])
+        <= datetime.fromisoformat(kept["finished"])
+    )
 
 
 @pytest.mark.parametrize("severity", ["HIGH", "CRITICAL"])

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from components.artifact import Digest, ImageReference, Repository
+from steps.predicates import PROVENANCE, SBOM, SIGNATURE, VULNERABILITIES
 from steps.sign import sign
 from steps.tool import StepError
 from steps.verify import verify_index
 from tests.conftest import ToolMaker
+from tests.evidence import PLATFORM, all_verified, verified
 from tests.running import calls, fails, run_step_program
 
 REPOSITORY = Repository.parse("localhost:5380/driftwood/web")
@@ -26,6 +28,8 @@ INDEX = {
     ]
 }
 PASSWORD = "correct horse"
+VERIFIED = f"echo '{all_verified(str(REFERENCE), [str(AMD64), str(ARM64)], ANNOTATIONS)}'"
+"""A cosign that verifies everything."""
 
 
 def tools(tool: ToolMaker, verify: str = "exit 1", sign_: str = 'cat >>"$0.stdin"; echo >>"$0.stdin"') -> Path:
@@ -116,14 +120,51 @@ def test_what_does_not_verify_is_not_published_and_says_what_was_expected(tool: 
 
 
 def test_the_index_and_each_platform_are_verified(tool: ToolMaker) -> None:
-    path = tools(tool, verify="exit 0")
+    path = tools(tool, verify=VERIFIED)
     assert verify_index(REFERENCE, "cosign.pub", ANNOTATIONS, {}) == {
         "reference": str(REFERENCE),
         "verified": COVERED,
     }
     [call] = calls(path)
+    assert call.startswith("verify --key cosign.pub ")
     assert call.split()[-3:] == COVERED
-    assert f"--annotations repository={ANNOTATIONS['repository']}" in call
+    # With them cosign would show signatures alone, and no attestation.
+    assert "--annotations" not in call
+
+
+@pytest.mark.parametrize(
+    ("manifest", "predicates", "annotations", "problem"),
+    [
+        (AMD64, [SIGNATURE, SBOM], ANNOTATIONS, "no vulnerability report of this key"),
+        (ARM64, [SIGNATURE, VULNERABILITIES], ANNOTATIONS, "no SBOM of this key"),
+        (REFERENCE, [SIGNATURE], ANNOTATIONS, "no provenance of this key"),
+        (REFERENCE, [PROVENANCE], ANNOTATIONS, "no signature of this key that says"),
+        (AMD64, [*PLATFORM], ANNOTATIONS, "no signature of this key that says"),
+        (ARM64, [SIGNATURE, *PLATFORM], ANNOTATIONS | {"version": "1.3.0"}, "but [{'version': '1.3.0'"),
+    ],
+)
+def test_what_lacks_its_evidence_or_says_something_else_does_not_pass(
+    tool: ToolMaker, manifest: ImageReference, predicates: list[str], annotations: dict[str, str], problem: str
+) -> None:
+    lines = {str(REFERENCE): verified(str(REFERENCE), [SIGNATURE, PROVENANCE], ANNOTATIONS)}
+    lines |= {str(it): verified(str(it), [SIGNATURE, *PLATFORM], ANNOTATIONS) for it in (AMD64, ARM64)}
+    lines[str(manifest)] = verified(str(manifest), predicates, annotations)
+    text = "\n".join(lines.values())
+    tools(tool, verify=f"cat <<'END'\n{text}\nEND\n")
+    with pytest.raises(StepError) as caught:
+        verify_index(REFERENCE, "cosign.pub", ANNOTATIONS, {})
+    problems = [line for line in str(caught.value).splitlines() if line.startswith("  ")]
+    assert len(problems) == 1
+    assert problems[0].startswith(f"  {manifest}: ")
+    assert problem in problems[0]
+    assert "Nothing was published" in str(caught.value)
+
+
+@pytest.mark.parametrize("printed", ["nothing but words", "{}", "[{}]", "[1]", '[{"critical": {}}]'])
+def test_an_answer_of_cosign_that_cannot_be_read_lets_nothing_through(tool: ToolMaker, printed: str) -> None:
+    tools(tool, verify=f"echo '{printed}'")
+    with pytest.raises(StepError):
+        verify_index(REFERENCE, "cosign.pub", ANNOTATIONS, {})
 
 
 @pytest.mark.parametrize("step", ["sign", "verify"])
@@ -131,7 +172,7 @@ def test_as_a_program_it_names_the_reference_or_nothing(tool: ToolMaker, step: s
     given = ["--reference", str(REFERENCE), "--public-key", "cosign.pub", "--annotation", "version=1.4.0"]
     given += ["--key", "cosign.key"] if step == "sign" else []
     secrets = json.dumps({"password": PASSWORD})
-    tools(tool, verify="exit 0")
+    tools(tool, verify=VERIFIED)
     ended = run_step_program(step, given, secrets)
     assert json.loads(ended.stdout)["reference"] == str(REFERENCE)
     tools(tool, verify="exit 1", sign_="exit 1")
@@ -143,7 +184,7 @@ def test_as_a_program_it_names_the_reference_or_nothing(tool: ToolMaker, step: s
 
 @pytest.mark.parametrize("step", ["sign", "verify"])
 def test_the_password_of_quarantine_is_in_the_configuration_of_cosign_alone(tool: ToolMaker, step: str) -> None:
-    path = tools(tool, verify='cat "$DOCKER_CONFIG/config.json" >>"$0.auth"')
+    path = tools(tool, verify=f'cat "$DOCKER_CONFIG/config.json" >>"$0.auth"; {VERIFIED}')
     given = ["--reference", str(REFERENCE), "--public-key", "cosign.pub", "--username", "builder"]
     given += ["--key", "cosign.key"] if step == "sign" else []
     ended = run_step_program(step, given, json.dumps({"registry_password": "hunter2"}))

@@ -1,0 +1,211 @@
+"""Write the evidence of an artifact as signed attestations: provenance, and a vulnerability report and SBOM a platform.
+
+What this key has attested is left alone, so evidence is written once a digest. A registry without a referrers API keeps
+a manifest's referrers in one tag, which is read, changed and written without a lock: so those of one manifest are
+written one after the other, and listed afterwards. The password comes on standard input.
+Source: sigstore/cosign, `cosign attest --help`; OCI distribution-spec 1.1, "Referrers Tag Schema".
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.artifact import Digest, ImageReference, Platform
+from steps.credentials import Logins, registry_credentials
+from steps.predicates import NAMES, PROVENANCE, SBOM, VULNERABILITIES, evidence_of, kept_report
+from steps.provenance import provenance
+from steps.registry import Referrers, platforms_of, referrers_of
+from steps.sign import explain
+from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
+from steps.trivy import trivy
+from steps.verify import logins_of, proven, request_parser
+
+_TYPES = {PROVENANCE: "slsaprovenance1", SBOM: "cyclonedx"}
+"""cosign's names of predicate types. The vulnerability report goes by its URI: by name, cosign drops `lastUpdate`."""
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A key pair, and how to reach the registry that takes the attestations."""
+
+    key: str
+    """Path of the private key, or the reference of a key management service (`awskms://…`)."""
+    public_key: str
+    """Path of the public key, or the same reference."""
+    password: str
+    """What opens a key file; empty for a key management service."""
+    environment: Mapping[str, str]
+    """Variables beside those of this process."""
+    authority: str | None = None
+    """PEM file of the registry's certificate authority; None trusts the system's."""
+
+    def attest(self, manifest: str, type_: str, predicate: Mapping[str, Any], scratch: Path) -> None:
+        """Sign one predicate about one manifest, and write it beside the manifest.
+
+        Args:
+            manifest: reference by digest.
+            type_: predicate type.
+            predicate: its content.
+            scratch: folder for the content while cosign reads it.
+
+        Raises:
+            StepError: the key cannot be opened, or the registry does not take the attestation.
+        """
+        command = ["cosign", "attest", "--yes", "--key", self.key, "--tlog-upload=false", "--use-signing-config=false"]
+        command += ["--allow-http-registry", *(["--registry-cacert", self.authority] if self.authority else [])]
+        with tempfile.NamedTemporaryFile("w", dir=scratch, suffix=".json") as content:
+            json.dump(predicate, content)
+            content.flush()
+            command += ["--type", _TYPES.get(type_, type_), "--predicate", content.name, manifest]
+            try:
+                run_tool(command, secret=self.password, environment=self.environment)
+            except ToolError as error:
+                raise StepError(explain(error, self.key)) from None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to attest, and where its facts are."""
+
+    reference: ImageReference
+    """The signed candidate."""
+    reports: Path
+    """Folder with what the scan kept."""
+    build: Mapping[str, Any]
+    """The build definition, see components.evidence."""
+    builder: str | None = None
+    """Name of the buildx builder; its history knows when it built."""
+
+
+def attest(request: Request, key: str, public_key: str, password: str, logins: Logins) -> dict[str, Any]:
+    """Write what is missing, and make sure that it is all there.
+
+    Args:
+        request: what to attest.
+        key: path of the private key, or the reference of a key management service.
+        public_key: path of the public key, to see what is attested already.
+        password: what opens a key file.
+        logins: user name and password by registry.
+
+    Raises:
+        StepError: a fact is missing, the key cannot be opened, or the registry lost what was written.
+    """
+    reference = request.reference
+    with registry_credentials(logins, [reference.repository.registry]) as credentials:
+        signer = Signer(key, public_key, password, {"DOCKER_CONFIG": str(credentials)})
+        platforms = platforms_of(reference, signer.environment)
+        wanted = evidence_of(reference, platforms)
+        before = referrers_of(list(wanted), signer.environment)
+        missing = _missing(wanted, before, signer)
+        if missing:
+            with elapsed(f"attested {reference}: {', '.join(NAMES[it] for it in _types(missing))}"):
+                _write(request, platforms, missing, signer)
+            check_written(missing, before, signer)
+    return {"reference": str(reference), "evidence": {manifest: list(types) for manifest, types in wanted.items()}}
+
+
+def _types(missing: Mapping[str, Sequence[str]]) -> list[str]:
+    return sorted({type_ for types in missing.values() for type_ in types}, key=list(NAMES).index)
+
+
+def _missing(
+    wanted: Mapping[str, Sequence[str]], listed: Mapping[str, Referrers], signer: Signer
+) -> dict[str, list[str]]:
+    """What this key has not attested yet; cosign is asked only where the list has something to verify."""
+
+    def said(manifest: str) -> set[str]:
+        if not set(wanted[manifest]) & set(listed[manifest].values()):
+            return set()
+        try:
+            found = proven([manifest], signer.public_key, signer.environment)
+        except ToolError:
+            return set()  # not one statement of this key
+        return {statement.predicate for statement in found[manifest]}
+
+    with ThreadPoolExecutor() as pool:
+        known = dict(zip(wanted, pool.map(said, wanted), strict=True))
+    missing = {manifest: [it for it in types if it not in known[manifest]] for manifest, types in wanted.items()}
+    return {manifest: types for manifest, types in missing.items() if types}
+
+
+def _write(
+    request: Request,
+    platforms: Mapping[Platform, Digest],
+    missing: Mapping[str, Sequence[str]],
+    signer: Signer,
+) -> None:
+    platform_at = {str(request.reference.repository.at(digest)): platform for platform, digest in platforms.items()}
+
+    def write(manifest: str) -> None:
+        for type_ in missing[manifest]:
+            signer.attest(manifest, type_, _fact(request, type_, platform_at.get(manifest), scratch), scratch)
+
+    with tempfile.TemporaryDirectory(prefix="slipway-") as folder, ThreadPoolExecutor() as pool:
+        scratch = Path(folder)
+        list(pool.map(write, missing))
+
+
+def _fact(request: Request, type_: str, platform: Platform | None, scratch: Path) -> Mapping[str, Any]:
+    """The content of one attestation; what is said about the index belongs to no platform."""
+    if platform is None:
+        return provenance(request.build, request.reference, request.builder)
+    report = kept_report(request.reports, request.reference, platform)
+    return report if type_ == VULNERABILITIES else _sbom(request.reports / f"{platform.slug}.json", scratch)
+
+
+def _sbom(report: Path, scratch: Path) -> dict[str, Any]:
+    """What the image is made of, from the scan's own report: nothing is scanned twice.
+
+    What was found in the packages stands in the vulnerability report alone: it gets old, the list of packages does not.
+    """
+    path = scratch / f"{report.stem}.cdx.json"
+    trivy(["convert", "--quiet", "--format", "cyclonedx", "--output", path, report])
+    content: dict[str, Any] = json.loads(path.read_text())
+    content.pop("vulnerabilities", None)
+    return content
+
+
+def check_written(written: Mapping[str, Sequence[str]], before: Mapping[str, Referrers], signer: Signer) -> None:
+    """Make sure that the registry lists what was there before and what was written since.
+
+    Args:
+        written: the predicate types that were written about each manifest.
+        before: what was listed before.
+        signer: who wrote it.
+
+    Raises:
+        StepError: something is missing.
+    """
+    after = referrers_of(list(written), signer.environment, signer.authority)
+    lost = [f"{manifest}: {digest}" for manifest in written for digest in before[manifest].keys() - after[manifest]]
+    for manifest, types in written.items():
+        fresh = [type_ for digest, type_ in after[manifest].items() if digest not in before[manifest]]
+        lost += [f"{manifest}: {NAMES[type_]}" for type_ in types if type_ not in fresh]
+    if lost:
+        listed = "\n".join(f"  {line}" for line in lost)
+        raise StepError(
+            f"the registry does not list what was written; something else wrote at the same time, and registries "
+            f"without a referrers API then lose one of both:\n{listed}\nRun it again when nothing else writes there."
+        )
+
+
+def main() -> dict[str, Any]:
+    """Attest what the command line names."""
+    parser = request_parser("attest", __doc__)
+    parser.add_argument("--key", required=True)
+    parser.add_argument("--reports", required=True, type=Path, help="folder with what the scan kept")
+    parser.add_argument("--build", required=True, type=json.loads, help="the build definition, as JSON")
+    parser.add_argument("--builder", help="name of the buildx builder")
+    it: argparse.Namespace = parser.parse_args()
+    secrets = read_secrets()
+    request = Request(it.reference, it.reports, it.build, it.builder)
+    return attest(request, it.key, it.public_key, secrets.get("password", ""), logins_of(it, secrets))
+
+
+if __name__ == "__main__":
+    run_step(main)
