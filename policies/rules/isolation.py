@@ -40,7 +40,7 @@ def keeps_to_itself(namespace: str, why: str) -> Callable[[Subject], Iterator[Pr
         def judge(container: Container) -> Iterator[Problem]:
             if namespace in container.namespaces:
                 seen = (
-                    f"{container.path(namespace)} shares the {namespace} namespace with the host or another container"
+                    f"{container.path(fact)} shares the {namespace} namespace with the host or another container"
                 )
                 yield Problem(seen, "leave it out", container.where)
 

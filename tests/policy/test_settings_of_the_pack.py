@@ -106,7 +106,8 @@ def test_paths_start_from_the_packs_folder() -> None:
         ),
         (
             {"severities": []},
-            "severities: stops nothing (an empty list): write at least one severity, or leave it out for HIGH and CRITICAL",
+            "severities: stops nothing (an empty list): "
+            "write at least one severity, or leave it out for HIGH and CRITICAL",
         ),
         (
             {"publicKeys": ["/nowhere.pub"]},
