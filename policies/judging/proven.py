@@ -7,8 +7,6 @@ from judging.images import Image, each_image
 from judging.rule import NotApplicable, Problem, Subject
 from verification.evidence import Evidence, evidence_of
 
-CIS = "CIS Docker Benchmark"
-CIS_URL = "https://www.cisecurity.org/benchmark/docker"
 ATTEST = "have its pipeline attest it with a key that this pack trusts"
 _CONFIGURATION = "in the configuration of pack-is-configured"
 _MOST_FOUND = 3

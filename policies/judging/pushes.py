@@ -63,12 +63,16 @@ def pushes(subject: Subject) -> Iterator[Push]:
 
 
 def _known_first(parts: Iterable[Iterator[Push]]) -> Iterator[Push]:
+    """The pushes of every part; that one is unknown hides none of the rest, so its signal comes last."""
     signal: UnknownValueError | None = None
-    for part in parts:
-        try:
-            yield from part
-        except UnknownValueError as unknown:
-            signal = signal or unknown
+    try:
+        for part in parts:
+            try:
+                yield from part
+            except UnknownValueError as unknown:
+                signal = signal or unknown
+    except UnknownValueError as unknown:
+        signal = signal or unknown
     if signal:
         raise signal
 
@@ -89,36 +93,46 @@ def _of_tags(resource: Node) -> Iterator[Push]:
 
 
 def _of_exports(resource: Node) -> Iterator[Push]:
-    for export in resource.at("exports").items():
-        yield from _of_export(export, resource.at("tags"))
+    yield from _known_first(_of_export(export, resource) for export in resource.at("exports").items())
 
 
-def _of_export(export: Node, tags: Node) -> Iterator[Push]:
+def _of_export(export: Node, resource: Node) -> Iterator[Push]:
     if export.at("disabled").value is True:
         return
-    pushed = list(exported(str(export.at("raw").value or ""), export.at("raw").path))
+    raw = export.at("raw")
+    found = list(exported(str(raw.value or ""), raw.path))
+    yield from found
+    by_digest = {push.by_digest for push in found}
     for name, by_default in (("image", False), ("registry", True)):
         typed = export.at(name)
         push = typed.at("push").value
         if typed.value is not None and (by_default if push is None else push):
-            by_digest = typed.at("pushByDigest").value is True
-            names = [*typed.at("names").items(), typed.at("danglingNamePrefix")]
-            pushed += [replace(_named(node), by_digest=by_digest) for node in names if node.value]
-    yield from pushed
-    if pushed:  # the provider pushes the build's tags in the place of the export's names
-        yield from (replace(_named(tag), by_digest=pushed[0].by_digest) for tag in tags.items())
+            by_digest.add(typed.at("pushByDigest").value is True)
+            names = _known_first(
+                (_with_value(typed.at("names").items()), _with_value([typed.at("danglingNamePrefix")]))
+            )
+            yield from (replace(push, by_digest=all(by_digest)) for push in names)
+    if by_digest:  # the provider pushes the build's tags in the place of the export's names
+        yield from (replace(_named(tag), by_digest=all(by_digest)) for tag in resource.at("tags").items())
+
+
+def _with_value(nodes: Iterable[Node]) -> Iterator[Push]:
+    return (_named(node) for node in nodes if node.value)
 
 
 def _of_caches(resource: Node) -> Iterator[Push]:
-    for cache in resource.at("cacheTo").items():
-        if cache.at("disabled").value is True:
-            continue
-        if cache.at("registry").value is not None:
-            yield _named(cache.at("registry", "ref"), "cache")
-        raw = cache.at("raw")
-        fields = _fields(str(raw.value or ""))
-        if fields.get("type") == "registry" or (raw.value and "=" not in str(raw.value)):
-            yield Push(fields.get("ref", str(raw.value)), raw.path, "cache")
+    yield from _known_first(map(_of_cache, resource.at("cacheTo").items()))
+
+
+def _of_cache(cache: Node) -> Iterator[Push]:
+    if cache.at("disabled").value is True:
+        return
+    if cache.at("registry").value is not None:
+        yield _named(cache.at("registry", "ref"), "cache")
+    raw = cache.at("raw")
+    fields = _fields(str(raw.value or ""))
+    if fields.get("type") == "registry" or (raw.value and "=" not in str(raw.value)):
+        yield Push(fields.get("ref", str(raw.value)), raw.path, "cache")
 
 
 def exported(text: str, path: str) -> Iterator[Push]:

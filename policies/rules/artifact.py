@@ -8,6 +8,7 @@ from pulumi_policy import Severity
 from judging.images import Image, each_image, place_of
 from judging.pushes import pushes
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
+from rules.sources import CIS
 from verification.evidence import begin, evidence_of, tag_digest
 from verification.references import Reference, is_semver
 
@@ -222,7 +223,7 @@ RULES: tuple[Rule, ...] = (
         name="image-comes-from-an-allowed-repository",
         statement="What runs or is pulled comes from a registry that releases are published to",
         check=from_allowed_repository,
-        source=Source("CIS Docker Benchmark", "1.6", "4.2", "https://www.cisecurity.org/benchmark/docker"),
+        source=CIS("4.2"),
         severity=Severity.CRITICAL,
         fix="Publish the image to a listed registry through the gates, or have the list of privateRegistries extended.",
     ),

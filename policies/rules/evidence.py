@@ -11,8 +11,9 @@ from pulumi_policy import Severity
 
 from judging import accepted
 from judging.images import Image
-from judging.proven import ATTEST, CIS, CIS_URL, each_evidence, found_instead
+from judging.proven import ATTEST, each_evidence, found_instead
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
+from rules.sources import CIS
 from verification.evidence import Evidence, PlatformEvidence
 from verification.predicates import Finding, Report
 
@@ -188,7 +189,7 @@ RULES: tuple[Rule, ...] = (
         name="image-is-signed",
         statement="The digest of what runs or is pulled is signed by somebody whom this pack trusts",
         check=signed,
-        source=Source(CIS, "1.6", "4.12", CIS_URL),
+        source=CIS("4.12"),
         severity=Severity.CRITICAL,
         fix="Sign the digest with cosign and a trusted key, after all gates.",
     ),
@@ -196,7 +197,7 @@ RULES: tuple[Rule, ...] = (
         name="image-has-a-vulnerability-report",
         statement="A vulnerability report, signed by somebody whom this pack trusts, is there for every platform",
         check=has_report,
-        source=Source(CIS, "1.6", "4.4", CIS_URL),
+        source=CIS("4.4"),
         severity=Severity.HIGH,
         fix="Scan each platform's manifest, and attest the report: cosign attest --type vuln.",
     ),
@@ -204,7 +205,7 @@ RULES: tuple[Rule, ...] = (
         name="image-has-no-severe-vulnerability",
         statement="The newest reports have no vulnerability of a severity that stops a deployment",
         check=has_no_severe_vulnerability,
-        source=Source(CIS, "1.6", "4.4", CIS_URL),
+        source=CIS("4.4"),
         severity=Severity.CRITICAL,
         fix="Raise the packages and release again; or have the vulnerability accepted for a time.",
         options={"accepted": accepted.SCHEMA},
@@ -213,7 +214,7 @@ RULES: tuple[Rule, ...] = (
         name="vulnerability-report-is-fresh",
         statement="The newest report and its database are younger than allowed",
         check=report_is_fresh,
-        source=Source(CIS, "1.6", "4.4", CIS_URL),
+        source=CIS("4.4"),
         severity=Severity.HIGH,
         fix="Scan the digest again with today's database, and attest the report beside the old one.",
     ),

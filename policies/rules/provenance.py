@@ -5,8 +5,9 @@ from fnmatch import fnmatchcase
 
 from pulumi_policy import Severity
 
-from judging.proven import ATTEST, CIS, CIS_URL, each_evidence, found_instead, missing_setting
+from judging.proven import ATTEST, each_evidence, found_instead, missing_setting
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
+from rules.sources import CIS
 from verification.evidence import Evidence
 from verification.origins import base_image, is_allowed_base, is_allowed_source, source_repository
 from verification.predicates import Provenance
@@ -128,7 +129,7 @@ RULES: tuple[Rule, ...] = (
         name="image-is-built-on-allowed-bases",
         statement="The base images that provenance names are on the list",
         check=bases_are_allowed,
-        source=Source(CIS, "1.6", "4.2", CIS_URL),
+        source=CIS("4.2"),
         severity=Severity.HIGH,
         fix="Build on a listed base image, or have the list of baseImages extended after a review.",
     ),
