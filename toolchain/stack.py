@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from toolchain.environment import QUARANTINE_PORT, REGISTRY_PORT, Project
 from toolchain.errors import ToolchainError
+from toolchain.virtualenv import POLICIES
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
@@ -61,6 +62,11 @@ class Stack:
     def file(self) -> Path:
         """The configuration that is checked in."""
         return self.project.root / "stacks" / f"Pulumi.{self.name}.yaml"
+
+    @property
+    def policy_file(self) -> Path:
+        """What the policy pack is told for this stack, checked in beside the stack's file."""
+        return self.project.root / "stacks" / f"policy.{self.name}.json"
 
     @property
     def lock_folder(self) -> Path:
@@ -109,10 +115,25 @@ class Stack:
             ToolchainError: the stack has no file.
         """
         self.refuse_missing_file()
-        text = self.file.read_text(encoding="utf-8")
+        return self._with_our_ports(self.file)
+
+    def policy_flags(self) -> list[str]:
+        """Returns the flags with which `pulumi` judges the stack by the checkout's policy pack.
+
+        The pack's configuration for the stack lies beside the stack's own file. Without one the pack is used all the
+        same, and says what it misses.
+        """
+        flags = ["--policy-pack", str(self.project.root / POLICIES)]
+        if self.policy_file.exists():
+            flags += ["--policy-pack-config", str(self._with_our_ports(self.policy_file))]
+        return flags
+
+    def _with_our_ports(self, file: Path) -> Path:
+        """Writes a copy of ``file`` that names the embedded registries where they listen."""
+        text = file.read_text(encoding="utf-8")
         text = text.replace(f"localhost:{QUARANTINE_PORT}", self.project.quarantine)
         text = text.replace(f"localhost:{REGISTRY_PORT}", self.project.registry)
-        copy = self.project.run / self.file.name
+        copy = self.project.run / file.name
         copy.write_text(text, encoding="utf-8")
         return copy
 

@@ -34,7 +34,7 @@ def services(root: Path, options: argparse.Namespace) -> int:
 def up(root: Path, options: argparse.Namespace) -> int:
     """Brings the stack up, and prints where its services answer."""
     session, stack = _prepared(root, options, recovering=True)
-    code = _pulumi(session, stack, "up", ["--yes", *options.arguments])
+    code = _pulumi(session, stack, "up", ["--yes", *stack.policy_flags(), *options.arguments])
     if code == 0:
         for url in urls(stack.outputs()):
             print(url)
@@ -44,7 +44,7 @@ def up(root: Path, options: argparse.Namespace) -> int:
 def preview(root: Path, options: argparse.Namespace) -> int:
     """Shows what ``up`` would change."""
     session, stack = _prepared(root, options, recovering=False)
-    return _pulumi(session, stack, "preview", options.arguments)
+    return _pulumi(session, stack, "preview", [*stack.policy_flags(), *options.arguments])
 
 
 def destroy(root: Path, options: argparse.Namespace) -> int:

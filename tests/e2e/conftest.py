@@ -154,6 +154,7 @@ class Checkout:
         if change:
             change(settings)
         self.write_stack(name, settings)
+        self.write_policy(name)
         if name not in self.stacks:
             self.run("pulumi", "stack", "init", name, "--no-select")
             self.stacks.append(name)
@@ -166,6 +167,22 @@ class Checkout:
         document["config"] = {f"slipway:{key}": value for key, value in settings.items()}
         path.write_text(yaml.safe_dump(document, sort_keys=False))
 
+    def write_policy(self, name: str, **changes: Any) -> None:
+        """Write what the policy pack is told for a stack: what it is told for the sample's, with some settings changed."""
+        text = (self.root / "stacks" / "policy.dev.json").read_text()
+        for usual, moved in (("5380", "SLIPWAY_QUARANTINE_PORT"), ("5443", "SLIPWAY_REGISTRY_PORT")):
+            text = text.replace(f"localhost:{usual}", f"localhost:{self.environment[moved]}")
+        document = json.loads(text)
+        document["pack-is-configured"] |= changes
+        self._policy_file(name).write_text(json.dumps(document))
+
+    def _policy_file(self, name: str) -> Path:
+        return self.root / "stacks" / f"policy.{name}.json"
+
+    def judged(self, stack: str) -> list[str]:
+        """The flags with which the policy pack judges a stack, as `make up` gives them."""
+        return ["--policy-pack", "policies", "--policy-pack-config", str(self._policy_file(stack))]
+
     def edit_stack(self, name: str, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the settings of a stack that exists."""
         document = yaml.safe_load((self.root / "stacks" / f"Pulumi.{name}.yaml").read_text())
@@ -174,12 +191,12 @@ class Checkout:
         self.write_stack(name, settings)
 
     def up(self, stack: str, *flags: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """`pulumi up` without a question."""
-        return self.run("pulumi", "up", "--yes", "--stack", stack, *flags, check=check)
+        """`pulumi up` without a question, under the policy pack."""
+        return self.run("pulumi", "up", "--yes", "--stack", stack, *self.judged(stack), *flags, check=check)
 
     def preview(self, stack: str, *flags: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """`pulumi preview`."""
-        return self.run("pulumi", "preview", "--stack", stack, *flags, check=check)
+        """`pulumi preview` under the policy pack."""
+        return self.run("pulumi", "preview", "--stack", stack, *self.judged(stack), *flags, check=check)
 
     def outputs(self, stack: str) -> dict[str, Any]:
         """The stack's outputs."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.conftest import Checkout
+from tests.e2e.conftest import Checkout, commit
 from tests.e2e.names import PREFIX
 from tests.e2e.oci import RegistryClient
 
@@ -34,7 +34,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def write_context(checkout: Checkout, name: str, files: Mapping[str, str] | None = None) -> Path:
-    """Write the context of the small service into the checkout and return its folder.
+    """Write the context of the small service into the checkout, commit it, and return its folder.
 
     Args:
         checkout: the checkout.
@@ -45,6 +45,7 @@ def write_context(checkout: Checkout, name: str, files: Mapping[str, str] | None
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in {"Dockerfile": DOCKERFILE, "app.py": APP, "check.py": CHECK, **(files or {})}.items():
         (folder / file).write_text(text)
+    commit(checkout.root, f"write {name}", f"small/{name}")
     return folder
 
 
@@ -68,6 +69,7 @@ def small_stack(
         web = settings["services"]["web"]
         web["build"] = {
             "context": f"small/{name}",
+            "source": web["build"]["source"],
             "base_images": web["build"]["base_images"],
             "platforms": ["linux/amd64"],
             "cache": False,

@@ -1,0 +1,233 @@
+"""The policy pack on the real engine: it lets a locked-down release run, and stops what is not, before it exists.
+
+The program is somebody else's: a plain container of the docker provider, and nothing of Slipway.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Checkout, free_port
+from tests.e2e.forgery import Forger
+from tests.e2e.names import PREFIX
+from tests.e2e.shipped import REPOSITORY, STACK, Shipped
+from tests.e2e.small import containers, refused
+
+NAME = f"{PREFIX}-bare"
+PROJECT = "name: bare\nruntime: {name: python, options: {toolchain: pip, virtualenv: ../.venv}}\n"
+PROGRAM = """\
+import json
+from pathlib import Path
+
+import pulumi_docker as docker
+
+docker.Container("bare", **json.loads(Path("container.json").read_text()))
+"""
+
+
+@dataclass
+class Bare:
+    """A Pulumi project that runs one container, judged by the policy pack."""
+
+    shipped: Shipped
+    folder: Path
+
+    @property
+    def checkout(self) -> Checkout:
+        """Where the pack and the tools are."""
+        return self.shipped.checkout
+
+    def inputs(self, **changes: Any) -> dict[str, Any]:
+        """The inputs of a locked-down container of the release, with some changed; None leaves one out."""
+        safe: dict[str, Any] = {
+            "name": NAME,
+            "image": self.shipped.record.reference,
+            "read_only": True,
+            "capabilities": {"drops": ["ALL"]},
+            "security_opts": ["no-new-privileges:true"],
+            "memory": 64,
+            "memory_swap": 64,
+            "cpus": "0.5",
+            "ulimits": [{"name": "nproc", "soft": 64, "hard": 64}],
+            "restart": "on-failure",
+            "max_retry_count": 3,
+            "log_driver": "json-file",
+            "log_opts": {"max-size": "1m", "max-file": "2"},
+            "network_mode": "none",
+            "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=16m"},
+        }
+        return {key: value for key, value in {**safe, **changes}.items() if value is not None}
+
+    def run(self, verb: str, inputs: Mapping[str, Any], *flags: str, told: Path | None = None) -> Any:
+        """Run `pulumi up` or `pulumi preview` on these inputs, under the pack."""
+        (self.folder / "container.json").write_text(json.dumps(inputs))
+        config = told or self.checkout.root / "stacks" / f"policy.{STACK}.json"
+        judged = ["--policy-pack", "../policies", "--policy-pack-config", str(config)]
+        command = ["pulumi", verb, "--stack", "bare", *judged, *flags]
+        return self.checkout.run(*command, cwd=self.folder, check=False)
+
+    def stopped(self, inputs: Mapping[str, Any], *rules: str, told: Path | None = None) -> str:
+        """Make sure that `up` ends by these rules, all of them mandatory, and that there is no container."""
+        output = refused(self.run("up", inputs, "--yes", "--skip-preview", told=told))
+        violated = set(re.findall(r"\[mandatory\]\s+\[severity: \w+\]\s+([a-z-]+)", output))
+        assert set(rules) <= violated, output
+        assert containers(self.checkout, NAME) == []
+        return output
+
+
+@pytest.fixture(scope="module")
+def bare(shipped: Shipped) -> Iterator[Bare]:
+    """The project with its stack; destroyed afterwards."""
+    folder = shipped.checkout.root / "bare"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text(PROJECT)
+    (folder / "__main__.py").write_text(PROGRAM)
+    project = Bare(shipped, folder)
+    project.checkout.run("pulumi", "stack", "init", "bare", cwd=folder)
+    yield project
+    project.checkout.run("pulumi", "destroy", "--yes", "--stack", "bare", cwd=folder)
+
+
+BROKEN: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    (
+        "privileges",
+        {"privileged": True, "capabilities": {"adds": ["CAP_SYS_ADMIN"]}, "security_opts": ["seccomp=unconfined"]},
+        (
+            "container-is-not-privileged",
+            "container-drops-all-capabilities",
+            "container-adds-only-listed-capabilities",
+            "container-gains-no-privileges",
+            "container-is-confined-by-seccomp",
+        ),
+    ),
+    ("user", {"user": "0:0"}, ("container-user-is-not-root",)),
+    (
+        "isolation",
+        {
+            "read_only": None,
+            "pid_mode": "host",
+            "network_mode": "host",
+            "mounts": [{"type": "bind", "source": "/var/run/../run/docker.sock", "target": "/x", "read_only": True}],
+            "volumes": [{"host_path": "/", "container_path": "/host", "read_only": True}],
+        },
+        (
+            "container-root-is-read-only",
+            "container-has-its-own-pid-namespace",
+            "container-has-its-own-network-namespace",
+            "container-mounts-no-engine-socket",
+            "container-mounts-no-sensitive-path",
+        ),
+    ),
+    (
+        "limits",
+        {"memory": None, "memory_swap": None, "cpus": None, "log_opts": None, "restart": "always"},
+        (
+            "container-memory-is-limited",
+            "container-cpu-is-limited",
+            "container-logs-are-bounded",
+            "container-restart-is-bounded",
+        ),
+    ),
+    (
+        "network",
+        {"network_mode": None, "ports": [{"internal": 8080, "external": 80}]},
+        ("container-ports-name-an-address", "container-publishes-no-privileged-port"),
+    ),
+    ("secrets", {"envs": ["DB_PASSWORD=tide-and-salt-8841"]}, ("no-secret-in-environment",)),
+]
+
+
+@pytest.mark.parametrize(("changes", "rules"), [it[1:] for it in BROKEN], ids=[it[0] for it in BROKEN])
+def test_each_family_of_hardening_stops_an_up_before_the_container_exists(
+    bare: Bare, changes: dict[str, Any], rules: tuple[str, ...]
+) -> None:
+    output = bare.stopped(bare.inputs(**changes), *rules)
+    assert "tide-and-salt" not in output
+
+
+def test_a_preview_tells_it_already(bare: Bare) -> None:
+    output = refused(bare.run("preview", bare.inputs(privileged=True)))
+    assert "container-is-not-privileged" in output
+
+
+def forger(shipped: Shipped) -> Forger:
+    """Somebody with the registry's password."""
+    return Forger(shipped.checkout.private, REPOSITORY)
+
+
+def reference(shipped: Shipped, digest: str) -> str:
+    """An artifact in the release's repository."""
+    return f"{shipped.checkout.private.address}/{REPOSITORY}@{digest}"
+
+
+UNPROVEN = ("image-is-signed", "image-has-provenance", "image-has-a-vulnerability-report", "image-has-an-sbom")
+
+
+def test_a_label_proves_nothing(bare: Bare) -> None:
+    digest = forger(bare.shipped).unproven(bare.shipped.record.digest, "label")
+    labels = [{"label": "org.opencontainers.image.signed", "value": "true"}]
+    bare.stopped(bare.inputs(image=reference(bare.shipped, digest), labels=labels), *UNPROVEN)
+
+
+def test_a_signature_by_another_key_proves_nothing(bare: Bare, tmp_path: Path) -> None:
+    somebody = forger(bare.shipped)
+    digest = somebody.unproven(bare.shipped.record.digest, "another key")
+    somebody.sign(digest, tmp_path)
+    bare.stopped(bare.inputs(image=reference(bare.shipped, digest)), *UNPROVEN)
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["of another digest", "that were edited"])
+def test_statements_prove_nothing(bare: Bare, edited: bool) -> None:
+    somebody, release = forger(bare.shipped), bare.shipped.record.digest
+    digest = somebody.unproven(release, f"statements {edited}")
+    ours, theirs = (bare.checkout.private.platforms(REPOSITORY, it) for it in (release, digest))
+    pairs = [(release, digest), *((ours[platform], theirs[platform]) for platform in ours)]
+    for proven, subject in pairs:
+        statements = somebody.statements_of(proven)
+        assert statements
+        for statement in statements:
+            somebody.attach(statement, subject, edited=edited)
+    bare.stopped(bare.inputs(image=reference(bare.shipped, digest)), *UNPROVEN)
+
+
+def test_a_tag_that_was_pushed_again_is_not_believed(bare: Bare) -> None:
+    digest = forger(bare.shipped).unproven(bare.shipped.record.digest, "tag")
+    bare.checkout.private.move_tag(REPOSITORY, "1.9.0", digest)
+    named = bare.shipped.record.reference.replace("@", ":1.9.0@")
+    output = bare.stopped(bare.inputs(image=named), "image-tag-names-its-digest")
+    assert digest in output
+
+
+def test_a_registry_that_does_not_answer_proves_nothing(bare: Bare) -> None:
+    nobody = f"localhost:{free_port()}"
+    told = bare.folder / "told.json"
+    document = json.loads((bare.checkout.root / "stacks" / f"policy.{STACK}.json").read_text())
+    document["pack-is-configured"]["privateRegistries"].append(nobody)
+    told.write_text(json.dumps(document))
+    image = f"{nobody}/{REPOSITORY}@{bare.shipped.record.digest}"
+    output = bare.stopped(bare.inputs(image=image), "image-is-signed", told=told)
+    assert nobody in output
+    assert "refused" in output
+
+
+def test_a_pack_without_configuration_lets_no_image_pass(bare: Bare) -> None:
+    told = bare.folder / "nothing.json"
+    told.write_text("{}")
+    bare.stopped(bare.inputs(), "image-is-signed", told=told)
+
+
+def test_a_locked_down_release_runs_whoever_wrote_the_program(bare: Bare) -> None:
+    ended = bare.run("up", bare.inputs(), "--yes", "--skip-preview")
+    assert ended.returncode == 0, ended.stdout
+    assert len(containers(bare.checkout, NAME)) == 1
+
+
+def test_a_state_can_be_judged_by_itself(shipped: Shipped) -> None:
+    judged = shipped.checkout.judged(STACK)
+    ended = shipped.checkout.run("pulumi", "policy", "analyze", *judged, "--stack", STACK, check=False)
+    assert ended.returncode == 0, ended.stdout
