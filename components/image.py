@@ -2,8 +2,6 @@
 
 import difflib
 import json
-import os
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -17,6 +15,7 @@ from components.artifact import ImageReference, Platform, Repository, Version
 from components.build_log import show_failed_step
 from components.registry import RegistryAccess
 from components.secret import SecretSource, refuse_secrets
+from components.tree import last_commit
 
 _CACHE_TAG = "cache"
 """The layer cache is no artifact: it has a tag in quarantine and is never published."""
@@ -73,6 +72,8 @@ class ImageArgs(Build):
     """Semantic version of the build; the Dockerfile gets it as build argument VERSION."""
     builder: str | None = None
     """Name of the buildx builder; the default one if left out."""
+    build_on_preview: bool = False
+    """Whether a preview builds, so that it knows the digest; it pushes nothing but the layer cache."""
     registry: RegistryAccess | None = None
     """Credentials of the quarantine registry where it asks for them."""
 
@@ -111,7 +112,7 @@ class Image(pulumi.ComponentResource):
             cache_to=[docker_build.CacheToArgs(registry=_cache_to(args))] if args.cache else None,
             exports=[docker_build.ExportArgs(raw=_export(args.quarantine))],
             push=False,  # the export pushes, by digest
-            build_on_preview=False,
+            build_on_preview=args.build_on_preview,
             registries=[args.registry.docker_build_login(args.quarantine)] if args.registry else None,
             # A candidate may have become a release that another stack runs: it must outlive this stack.
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, hooks=_hooks(name, args)),
@@ -174,48 +175,3 @@ def provenance_arguments(args: ImageArgs, commit: tuple[str, int]) -> dict[str, 
     if len(args.platforms) == 1:
         known["BUILDKIT_MULTI_PLATFORM"] = "1"  # else BuildKit makes no index of a single platform
     return known | ({"SOURCE": args.source} if args.source else {})
-
-
-def last_commit(context: Path) -> tuple[str, int]:
-    """The last commit that touched the context, and its time in seconds since 1970.
-
-    A commit elsewhere changes nothing, so it rebuilds nothing. Changes that are not committed add `-dirty`. Outside of
-    git, and before the first commit, the revision is `unknown` and the time 0.
-
-    Raises:
-        pulumi.RunError: there is a repository, and git cannot read it.
-    """
-    top = _top_level(context)
-    if top is None or not _git(context, top, "rev-list", "--all", "--max-count=1"):
-        return "unknown", 0
-    log = _git(context, top, "log", "-1", "--format=%H %ct", "--", ".").split()
-    if not log:
-        return "unknown", 0
-    dirty = _git(context, top, "status", "--porcelain", "--", ".")
-    return log[0] + ("-dirty" if dirty else ""), int(log[1])
-
-
-def _top_level(context: Path) -> Path | None:
-    """The folder of the repository that the context is in."""
-    folder = context.resolve()
-    return next((path for path in (folder, *folder.parents) if (path / ".git").exists()), None)
-
-
-def _git(folder: Path, top: Path, *arguments: str) -> str:
-    # The project may belong to somebody else than who runs Pulumi, as in many CI systems: git is told that this very
-    # repository is meant, beside what the caller's own environment tells it.
-    count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
-    trusted = {
-        "GIT_CONFIG_COUNT": str(count + 1),
-        f"GIT_CONFIG_KEY_{count}": "safe.directory",
-        f"GIT_CONFIG_VALUE_{count}": str(top),
-    }
-    try:
-        ended = subprocess.run(
-            ["git", *arguments], cwd=folder, env={**os.environ, **trusted}, capture_output=True, text=True, check=False
-        )
-    except OSError as error:
-        raise pulumi.RunError(f"{folder}: git cannot be run ({error.strerror}): install git") from error
-    if ended.returncode != 0:
-        raise pulumi.RunError(f"{folder}: git {arguments[0]} failed in {top}: {ended.stderr.strip()}")
-    return ended.stdout.strip()

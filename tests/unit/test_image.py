@@ -12,7 +12,8 @@ import pulumi
 import pytest
 from pydantic import ValidationError
 
-from components.image import Image, last_commit, locked_bases
+from components.image import Image, locked_bases
+from components.tree import last_commit
 from tests.programs import PASSWORDS, SECRETS, image_args
 from tests.recording import CANDIDATE, DIGEST, Engine, Registration, component
 
@@ -52,6 +53,10 @@ def test_it_is_pushed_by_digest_alone_into_quarantine_with_times_rewritten() -> 
 
 def test_a_preview_builds_nothing() -> None:
     assert build_of().inputs["buildOnPreview"] is False
+
+
+def test_a_preview_builds_where_the_stack_asks_for_it() -> None:
+    assert build_of(build_on_preview=True).inputs["buildOnPreview"] is True
 
 
 def test_a_candidate_outlives_its_stack_for_another_one_may_run_it() -> None:
