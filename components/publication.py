@@ -1,7 +1,7 @@
 """Publication: a verified artifact, copied by digest to where releases live, compared, and tagged last."""
 
 import json
-from typing import Literal
+from typing import Any, Literal
 
 import pulumi
 from pulumi_command import local
@@ -9,9 +9,9 @@ from pydantic import Field, field_validator
 
 from components.arguments import Arguments, Flow
 from components.artifact import ImageReference, Repository, Version
-from components.registry import RegistryAccess, login_secrets
+from components.registry import PrivateRegistry, RegistryAccess, login_secrets, registry_flags, registry_secrets
 from components.signature import signature_flags
-from components.step import command_line, document, result, step
+from components.step import Argument, command_line, document, result, step
 
 
 class PublicationArgs(Arguments):
@@ -21,7 +21,7 @@ class PublicationArgs(Arguments):
     """The verified artifact."""
     repository: str
     """Where releases live, `REGISTRY/PATH`."""
-    version: str
+    version: Flow
     """Semantic version of the artifact."""
     channel: str = Field(default="dev", pattern=r"^[a-z][a-z0-9]{0,15}$")
     """`release` claims the version as an immutable tag; any other name makes `VERSION-CHANNEL.DIGEST`."""
@@ -29,7 +29,7 @@ class PublicationArgs(Arguments):
     """Whether a release also moves `MAJOR.MINOR` and `MAJOR`."""
     public_key: str
     """What the signatures verify with, checked once more where they arrive: a file's path or a KMS reference."""
-    annotations: dict[str, str] = Field(min_length=1)
+    annotations: dict[str, Flow] = Field(min_length=1)
     """What the signatures must say."""
     access: RegistryAccess | None = None
     """Credentials of the destination."""
@@ -37,9 +37,19 @@ class PublicationArgs(Arguments):
     """PEM file with the destination's certificate authority; the system's if left out."""
     source_access: RegistryAccess | None = None
     """Credentials of the source."""
+    sources: tuple[PrivateRegistry, ...] = ()
+    """How to reach the source where that is one of several registries; it takes the place of `source_access`."""
+    copier: Literal["oras", "skopeo"] = "oras"
+    """What moves the image's blobs; signatures and evidence, which skopeo leaves behind, are moved by oras."""
+    reuse: bool = False
+    """Whether it may be there already: then it is verified there, tagged, and not copied again."""
 
     _repository = field_validator("repository")(lambda value: str(Repository.parse(value)))
-    _version = field_validator("version")(lambda value: str(Version(value)))
+
+    @field_validator("version")
+    @classmethod
+    def _is_version(cls, value: Any) -> Any:
+        return str(Version(value)) if isinstance(value, str) else value
 
 
 class Publication(pulumi.ComponentResource):
@@ -50,21 +60,23 @@ class Publication(pulumi.ComponentResource):
     """
 
     reference: pulumi.Output[str]
-    """The published artifact, `REPOSITORY@sha256:…`."""
+    """The published artifact, `REPOSITORY@sha256:…`; known during preview already where the digest is."""
     tag: pulumi.Output[str]
     """The tag that names it alone: the version of a release, `VERSION-CHANNEL.DIGEST` otherwise."""
 
     def __init__(self, name: str, args: PublicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:index:Publication", name, args.properties(), opts)
-        reference = pulumi.Output.from_input(args.reference)
+        reference, version = pulumi.Output.from_input(args.reference), pulumi.Output.from_input(args.version)
         if args.channel == "release":
             reference = _claimed(args, self)
-        self.tag = reference.apply(lambda text: own_tag(args.version, args.channel, text))
-        arguments = ["--source", reference, "--repository", args.repository, *_tags(args, self.tag), *_access(args)]
-        arguments += signature_flags(args.public_key, args.annotations)
+        self.tag = pulumi.Output.all(version, reference).apply(lambda it: own_tag(it[0], args.channel, it[1]))
+        arguments = ["--source", reference, "--repository", args.repository, *_tags(args, version, self.tag)]
+        arguments += [*_how(args), *_access(args), *signature_flags(args.public_key, args.annotations)]
         secrets = login_secrets(args.access, "password") | login_secrets(args.source_access, "source_password")
-        copied = step(f"{name}-oras", "publish", arguments, self, secrets=secrets)
-        self.reference = result(copied, "reference")
+        secrets |= registry_secrets(args.sources)
+        copied = step(f"{name}-{args.copier}", "publish", arguments, self, secrets=secrets)
+        there = reference.apply(lambda text: str(_published(args.repository, text)))
+        self.reference = result(copied, "reference", foreseen=there)
         self.register_outputs({"reference": self.reference, "tag": self.tag})
 
 
@@ -75,33 +87,51 @@ def own_tag(version: str, channel: str, reference: str) -> str:
     return Version(version).candidate_tag(channel, ImageReference.parse(reference).digest)
 
 
-def _tags(args: PublicationArgs, tag: pulumi.Output[str]) -> list[Flow]:
-    arguments: list[Flow] = ["--tag", tag]
+def _published(repository: str, reference: str) -> ImageReference:
+    return Repository.parse(repository).at(ImageReference.parse(reference).digest)
+
+
+def _tags(args: PublicationArgs, version: pulumi.Output[str], tag: pulumi.Output[str]) -> list[Argument]:
+    arguments: list[Argument] = ["--tag", tag]
     if args.channel == "release":
-        arguments += ["--immutable-tag", args.version]
-        if args.series and not Version(args.version).is_prerelease:
-            arguments += [part for moving in Version(args.version).series for part in ("--tag", moving)]
+        arguments += ["--immutable-tag", version]
+        if args.series:
+            arguments.append(version.apply(_series))
     return arguments
 
 
-def _access(args: PublicationArgs) -> list[Flow]:
-    arguments: list[Flow] = []
+def _series(version: str) -> list[str]:
+    if Version(version).is_prerelease:
+        return []
+    return [part for moving in Version(version).series for part in ("--tag", moving)]
+
+
+def _how(args: PublicationArgs) -> list[Argument]:
+    copier: list[Argument] = [] if args.copier == "oras" else ["--copier", args.copier]
+    return [*copier, *(["--reuse"] if args.reuse else [])]
+
+
+def _access(args: PublicationArgs) -> list[Argument]:
+    arguments: list[Argument] = []
     if args.certificate_authority:
         arguments += ["--certificate-authority", args.certificate_authority]
     if args.access:
         arguments += ["--username", args.access.username]
     if args.source_access:
         arguments += ["--source-username", args.source_access.username]
-    return arguments
+    return [*arguments, *registry_flags(args.sources)]
 
 
 def _claimed(args: PublicationArgs, parent: pulumi.Resource) -> pulumi.Output[str]:
     """The reference, once the registry said that the version's tag is free or names this very digest."""
-    arguments = ["--source", args.reference, "--repository", args.repository, "--version", args.version, *_access(args)]
-    secrets = login_secrets(args.access, "password")
+    arguments = ["--source", args.reference, "--repository", args.repository, "--version", args.version]
+    if args.certificate_authority:
+        arguments += ["--certificate-authority", args.certificate_authority]
+    if args.access:
+        arguments += ["--username", args.access.username]
     answer = local.run_output(
         command=command_line("claim", arguments),
-        stdin=document(secrets),
+        stdin=document(login_secrets(args.access, "password")),
         opts=pulumi.InvokeOutputOptions(parent=parent),
     )
     return pulumi.Output.unsecret(answer.stdout.apply(_granted))

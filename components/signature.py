@@ -1,6 +1,7 @@
 """Signature and Verification: cosign signs a candidate, and what verifies is handed on."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
@@ -93,12 +94,17 @@ class Verification(pulumi.ComponentResource):
         self.register_outputs({"reference": self.reference})
 
 
-def signature_flags(public_key: str, annotations: dict[str, str]) -> list[Flow]:
+def signature_flags(public_key: str, annotations: Mapping[str, Flow]) -> list[Flow]:
     """Which signature a step is to ask for; a new key in the same file shows as a change, by its fingerprint."""
     flags: list[Flow] = ["--public-key", public_key]
     if fingerprint := _fingerprint(public_key):
         flags += ["--fingerprint", fingerprint]
-    return flags + [part for name, value in sorted(annotations.items()) for part in ("--annotation", f"{name}={value}")]
+    said = {name: annotations[name] for name in sorted(annotations)}
+    return flags + [part for name, value in said.items() for part in ("--annotation", _pair(name, value))]
+
+
+def _pair(name: str, value: Flow) -> Flow:
+    return f"{name}={value}" if isinstance(value, str) else pulumi.Output.concat(name, "=", value)
 
 
 def _fingerprint(public_key: str) -> str | None:

@@ -13,7 +13,8 @@ from pulumi_command import local
 ROOT = Path(__file__).resolve().parent.parent
 """The folder of Slipway itself; in an ordinary project that is the project."""
 
-Argument = pulumi.Input[str]
+Argument = pulumi.Input[str] | pulumi.Output[list[str]]
+"""One word of a command line, or an output of several."""
 
 
 def step(
@@ -52,7 +53,11 @@ def document(secrets: Mapping[str, pulumi.Input[str]] | None) -> pulumi.Output[s
 def command_line(module: str, arguments: Sequence[Argument]) -> pulumi.Output[str]:
     """The command line of a step, quoted for a shell."""
     prefix = f"{_python()} -m steps.{module}"
-    return pulumi.Output.all(*arguments).apply(lambda resolved: f"{prefix} {shlex.join(map(str, resolved))}")
+    return pulumi.Output.all(*arguments).apply(lambda resolved: f"{prefix} {shlex.join(_words(resolved))}")
+
+
+def _words(resolved: Sequence[str | list[str]]) -> list[str]:
+    return [str(word) for part in resolved for word in (part if isinstance(part, list) else [part])]
 
 
 def _python() -> str:
@@ -62,8 +67,17 @@ def _python() -> str:
     return f"PYTHONPATH={shlex.quote(str(ROOT))} {shlex.quote(sys.executable)}"  # a plugin, used from another project
 
 
-def result(command: local.Command, key: str) -> pulumi.Output[Any]:
-    """One value of what a step printed; an edge of the graph: it is known only once the step succeeded."""
+def result(command: local.Command, key: str, *, foreseen: pulumi.Output[Any] | None = None) -> pulumi.Output[Any]:
+    """One value of what a step printed; an edge of the graph: it is known only once the step succeeded.
+
+    Args:
+        command: the step.
+        key: the value's name.
+        foreseen: what the step will print if it succeeds: a preview, which runs no step, goes on with that.
+    """
+    if foreseen is not None and pulumi.runtime.is_dry_run():
+        # With the URN, which a preview knows, the value depends on the step here, too.
+        return pulumi.Output.all(foreseen, command.urn).apply(lambda known: known[0])
     return command.stdout.apply(lambda line: _printed(line, key))
 
 

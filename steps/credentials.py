@@ -4,6 +4,7 @@ A password never stands in an argument or a variable. Where a stack names none f
 configuration is asked, through its credential store or helper (docs.docker.com, `docker login`, "Credential stores").
 """
 
+import argparse
 import base64
 import json
 import os
@@ -60,3 +61,19 @@ def _table(configuration: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _login(username: str, password: str) -> dict[str, str]:
     return {"auth": base64.b64encode(f"{username}:{password}".encode()).decode()}
+
+
+def add_registry_flags(parser: argparse.ArgumentParser) -> None:
+    """How to reach registries, each by its address; the passwords come on standard input, by address too."""
+    parser.add_argument("--login", action="append", default=[], type=_pair, metavar="REGISTRY=USERNAME")
+    parser.add_argument("--authority", action="append", default=[], type=_pair, metavar="REGISTRY=PEM")
+
+
+def registry_logins(request: argparse.Namespace, secrets: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """User name and password by registry, as the flags and standard input give them."""
+    return {address: (username, secrets.get(address, "")) for address, username in request.login}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    address, _, value = text.partition("=")
+    return address, value

@@ -1,22 +1,24 @@
 """Publish a verified artifact: copy it by digest with everything that refers to it, compare, then tag.
 
-oras copies the index, its platforms and its referrers (signatures, attestations) and moves only the blobs that the
-destination lacks. A release's tag is claimed before the copy: one that names another digest stops the step.
-Source: oras-project/oras, `oras cp --help`; OCI distribution-spec 1.1, "Listing Referrers".
+A release's tag is claimed before the copy: one that names another digest stops the step. Afterwards all that refers to
+the artifact has to be there, too, and to verify.
+Source: OCI distribution-spec 1.1, "Listing Referrers".
 """
 
 import argparse
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Repository
-from steps.credentials import Logins, registry_credentials
+from steps.copy import copy
+from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
 from steps.predicates import evidence_of
 from steps.registry import digest_of_tag, platforms_of, referrers_of, transport_flags
-from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
+from steps.tool import StepError, ToolError, read_secrets, run_step, run_tool, say
 from steps.verify import add_signature_flags, prove
 
 # A digest may hold the digits of a status code: only a number of its own counts.
@@ -26,51 +28,70 @@ _OTHER_TRANSPORT = re.compile(
     r'|"http://[^"]+": response status code 400',  # what a server that wants TLS answers, and a HEAD has no words
     re.IGNORECASE,
 )
+_READ_ONLY = re.compile(r"\b405\b|\bread-only\b", re.IGNORECASE)
 _DOWN = re.compile(
     r"connection (refused|reset)|no such host|no route to host|network is unreachable|time(d )?out|deadline exceeded",
     re.IGNORECASE,
 )
 
 
-def publish(
-    source: ImageReference,
-    repository: Repository,
-    immutable_tag: str | None,
-    tags: Sequence[str],
-    authority: str | None,
-    logins: Logins,
-    public_key: str,
-    annotations: Mapping[str, str],
-) -> dict[str, Any]:
-    """Copy `source` to `repository`, compare the digest there, then put the tags on.
+@dataclass(frozen=True)
+class Request:
+    """What to publish, where, and how."""
+
+    source: ImageReference
+    """The verified artifact."""
+    repository: Repository
+    """Where releases live."""
+    tags: Sequence[str]
+    """The tags to put on, the immutable one among them."""
+    public_key: str
+    """What the signatures must verify with once they are there."""
+    annotations: Mapping[str, str]
+    """What they must say."""
+    immutable_tag: str | None = None
+    """A tag that may never name another digest, such as a release's version."""
+    authority: str | None = None
+    """PEM file of the destination's certificate authority; None trusts the system's."""
+    source_authority: str | None = None
+    """PEM file of the source's certificate authority; None trusts the system's."""
+    copier: str = "oras"
+    """What moves the image: oras or skopeo."""
+    reuse: bool = False
+    """Whether it may be there already."""
+
+    @property
+    def published(self) -> ImageReference:
+        """The artifact where it goes."""
+        return self.repository.at(self.source.digest)
+
+
+def publish(request: Request, logins: Logins) -> dict[str, Any]:
+    """Copy the artifact, compare the digest there, then put the tags on.
 
     Args:
-        source: the verified artifact.
-        repository: where releases live.
-        immutable_tag: a tag that may never name another digest, such as a release's version.
-        tags: the tags to put on, the immutable one among them.
-        authority: PEM file of the destination's certificate authority; None trusts the system's.
+        request: what to publish.
         logins: user name and password by registry.
-        public_key: what the signatures must verify with once they are there.
-        annotations: what they must say.
 
     Raises:
         StepError: the tag is taken, the registry refuses or does not answer, or the digest differs afterwards.
     """
-    with registry_credentials(logins, [source.repository.registry, repository.registry]) as credentials:
+    source, repository, tag = request.source.repository, request.repository, request.immutable_tag
+    with registry_credentials(logins, [source.registry, repository.registry]) as credentials:
         try:
-            if immutable_tag:
-                _claim(repository, immutable_tag, source.digest, credentials, authority)
-            _copy(source, repository, credentials, authority)
-            published = repository.at(source.digest)
-            _verify(source, published, public_key, annotations, credentials, authority)
-            if immutable_tag:  # somebody else may have claimed it while the blobs moved
-                _claim(repository, immutable_tag, source.digest, credentials, authority)
-            _tag(published, tags, credentials, authority)
-            _compare(published, tags, credentials, authority)
+            if tag:
+                _claim(repository, tag, request.source.digest, credentials, request.authority)
+            if not (request.reuse and _is_whole(request, credentials)):
+                authorities = request.authority, request.source_authority
+                copy(request.source, repository, credentials, *authorities, request.copier)
+                _verify(request, credentials)
+            if tag:  # somebody else may have claimed it while the blobs moved
+                _claim(repository, tag, request.source.digest, credentials, request.authority)
+            _tag(request.published, request.tags, credentials, request.authority)
+            _compare(request.published, request.tags, credentials, request.authority)
         except ToolError as error:
-            raise StepError(explain(error, repository, source.repository)) from None
-    return {"reference": str(published), "tags": list(tags)}
+            raise StepError(explain(error, repository, source)) from None
+    return {"reference": str(request.published), "tags": list(request.tags)}
 
 
 def _claim(repository: Repository, tag: str, digest: Digest, credentials: Path, authority: str | None) -> None:
@@ -87,35 +108,32 @@ def tag_taken(repository: Repository, tag: str, taken: Digest, digest: Digest) -
     )
 
 
-def _copy(source: ImageReference, repository: Repository, credentials: Path, authority: str | None) -> None:
-    login = str(credentials / "config.json")
-    flags = ["--from-registry-config", login, *transport_flags(source.repository, side="from")]
-    flags += ["--to-registry-config", login, *transport_flags(repository, authority, side="to")]
-    with elapsed(f"copied {source.digest} to {repository}"):
-        run_tool(["oras", "cp", "--recursive", "--no-tty", *flags, str(source), str(repository.at(source.digest))])
-
-
-def _verify(
-    source: ImageReference,
-    published: ImageReference,
-    public_key: str,
-    annotations: Mapping[str, str],
-    credentials: Path,
-    authority: str | None,
-) -> None:
-    """Make sure that all referrers arrived, and verify: an index whose referrers stayed behind verifies nowhere."""
+def _is_whole(request: Request, credentials: Path) -> bool:
+    """Whether the artifact is there with everything that it needs, so that nothing has to be copied."""
     environment = {"DOCKER_CONFIG": str(credentials)}
-    platforms = platforms_of(source, environment)
-    sources = list(evidence_of(source, platforms))
-    copies = list(evidence_of(published, platforms))
+    try:
+        platforms = platforms_of(request.published, environment, request.authority)
+        prove(request.published, platforms, request.public_key, request.annotations, environment, request.authority)
+    except StepError:
+        return False  # a copy says what is wrong with it
+    say(f"{request.published} is there already, and verified: nothing was copied")
+    return True
+
+
+def _verify(request: Request, credentials: Path) -> None:
+    """Make sure that all referrers arrived, and verify: an index whose referrers stayed behind verifies nowhere."""
+    environment, published = {"DOCKER_CONFIG": str(credentials)}, request.published
+    platforms = platforms_of(request.source, environment, request.source_authority)
+    sources, copies = list(evidence_of(request.source, platforms)), list(evidence_of(published, platforms))
     with ThreadPoolExecutor() as pool:
-        proof = pool.submit(prove, published, platforms, public_key, annotations, environment, authority)
-        sent = pool.submit(referrers_of, sources, environment)
+        key, says, authority = request.public_key, request.annotations, request.authority
+        proof = pool.submit(prove, published, platforms, key, says, environment, authority)
+        sent = pool.submit(referrers_of, sources, environment, request.source_authority)
         arrived = pool.submit(referrers_of, copies, environment, authority).result()
     lost = [
-        f"  {copy}: {digest}"
-        for copy, referrers in zip(copies, sent.result().values(), strict=True)
-        for digest in referrers.keys() - arrived[copy].keys()
+        f"  {manifest}: {digest}"
+        for manifest, referrers in zip(copies, sent.result().values(), strict=True)
+        for digest in referrers.keys() - arrived[manifest].keys()
     ]
     if lost:
         raise StepError("\n".join([f"{published}: not all that refers to it was copied; it got no tag:", *lost]))
@@ -137,17 +155,22 @@ def _compare(published: ImageReference, tags: Sequence[str], credentials: Path, 
             raise StepError(f"{published.repository.tagged(tag)} names {seen} after the copy, not {published.digest}")
 
 
-def explain(error: ToolError, repository: Repository, source: Repository | None = None) -> str:
+def explain(
+    error: ToolError, repository: Repository, source: Repository | None = None, source_setting: str = "quarantine"
+) -> str:
     """Say what a registry's refusal means for the settings.
 
     Args:
         error: what the tool said.
         repository: the private registry's.
-        source: the quarantine registry's; it is the one to blame where the tool names it alone.
+        source: the registry that the artifact comes from; it is the one to blame where the tool names it alone.
+        source_setting: the setting that says how to reach that one.
     """
     setting, registry = "registry", repository
     if source and source.registry in error.output and repository.registry not in error.output:
-        setting, registry = "quarantine", source
+        setting, registry = source_setting, source
+    if _READ_ONLY.search(error.output):
+        return f"registry {registry.registry} is read-only: make it take {registry.path}, then try again.\n{error}"
     if _REFUSED.search(error.output):
         return (
             f"registry {registry.registry} refuses the credentials for {registry.path}: "
@@ -174,17 +197,29 @@ def main() -> dict[str, Any]:
     add_signature_flags(parser)
     parser.add_argument("--username", help="user of the destination; the password comes on standard input")
     parser.add_argument("--source-username", help="user of the source; the password comes on standard input")
-    request = parser.parse_args()
+    add_registry_flags(parser)
+    parser.add_argument("--copier", choices=["oras", "skopeo"], default="oras")
+    parser.add_argument("--reuse", action="store_true", help="what is there already is verified, not copied again")
+    it = parser.parse_args()
     secrets = read_secrets()
-    logins = {}
-    if request.username:
-        logins[request.repository.registry] = (request.username, secrets.get("password", ""))
-    if request.source_username:
-        logins[request.source.repository.registry] = (request.source_username, secrets.get("source_password", ""))
-    tags = request.tag or ([request.immutable_tag] if request.immutable_tag else [])
-    signature = request.public_key, dict(request.annotation)
-    authority = request.certificate_authority
-    return publish(request.source, request.repository, request.immutable_tag, tags, authority, logins, *signature)
+    logins = registry_logins(it, secrets)
+    if it.source_username:
+        logins[it.source.repository.registry] = (it.source_username, secrets.get("source_password", ""))
+    if it.username:
+        logins[it.repository.registry] = (it.username, secrets.get("password", ""))
+    request = Request(
+        source=it.source,
+        repository=it.repository,
+        tags=it.tag or ([it.immutable_tag] if it.immutable_tag else []),
+        public_key=it.public_key,
+        annotations=dict(it.annotation),
+        immutable_tag=it.immutable_tag,
+        authority=it.certificate_authority,
+        source_authority=dict(it.authority).get(it.source.repository.registry),
+        copier=it.copier,
+        reuse=it.reuse,
+    )
+    return publish(request, logins)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 from components.artifact import Digest, ImageReference, Repository
 from steps.credentials import registry_credentials
 from steps.predicates import SIGNATURE, VULNERABILITIES
-from steps.publish import publish
+from steps.publish import Request, publish
 from steps.registry import platforms_of, transport_flags
 from steps.tool import StepError, ToolError
 from tests.conftest import ToolMaker
@@ -65,7 +65,7 @@ def oras(tool: ToolMaker, resolved: str = 'echo "Error: not found" >&2; exit 1',
 
 def published(immutable: str | None = None, tags: tuple[str, ...] = ("1.4.0-dev.1f1f1f1f1f1f",)) -> dict[str, object]:
     """Publish the artifact."""
-    return publish(SOURCE, TARGET, immutable, tags, None, LOGINS, *SIGNED_BY)
+    return publish(Request(SOURCE, TARGET, tags, *SIGNED_BY, immutable_tag=immutable), LOGINS)
 
 
 def test_an_artifact_is_copied_by_digest_with_its_referrers_then_tagged_then_compared(tool: ToolMaker) -> None:
@@ -136,7 +136,7 @@ def test_a_digest_with_the_digits_of_an_error_code_is_no_refusal(tool: ToolMaker
     text = f"Error: copy {digest}: dial tcp 127.0.0.1:5443: connect: connection refused"
     oras(tool, copied=f"{{ cat <<'END' >&2\n{text}\nEND\nfalse; }}; exit 1")
     with pytest.raises(StepError, match="does not answer"):
-        publish(ImageReference(SOURCE.repository, digest), TARGET, None, ["1"], None, LOGINS, *SIGNED_BY)
+        publish(Request(ImageReference(SOURCE.repository, digest), TARGET, ["1"], *SIGNED_BY), LOGINS)
 
 
 def test_a_digest_with_the_digits_of_an_error_code_does_not_hide_another_failure(tool: ToolMaker) -> None:
