@@ -1,44 +1,20 @@
 """Release: image → scan → signature → evidence → verification → publication, each gate handing on only what passed."""
 
 import json
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.arguments import Arguments
 from components.artifact import ImageReference, Repository
 from components.evidence import Evidence, EvidenceArgs
 from components.image import Image, ImageArgs
 from components.publication import Publication, PublicationArgs
+from components.record import ReleaseRecord
 from components.registry import RegistryAccess
 from components.scan import Scan, ScanArgs, ScanPolicy
 from components.signature import Signature, SignatureArgs, SigningKey, Verification, VerificationArgs
-
-RECORD_VERSION = 1
-
-
-class ReleaseRecord(BaseModel):
-    """What a stack says about one release; it crosses stacks, so it carries the version of its own schema."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    schema_version: int = RECORD_VERSION
-    """Version of this record's schema."""
-    digest: str
-    """Digest of the index."""
-    reference: str
-    """The published artifact, `REPOSITORY@sha256:…`."""
-    tag: str
-    """The tag that names it alone."""
-    version: str
-    """Semantic version."""
-    platforms: tuple[str, ...]
-    """Platforms in the index."""
-    scan: dict[str, Any]
-    """Summary of the scan."""
-    signature: dict[str, Any]
-    """Public key and annotations that verify it."""
 
 
 class ReleaseArgs(Arguments):
@@ -62,6 +38,8 @@ class ReleaseArgs(Arguments):
     """Credentials of the private registry."""
     certificate_authority: str | None = None
     """PEM file with the private registry's certificate authority."""
+    copier: Literal["oras", "skopeo"] = "oras"
+    """What moves the image's blobs to the private registry."""
 
     _repository = field_validator("repository")(lambda value: str(Repository.parse(value)))
 
@@ -119,7 +97,7 @@ class Release(pulumi.ComponentResource):
         publication = Publication(f"{name}-publication", _publication(args, verification), child)
         self.reference = publication.reference
         self.record = pulumi.Output.all(publication.reference, publication.tag, scan.summary).apply(
-            lambda known: _record(args, *known)
+            lambda known: _record(args, candidate.revision, *known)
         )
         self.register_outputs({"reference": self.reference, "record": self.record})
 
@@ -141,15 +119,19 @@ def _publication(args: ReleaseArgs, verification: Verification) -> PublicationAr
         access=args.access,
         certificate_authority=args.certificate_authority,
         source_access=args.image.registry,
+        copier=args.copier,
     )
 
 
-def _record(args: ReleaseArgs, reference: str, tag: str, summary: str) -> dict[str, Any]:
+def _record(args: ReleaseArgs, revision: str, reference: str, tag: str, summary: str) -> dict[str, Any]:
     record = ReleaseRecord(
+        project=pulumi.get_project(),
+        stack=pulumi.get_stack(),
         digest=str(ImageReference.parse(reference).digest),
         reference=reference,
         tag=tag,
         version=args.image.version,
+        revision=revision,
         platforms=args.image.platforms,
         scan={key: value for key, value in json.loads(summary).items() if key != "reference"},
         signature={"public_key": args.key.public_key, "repository": args.repository, "version": args.image.version},

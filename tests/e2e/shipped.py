@@ -7,7 +7,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-from components.release import ReleaseRecord
+from components.record import ReleaseRecord
 from tests.e2e.conftest import Checkout, free_port
 from tests.e2e.names import PREFIX
 from tests.e2e.watch import ProcessWatcher

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.release import ReleaseRecord
+from components.record import ReleaseRecord
 from tests.e2e.oci import RegistryClient
 from tests.e2e.shipped import CONTAINER, PLATFORMS, REPOSITORY, STACK, Shipped, get
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.release import ReleaseRecord
+from components.record import ReleaseRecord
 from tests.e2e.conftest import Checkout
 from tests.e2e.names import PREFIX
 from tests.e2e.shipped import get

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from components.release import ReleaseRecord
+from components.record import ReleaseRecord
 from tests.e2e.conftest import Checkout
 
 BUILDERS = ("cold-one", "cold-two", "cold-three")

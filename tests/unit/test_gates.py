@@ -103,7 +103,8 @@ def test_the_record_of_a_release_says_what_passed() -> None:
     record = outputs["record"]
     assert record["reference"] == outputs["reference"] == RELEASED
     assert record["digest"] == RELEASED.partition("@")[2]
-    assert record["schema_version"] == 1
+    assert record["schema_version"] == 2
+    assert (record["project"], record["stack"]) == ("slipway", "dev")
     assert record["tag"] == "1.4.0-dev.0123456789ab"
     assert record["platforms"] == ["linux/amd64", "linux/arm64"]
     assert record["scan"]["counts"] == {"CRITICAL": 0, "HIGH": 0}
