@@ -44,6 +44,7 @@ FIELDS = {
     "network": "taskSpec.networksAdvanceds",
     "own_network": "taskSpec.networksAdvanceds",
     "user": "taskSpec.containerSpec.user",
+    "groups": "taskSpec.containerSpec.groups",
     "image": "taskSpec.containerSpec.image",
 }
 CONDITIONS = {"none": "no", "on-failure": "on-failure", "any": "always", "": "always"}
