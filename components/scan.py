@@ -111,11 +111,18 @@ class Scan(pulumi.ComponentResource):
 
 
 def _arguments(args: ScanArgs) -> list[Flow]:
-    policy = args.policy
     arguments: list[Flow] = ["--reference", args.reference]
     for platform in args.platforms:
         arguments += ["--platform", platform]
-    arguments += ["--fail-on", ",".join(policy.fail_on), "--reports", args.reports, "--cache", args.cache]
+    arguments += policy_flags(args.policy, args.reports, args.cache)
+    if args.registry:
+        arguments += ["--username", args.registry.username]
+    return arguments
+
+
+def policy_flags(policy: ScanPolicy, reports: str, cache: str) -> list[str]:
+    """What may not ship, as steps take it."""
+    arguments = ["--fail-on", ",".join(policy.fail_on), "--reports", reports, "--cache", cache]
     arguments += ["--database-age", f"{policy.database_age:g}"]
     if policy.unfixed == "report":
         arguments.append("--unfixed")
@@ -123,6 +130,4 @@ def _arguments(args: ScanArgs) -> list[Flow]:
         arguments += ["--ignore", json.dumps([entry.model_dump(mode="json") for entry in policy.ignore])]
     if policy.database:
         arguments += ["--database", policy.database]
-    if args.registry:
-        arguments += ["--username", args.registry.username]
     return arguments

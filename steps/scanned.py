@@ -1,0 +1,92 @@
+"""Scan a release with today's vulnerability database, once a digest and database: a preview and its `up` ask twice."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.artifact import ImageReference, Platform
+from steps.choose import Registries
+from steps.database import cache_of, ensure_database
+from steps.scan import Finding, ScanRequest, failing, findings_in, scan_platforms
+
+_KEPT = "today.json"
+"""What was scanned with what, beside the reports."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What may not ship, and how fresh the knowledge must be."""
+
+    fail_on: Sequence[str]
+    ignore: Sequence[Mapping[str, str]]
+    unfixed: bool
+    reports: Path
+    cache: Path
+    database: str | None
+    database_age: float
+
+    @classmethod
+    def of(cls, request: argparse.Namespace) -> "Policy":
+        """The policy that a step's command line names, see steps.scan.add_policy_flags."""
+        return cls(
+            request.fail_on.split(","),
+            json.loads(request.ignore),
+            request.unfixed,
+            request.reports,
+            request.cache,
+            request.database,
+            request.database_age,
+        )
+
+
+def todays_findings(
+    reference: ImageReference, platforms: Sequence[Platform], policy: Policy, registries: Registries
+) -> list[Finding]:
+    """The findings that may not ship, by a database that is young enough.
+
+    Args:
+        reference: the release.
+        platforms: all platforms of its index.
+        policy: what may not ship.
+        registries: how to reach its registry.
+
+    Raises:
+        StepError: the scanner failed, or the database is too old or cannot be had.
+    """
+    cache = cache_of(policy.cache, policy.database)
+    database = ensure_database(cache, policy.database, policy.database_age)
+    wanted = ScanRequest(
+        reference,
+        platforms,
+        policy.fail_on,
+        policy.ignore,
+        policy.reports,
+        policy.unfixed,
+        cache,
+        policy.database,
+        registries.authority(reference.repository),
+    )
+    fingerprint = {"digest": str(reference.digest), "database": dict(database), "ignore": list(policy.ignore)}
+    reports = _kept(wanted, fingerprint)
+    if reports is None:
+        reports, _ = scan_platforms(wanted, database, registries.environment)
+        (policy.reports / _KEPT).write_text(json.dumps(fingerprint))
+    return failing(findings_in(reports), policy.fail_on, policy.unfixed)
+
+
+def _kept(wanted: ScanRequest, fingerprint: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:
+    """The reports of the same scan, if it was made before; None where anything about it differs or is gone."""
+    try:
+        if json.loads((wanted.reports / _KEPT).read_text()) != fingerprint:
+            return None
+        reports = {str(it): json.loads((wanted.reports / f"{it.slug}.json").read_text()) for it in wanted.platforms}
+    except (OSError, ValueError):
+        return None
+    return reports if all(_is_of(wanted.reference, report) for report in reports.values()) else None
+
+
+def _is_of(reference: ImageReference, report: Mapping[str, Any]) -> bool:
+    return str(report.get("ArtifactName", "")).endswith(f"@{reference.digest}")
