@@ -5,30 +5,30 @@ from pathlib import Path
 
 import pulumi
 
-from components.container import HardenedContainer, HardenedContainerArgs
+from components.container import HardenedContainer
 from components.host import Host
-from components.release import Release
+from components.promotion import Promotion
+from components.proof import Proof
+from components.release import Release, ReleaseArgs
 from reachability import check
 from settings import configuration, load
-
-SHOWN = 32
-"""The exit code with which a program tells Pulumi that its message was shown, and that there is nothing to add."""
 
 
 def main() -> None:
     """Declare what the stack's configuration asks for."""
     settings = load(configuration(), Path.cwd())
     check(settings)
-    stack = pulumi.get_stack()
-    runs = any(service.run for service in settings.services.values())
-    host = Host("host", settings.host()) if runs else None
-    for name, service in settings.services.items():
-        release = Release(name, settings.release(name, stack))
+    stack, guarded = pulumi.get_stack(), pulumi.ResourceOptions(protect=settings.protects or None)
+    host = Host("host", settings.host()) if settings.runs else None
+    for name in settings.services:
+        args = settings.release(name, stack)
+        release = Release(name, args, guarded) if isinstance(args, ReleaseArgs) else Promotion(name, args, guarded)
         outputs: dict[str, pulumi.Input[object]] = {"release": release.record}
-        if service.run and host:
-            args = HardenedContainerArgs(reference=release.reference, run=service.run, host=settings.host())
-            container = HardenedContainer(name, args, pulumi.ResourceOptions(providers=[host.provider]))
+        if host and (run := settings.container(name, release.reference)):
+            container = HardenedContainer(name, run, pulumi.ResourceOptions(providers=[host.provider]))
             outputs |= {"container": container.container_id, "url": container.url}
+            if proof := settings.proof(name, release.record, container.container_id, container.url):
+                outputs["proved"] = Proof(name, proof).time
         pulumi.export(name, outputs)
 
 
@@ -36,4 +36,4 @@ try:
     main()
 except pulumi.RunError as error:
     pulumi.log.error(str(error))
-    sys.exit(SHOWN)
+    sys.exit(32)  # what tells Pulumi that the message was shown, and that there is nothing to add

@@ -1,4 +1,4 @@
-"""Ask every service that a stack needs whether it is there, before the first resource is declared."""
+"""Ask whether everything that a stack needs is there, before the first resource is declared."""
 
 import hashlib
 import os
@@ -12,10 +12,13 @@ import pulumi
 
 from components.artifact import Platform
 from components.buildkit import builder_endpoint
+from components.tree import changed
 from settings import Settings
 
 _TIMEOUT = 3.0
 """Seconds until a service counts as down."""
+_NAMED = 5
+"""How many changed files a person is told of."""
 _NATIVE = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _RUNS_TOO = {"amd64": {"386"}, "arm64": {"arm"}}
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
@@ -26,14 +29,15 @@ def check(settings: Settings) -> None:
     """Ask all of them side by side.
 
     Raises:
-        pulumi.RunError: naming each one that does not answer and the setting that points to it.
+        pulumi.RunError: naming each one that does not answer and the setting that points to it; or what is not
+            committed in the project of a stack that promotes.
     """
-    questions: list[Callable[[], str | None]] = [
-        lambda: _registry("quarantine", settings.quarantine.address),
-        lambda: _registry("registry", settings.registry.address),
-        lambda: _builder(settings),
-    ]
-    if any(service.run for service in settings.services.values()):
+    if not settings.builds:
+        _refuse_changes(Path.cwd())
+    questions: list[Callable[[], str | None]] = [lambda: _registry("registry", settings.registry.address)]
+    if quarantine := settings.quarantine if settings.builds else None:
+        questions += [lambda: _registry("quarantine", quarantine.address), lambda: _builder(settings)]
+    if settings.runs:
         questions.append(
             lambda: _socket("slipway:docker", "the Docker Engine", settings.docker.removeprefix("unix://"))
         )
@@ -43,6 +47,20 @@ def check(settings: Settings) -> None:
         raise pulumi.RunError(
             "\n".join(["Not everything that this stack needs is there; nothing was changed:", *problems])
         )
+
+
+def _refuse_changes(project: Path) -> None:
+    """What promotes takes nothing that nobody else can see: a preview says so, and `up` refuses."""
+    files = changed(project)
+    if files is None:
+        pulumi.log.warn("this project is in no git repository: nobody can tell later what it was when it was deployed")
+    if not files:
+        return
+    named = ", ".join(files[:_NAMED]) + (f" and {len(files) - _NAMED} more" if len(files) > _NAMED else "")
+    told = f"this stack promotes, and takes only what is committed. Changed: {named}"
+    if not pulumi.runtime.is_dry_run():
+        raise pulumi.RunError(f"{told}\nCommit it, or take it back, then try again; nothing was changed.")
+    pulumi.log.warn(f"{told}\n`pulumi up` will refuse this.")
 
 
 def _registry(key: str, address: str) -> str | None:
@@ -79,7 +97,8 @@ def _builder(settings: Settings) -> str | None:
         return None
     if problem := _socket("slipway:builder", f"BuildKit ({settings.builder})", endpoint.removeprefix("unix://")):
         return problem
-    wanted = {Platform(text) for service in settings.services.values() for text in service.build.platforms}
+    builds = [service.build for service in settings.services.values() if service.build]
+    wanted = {Platform(text) for build in builds for text in build.platforms}
     if other := sorted(at.value for at in wanted if not at.value.startswith("linux/")):
         return (
             f"  slipway:services: the builder cannot run {', '.join(other)}: its kernel is Linux; "

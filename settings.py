@@ -5,69 +5,34 @@ editors complete and check with; it is checked in as stacks/schema.json.
 """
 
 import contextlib
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from components.arguments import Arguments
-from components.artifact import Repository, Version
+from components.artifact import Digest, Repository, Version
+from components.container import HardenedContainerArgs
 from components.host import Engine, HostArgs
-from components.image import Build, ImageArgs, locked_bases
-from components.registry import RegistryAccess
+from components.image import Build, ImageArgs
+from components.promotion import PromotionArgs, PromotionPolicy
+from components.proof import ProofArgs, ProofPolicy
+from components.registry import PrivateRegistry, Registry
 from components.release import ReleaseArgs
 from components.run import Run
 from components.scan import ScanPolicy
-from components.secret import SecretSource, redacted
 from components.signature import SigningKey
+from mistakes import NAMESPACE, key_of, missing, mistakes, told
+from paths import problems
 
-NAMESPACE = "slipway"
 _MOVING_TAGS = frozenset({"latest", "stable", "edge", "main", "master", "nightly", "production", "staging", "dev"})
-_SHAPES = frozenset({"model_type", "dict_type", "tuple_type", "model_attributes_type"})
-"""Kinds of mistakes where something else stands in place of an object or a list: it may be a secret."""
-
-
-class Registry(Arguments):
-    """A registry and how to log in."""
-
-    address: str
-    """Host name, with a port where it has one."""
-    username: str | None = None
-    """User name; left out where the registry asks for none or the Docker credential store knows."""
-    password: SecretSource | None = None
-    """Password or access token, by reference."""
-
-    @field_validator("address")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        return Repository(value, "any").registry
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> Self:
-        if (self.username is None) != (self.password is None):
-            raise ValueError("write both username and password, or neither")
-        return self
-
-    def access(self) -> RegistryAccess | None:
-        """The credentials, where there are any."""
-        if self.username is None or self.password is None:
-            return None
-        return RegistryAccess(username=self.username, password=self.password)
-
-
-class PrivateRegistry(Registry):
-    """The registry that hosts pull from."""
-
-    certificate_authority: str | None = None
-    """PEM file of the registry's certificate authority; the system's if left out."""
 
 
 class Service(Arguments):
@@ -75,21 +40,29 @@ class Service(Arguments):
 
     repository: str
     """Path of the repository, the same in quarantine and in the private registry."""
-    version: str
-    """Semantic version of the next release; a tag that moves, such as latest, is refused."""
-    build: Build
-    """How the image is built."""
+    version: str | None = None
+    """Semantic version of the next release; in a stack that promotes the release that is pinned, if one is."""
+    digest: str | None = None
+    """The very artifact that is pinned, in a stack that promotes."""
+    build: Build | None = None
+    """How the image is built; in a stack that promotes nothing is."""
     scan: ScanPolicy | None = None
     """What may not ship, instead of the stack's own `scan`."""
     run: Run | None = None
     """How the container runs; left out, the release is published only."""
+    prove: ProofPolicy | None = None
+    """What has to pass before this stack has proved a release, instead of the stack's own `prove`."""
 
     @field_validator("version")
     @classmethod
-    def _is_version(cls, value: str) -> str:
+    def _is_version(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         if value.lower() in _MOVING_TAGS:
             raise ValueError(f"a tag that moves names no release ({value}): write a semantic version, such as 1.4.0")
         return str(Version(value))
+
+    _digest = field_validator("digest")(lambda value: value and str(Digest(value)))
 
     @field_validator("repository")
     @classmethod
@@ -106,14 +79,24 @@ class Settings(Engine):
     """Whether a release also moves MAJOR.MINOR and MAJOR."""
     builder: str | None = Field(default=None, pattern=r"^[a-zA-Z][a-zA-Z0-9._-]*$")
     """Name of the buildx builder; the default one if left out."""
-    quarantine: Registry
+    build_on_preview: bool = False
+    """Whether a preview builds, so that it knows the digest; it pushes nothing but the layer cache."""
+    quarantine: Registry | None = None
     """Where candidates go; no host and no cluster may pull from it."""
     registry: PrivateRegistry
     """The private registry: it only ever receives artifacts that passed every gate."""
+    copier: Literal["oras", "skopeo"] = "oras"
+    """What moves an image's blobs from one registry to another."""
     sign: SigningKey
-    """Who signs."""
+    """Who signs: the key of this stack."""
     scan: ScanPolicy = ScanPolicy()
     """What may not ship."""
+    promote: PromotionPolicy | None = None
+    """Which stacks all services are taken from, and what a release needs before it is; without it this stack builds."""
+    prove: ProofPolicy | None = None
+    """What has to pass before this stack has proved a release; one that promotes asks for health at the least."""
+    protect: bool | None = None
+    """Whether a release has to be unprotected before it can be destroyed; true by default in a stack that promotes."""
     services: dict[str, Service] = Field(min_length=1)
     """The services by name."""
 
@@ -127,7 +110,8 @@ class Settings(Engine):
 
     @model_validator(mode="after")
     def _no_sharing(self) -> Self:
-        if Repository(self.quarantine.address, "any").is_in_the_registry_of(Repository(self.registry.address, "any")):
+        own = Repository(self.registry.address, "any")
+        if self.quarantine and Repository(self.quarantine.address, "any").is_in_the_registry_of(own):
             raise ValueError("quarantine and registry are one registry: nothing unverified may reach the private one")
         if shared := sorted(_shared(self.services)):
             raise ValueError("; ".join(shared))
@@ -142,28 +126,81 @@ class Settings(Engine):
             access=self.registry.access(),
         )
 
-    def release(self, name: str, stack: str) -> ReleaseArgs:
-        """What the release of one service is made of."""
+    def release(self, name: str, stack: str) -> ReleaseArgs | PromotionArgs:
+        """What the release of one service is made of: a build, or the release of another stack."""
         service = self.services[name]
+        common: dict[str, Any] = {
+            "repository": str(Repository(self.registry.address, service.repository)),
+            "scan": service.scan or self.scan,
+            "reports": f".slipway/reports/{stack}/{name}",
+            "channel": self.channel,
+            "series": self.series,
+            "access": self.registry.access(),
+            "certificate_authority": self.registry.certificate_authority,
+            "copier": self.copier,
+        }
+        if self.promote is None:
+            return ReleaseArgs(image=self._image(service), key=self.sign, **common)
+        own_key = self.sign.public_key if self.proof_policy(service) else None
+        pins = {"version": service.version, "digest": service.digest}
+        return PromotionArgs(policy=self.promote, own_key=own_key, **pins, **common)
+
+    def _image(self, service: Service) -> ImageArgs:
+        if service.build is None or service.version is None or self.quarantine is None:
+            raise ValueError("a stack that promotes nothing builds: `load` says what is missing")
         build = service.build.model_dump(exclude={"secrets"}) | {"secrets": service.build.secrets}
-        image = ImageArgs(
+        return ImageArgs(
             **build,
             quarantine=str(Repository(self.quarantine.address, service.repository)),
             version=service.version,
             builder=self.builder,
+            build_on_preview=self.build_on_preview,
             registry=self.quarantine.access(),
         )
-        return ReleaseArgs(
-            image=image,
-            repository=str(Repository(self.registry.address, service.repository)),
+
+    def container(self, name: str, reference: pulumi.Output[str]) -> HardenedContainerArgs | None:
+        """How a service runs; None where it is published only."""
+        run = self.services[name].run
+        return HardenedContainerArgs(reference=reference, run=run, host=self.host()) if run else None
+
+    def proof(
+        self, name: str, record: pulumi.Output[dict[str, Any]], container: pulumi.Output[str], url: pulumi.Output[str]
+    ) -> ProofArgs | None:
+        """What has to pass before this stack has proved what runs; None where it proves nothing."""
+        policy = self.proof_policy(self.services[name])
+        if policy is None:
+            return None
+        return ProofArgs(
+            reference=record["reference"],
+            container=container,
+            url=url,
+            revision=record["revision"],
+            policy=policy,
+            docker=self.docker,
             key=self.sign,
-            scan=service.scan or self.scan,
-            reports=f".slipway/reports/{stack}/{name}",
-            channel=self.channel,
-            series=self.series,
             access=self.registry.access(),
             certificate_authority=self.registry.certificate_authority,
         )
+
+    def proof_policy(self, service: Service) -> ProofPolicy | None:
+        """What has to pass before this stack has proved a service; None where it proves none."""
+        asked = service.prove or self.prove or (ProofPolicy() if self.promote else None)
+        return asked if service.run else None
+
+    @property
+    def runs(self) -> bool:
+        """Whether anything runs here."""
+        return any(service.run for service in self.services.values())
+
+    @property
+    def builds(self) -> bool:
+        """Whether this stack builds what it ships."""
+        return self.promote is None
+
+    @property
+    def protects(self) -> bool:
+        """Whether releases have to be unprotected before they can be destroyed."""
+        return self.protect if self.protect is not None else not self.builds
 
 
 def _shared(services: Mapping[str, Service]) -> Iterator[str]:
@@ -206,11 +243,31 @@ def load(configuration: Mapping[str, str], project: Path) -> Settings:
         unencrypted = set(_named_secrets(raw)) - Settings.model_fields.keys()  # told below, as what they are
         settings = Settings.model_validate({key: value for key, value in raw.items() if key not in unencrypted})
     except ValidationError as error:
-        raise SettingsError(_told(sorted(_mistakes(error)))) from None
-    problems = sorted(_problems(settings, project))
-    if problems:
-        raise SettingsError(_told(problems))
+        raise SettingsError(told([*mistakes(error, _schema()), *_kinds(raw)])) from None
+    if found := [*problems(settings, project), *_kinds(raw)]:
+        raise SettingsError(told(found))
     return settings
+
+
+def _kinds(raw: Mapping[str, Any]) -> Iterator[str]:
+    """What does not go together: a stack either builds all of its services or promotes them."""
+    services = raw.get("services")
+    named = services.items() if isinstance(services, dict) else ()
+    known = {("services", name): service for name, service in named if isinstance(service, dict)}
+    if raw.get("promote") is None:
+        if raw.get("quarantine") is None:
+            yield missing(("quarantine",), _schema())
+        for path, service in known.items():
+            yield from (missing((*path, key), _schema()) for key in ("build", "version") if service.get(key) is None)
+            if service.get("digest") is not None:
+                yield f"{key_of((*path, 'digest'))}: this stack builds, and a build has a digest of its own: remove it"
+        return
+    for path, service in known.items():
+        if service.get("build") is not None:
+            yield (
+                f"{key_of((*path, 'build'))}: this stack promotes what others have proved, and builds nothing: "
+                "remove it, or remove slipway:promote"
+            )
 
 
 def _value(text: str) -> Any:
@@ -229,55 +286,6 @@ def _named_secrets(raw: Any) -> Iterator[str]:
         yield from _named_secrets(value)
 
 
-def _told(problems: list[str]) -> str:
-    lines = [_printable(redacted(line)) for line in problems]
-    return "\n".join([f"{len(lines)} mistake(s) in this stack's configuration:", *(f"  {line}" for line in lines)])
-
-
-def _printable(line: str) -> str:
-    """One line, whatever a key or a value of the file holds."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
-
-
-def _mistakes(error: ValidationError) -> Iterator[str]:
-    for entry in error.errors():
-        path = tuple(part for part in entry["loc"] if part not in ("function-after", "function-before"))
-        key = f"{NAMESPACE}:" + ".".join(map(str, path)) if path else NAMESPACE
-        yield f"{key}: {_what(entry['type'], entry['msg'], path, entry['input'])}"
-
-
-def _what(kind: str, message: str, path: tuple[int | str, ...], seen: Any) -> str:
-    if kind == "extra_forbidden":
-        known = _fields(path[:-1])
-        close = difflib.get_close_matches(str(path[-1]), known, n=1)
-        return (
-            f"unknown setting: {f'did you mean {close[0]}?' if close else 'write one of ' + ', '.join(sorted(known))}"
-        )
-    if kind == "missing":
-        return f"missing: write {_description(path)}"
-    if kind == "value_error":
-        return message.removeprefix("Value error, ")
-    shown = isinstance(seen, str | int | float | bool) and kind not in _SHAPES and not _is_private(path)
-    value = f" ({seen!r})" if shown else ""
-    description = _description(path)
-    return f"{message[0].lower()}{message[1:]}{value}" + (f": write {description}" if description else "")
-
-
-def _is_private(path: tuple[int | str, ...]) -> bool:
-    """Whether a value may be a secret that was put in the wrong place."""
-    return bool({"secrets", "environment", "arguments", "password"} & set(path))
-
-
-def _fields(path: tuple[int | str, ...]) -> list[str]:
-    schema = _schema_at(path)
-    return list(schema.get("properties", {}))
-
-
-def _description(path: tuple[int | str, ...]) -> str:
-    text = str(_schema_at(path).get("description", ""))
-    return text[:1].lower() + text[1:].rstrip(".").split(";")[0] if text else ""
-
-
 @cache
 def _schema() -> dict[str, Any]:
     """The JSON Schema of the settings, with their descriptions: only a mistake or an editor asks for it."""
@@ -285,81 +293,6 @@ def _schema() -> dict[str, Any]:
 
     describe(Settings)
     return Settings.model_json_schema()
-
-
-def _schema_at(path: tuple[int | str, ...]) -> dict[str, Any]:
-    """The part of the JSON Schema that describes the setting at this path, or an empty one."""
-    whole = _schema()
-    here: dict[str, Any] = whole
-    for part in path:
-        target = _resolved(whole, here)
-        here = target.get("properties", {}).get(part) or target.get("items") or target.get("additionalProperties") or {}
-        if not isinstance(here, dict):
-            return {}
-    own = {"description": here["description"]} if "description" in here else {}
-    return {**_resolved(whole, here), **own}
-
-
-def _resolved(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    reference = part.get("$ref") or next((option["$ref"] for option in part.get("anyOf", ()) if "$ref" in option), None)
-    return whole["$defs"][reference.rpartition("/")[2]] if reference else part
-
-
-def _problems(settings: Settings, project: Path) -> Iterator[str]:
-    """What only the file system and Pulumi's configuration can tell."""
-    if Path(settings.secrets_directory).resolve().is_relative_to(project.resolve()):
-        yield (
-            f"slipway:secrets_directory: the folder lies in the project, where git and builds find it "
-            f"({settings.secrets_directory}): write one outside, such as /var/lib/slipway/secrets"
-        )
-    yield from _key_problems(settings.sign, project)
-    authority = settings.registry.certificate_authority
-    if authority and not (project / authority).is_file():
-        yield f"slipway:registry.certificate_authority: there is no such file ({authority}): write the PEM file's path"
-    for name, service in settings.services.items():
-        yield from _build_problems(f"slipway:services.{name}.build", service.build, project)
-    for key, source in _secrets(settings):
-        if problem := source.problem(project):
-            yield f"{key}: {problem}"
-
-
-def _key_problems(sign: SigningKey, project: Path) -> Iterator[str]:
-    for key, path in (("key", sign.key), ("public_key", sign.public_key)):
-        if "://" not in path and not (project / path).is_file():
-            yield f"slipway:sign.{key}: there is no such file ({path}): make a pair with `cosign generate-key-pair`"
-
-
-def _build_problems(key: str, build: Build, project: Path) -> Iterator[str]:
-    context = project / build.context
-    if not context.is_dir():
-        yield f"{key}.context: there is no such folder ({build.context}): write the folder that holds the Dockerfile"
-    elif not (context / build.dockerfile).is_file():
-        yield f"{key}.dockerfile: no such file ({build.context}/{build.dockerfile}): write its path in the context"
-    if build.base_images and (problem := _lock_problem(project / build.base_images)):
-        yield f"{key}.base_images: {problem} ({build.base_images}): run `make lock-bases`"
-
-
-def _lock_problem(lock: Path) -> str | None:
-    try:
-        locked_bases(lock)
-    except FileNotFoundError:
-        return "there is no such file"
-    except (OSError, ValueError) as error:
-        return f"it locks no digests: {error}"
-    return None
-
-
-def _secrets(settings: Settings) -> Iterator[tuple[str, SecretSource]]:
-    for name, registry in (("quarantine", settings.quarantine), ("registry", settings.registry)):
-        if registry.password:
-            yield f"slipway:{name}.password", registry.password
-    if settings.sign.password:
-        yield "slipway:sign.password", settings.sign.password
-    for name, service in settings.services.items():
-        for key, source in service.build.secrets.items():
-            yield f"slipway:services.{name}.build.secrets.{key}", source
-        for key, source in service.run.secrets.items() if service.run else ():
-            yield f"slipway:services.{name}.run.secrets.{key}", source
 
 
 def stack_file_schema() -> dict[str, Any]:
@@ -373,6 +306,12 @@ def stack_file_schema() -> dict[str, Any]:
         "patternProperties": {f"^(?!{NAMESPACE}:)": {}},
         # Any other key of ours is a secret that some setting names as `config: KEY`.
         "additionalProperties": {"type": "object", "required": ["secure"]},
+        "if": {"required": [f"{NAMESPACE}:promote"]},
+        "then": {"properties": {f"{NAMESPACE}:services": {"additionalProperties": {"properties": {"build": False}}}}},
+        "else": {
+            "required": [f"{NAMESPACE}:quarantine"],
+            "properties": {f"{NAMESPACE}:services": {"additionalProperties": {"required": ["build", "version"]}}},
+        },
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

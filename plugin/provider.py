@@ -21,6 +21,8 @@ from components.container import HardenedContainer
 from components.evidence import Evidence
 from components.host import Host
 from components.image import Image
+from components.promotion import Promotion
+from components.proof import Proof
 from components.publication import Publication
 from components.release import Release
 from components.scan import Scan
@@ -45,8 +47,10 @@ COMPONENTS: tuple[type[pulumi.ComponentResource], ...] = (
     Verification,
     Publication,
     Release,
+    Promotion,
     Host,
     HardenedContainer,
+    Proof,
 )
 """What is served, in the order in which an artifact travels."""
 _MAY_HOLD_SECRETS = frozenset({"environment", "arguments", "secrets", "password"})

@@ -10,6 +10,8 @@ import pulumi
 from components.container import HardenedContainer, HardenedContainerArgs
 from components.host import Host, HostArgs
 from components.image import ImageArgs
+from components.promotion import Promotion, PromotionArgs, PromotionPolicy
+from components.proof import Proof, ProofArgs
 from components.registry import RegistryAccess
 from components.release import Release, ReleaseArgs
 from components.run import Run
@@ -97,3 +99,41 @@ def both() -> None:
     release = Release("web", release_args())
     args = HardenedContainerArgs(reference=release.reference, run=run_args(), host=host_args())
     HardenedContainer("web", args, pulumi.ResourceOptions(providers=[host.provider]))
+
+
+def promotion_args(policy: dict[str, Any] | None = None, **changes: Any) -> PromotionArgs:
+    """Production's promotion of the sample."""
+    registry = {"address": "localhost:5443", "username": "reader", "password": source("quarantine")}
+    rule: dict[str, Any] = {"from": ["staging"], "public_key": "staging.pub", "registries": [registry]}
+    given: dict[str, Any] = {
+        "policy": PromotionPolicy.model_validate(rule | (policy or {})),
+        "repository": "localhost:5444/driftwood/web",
+        "own_key": "production.pub",
+        "channel": "release",
+        "access": RegistryAccess(username="production", password=source("registry")),
+        "certificate_authority": "ca.crt",
+    }
+    return PromotionArgs(**given | changes)
+
+
+def proof_args(**changes: Any) -> ProofArgs:
+    """The proof of the sample's container."""
+    given: dict[str, Any] = {
+        "reference": RELEASED,
+        "container": "web-container-id",
+        "url": "http://127.0.0.1:8080",
+        "revision": "5" * 40,
+        "policy": {"checks": [{"name": "page", "url": "/", "contains": "Driftwood"}]},
+        "docker": "unix:///var/run/docker.sock",
+        "key": SigningKey(key="cosign.key", public_key="cosign.pub", password=source("cosign")),
+        "access": RegistryAccess(username="publisher", password=source("registry")),
+        "certificate_authority": "ca.crt",
+    }
+    return ProofArgs(**given | changes)
+
+
+def everything() -> None:
+    """Every component there is: what is built and run, and beside it what is promoted and proved."""
+    both()
+    Promotion("web", promotion_args())
+    Proof("web", proof_args())

@@ -22,6 +22,22 @@ from pulumi.runtime.sync_await import _sync_await
 DIGEST = "sha256:" + "0123456789ab" + "c" * 52
 CANDIDATE = f"localhost:5380/driftwood/web@{DIGEST}"
 RELEASED = f"localhost:5443/driftwood/web@{DIGEST}"
+RECORD = {
+    "schema_version": 2,
+    "project": "slipway",
+    "stack": "staging",
+    "digest": DIGEST,
+    "reference": RELEASED,
+    "tag": "1.4.0-staging.0123456789ab",
+    "version": "1.4.0",
+    "revision": "5" * 40,
+    "platforms": ["linux/amd64", "linux/arm64"],
+    "scan": {"counts": {"HIGH": 0}},
+    "signature": {"public_key": "cosign.pub", "repository": RELEASED.partition("@")[0], "version": "1.4.0"},
+}
+"""What staging says about its release."""
+STAGING = {"driftwood/slipway/staging": {"web": {"release": RECORD}}}
+"""What staging exports."""
 SUMMARY = {"counts": {"CRITICAL": 0, "HIGH": 0}, "scanner": "trivy 0.70.0", "database": "2026-11-23T00:00:00Z"}
 COMMAND = "command:local:Command"
 
@@ -63,6 +79,8 @@ class Engine(mocks.Mocks):
     refused: frozenset[str] = frozenset()
     """Steps whose command fails, as one that ends with another exit code than 0 does."""
     stack: str = "dev"
+    exported: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The outputs of the stacks that a program may refer to, by their full names."""
     resources: list[Registration] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What each component registered as its outputs, by URN."""
@@ -149,6 +167,9 @@ class Engine(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """The engine's side of a registration."""
         state = dict(args.inputs)
+        if args.typ == "pulumi:pulumi:StackReference":  # an engine reads it during preview, too
+            name = state["name"]
+            return name, {"name": name, "outputs": self.exported.get(name, {}), "secretOutputNames": []}
         if self.preview:
             return "", state
         if args.typ == COMMAND:
@@ -180,7 +201,28 @@ class Engine(mocks.Mocks):
             answer["health"] = {"tests": ["CMD", "python", "healthcheck.py"], "interval": "30s"}
         if module == "settle":
             answer["container"] = given["--container"]
+        if module == "promote":
+            answer = _promoted(given)
+        if module == "prove":
+            answer["time"] = "2026-11-25T10:00:00Z"
         return json.dumps(answer)
+
+
+def _promoted(given: Mapping[str, str]) -> dict[str, Any]:
+    """What a stack may take: the first stack's release, or why there is none."""
+    first = json.loads(given["--upstreams"])[0]
+    if "problem" in first:
+        return {"problem": first["problem"]}
+    return {
+        "problem": "",
+        "warnings": [],
+        "told": [],
+        "reference": first["reference"],
+        "version": given.get("--version", first["version"]),
+        "repository": first["reference"].partition("@")[0],
+        "platforms": first["platforms"],
+        "revision": first["revision"],
+    }
 
 
 class _Monitor(mocks.MockMonitor):

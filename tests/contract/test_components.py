@@ -15,8 +15,9 @@ from pydantic import BaseModel, ValidationError
 
 import components
 from components.arguments import Arguments
-from tests.programs import SECRETS, a_release, both
-from tests.recording import Engine, Registration, children
+from components.docstrings import describe
+from tests.programs import SECRETS, a_release, everything
+from tests.recording import STAGING, Engine, Registration, children
 
 ROOT = Path(__file__).resolve().parents[2]
 Component = type[pulumi.ComponentResource]
@@ -47,8 +48,8 @@ each_model = pytest.mark.parametrize("model", MODELS, ids=lambda it: it.__name__
 
 @pytest.fixture(name="engine", scope="module")
 def a_whole_stack() -> Engine:
-    """The engine after a release and its container: every component is in it."""
-    return Engine().good(both, secrets=SECRETS)
+    """The engine after a program that has every component in it."""
+    return Engine(exported=STAGING).good(everything, secrets=SECRETS)
 
 
 def instances(engine: Engine, component: Component) -> list[Registration]:
@@ -68,6 +69,8 @@ def test_the_sweep_finds_the_components_of_the_design() -> None:
         "Verification",
         "Publication",
         "Release",
+        "Promotion",
+        "Proof",
         "Host",
         "HardenedContainer",
     }
@@ -199,6 +202,7 @@ def test_a_model_is_frozen_and_refuses_what_it_does_not_know(model: type[BaseMod
 @each_model
 def test_every_field_of_a_model_is_described(model: type[BaseModel]) -> None:
     assert model.__doc__
+    describe(model)
     for name, field in model.model_fields.items():
         assert field.description, f"{model.__name__}.{name}"
         assert field.description.endswith("."), f"{model.__name__}.{name}: {field.description}"

@@ -46,7 +46,7 @@ def tops(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in imported(path)}
 
 
-OURS = {*PARTS, "settings", "reachability", "__main__"}
+OURS = {*PARTS, "mistakes", "paths", "settings", "reachability", "__main__"}
 ALLOWED = {
     "components": {"components"},
     "steps": {"steps", "components"},
@@ -68,7 +68,9 @@ def test_dependencies_point_one_way(part: str) -> None:
 
 
 def test_the_program_comes_before_settings_and_settings_before_components() -> None:
-    assert tops(ROOT / "settings.py") & OURS <= {"components"}
+    assert tops(ROOT / "mistakes.py") & OURS <= {"components"}
+    assert tops(ROOT / "paths.py") & OURS <= {"components", "settings"}  # the latter for its types alone
+    assert tops(ROOT / "settings.py") & OURS <= {"components", "mistakes", "paths"}
     assert tops(ROOT / "reachability.py") & OURS <= {"components", "settings"}
     for path in sources("components", "steps"):
         assert not tops(path) & {"settings", "reachability", "__main__"}, relative(path)

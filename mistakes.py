@@ -1,0 +1,92 @@
+"""How a stack's mistakes are told: `key: what is wrong (value): what to write`, one line each."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from components.secret import redacted
+
+NAMESPACE = "slipway"
+_SHAPES = frozenset({"model_type", "dict_type", "tuple_type", "model_attributes_type"})
+"""Kinds of mistakes where something else stands in place of an object or a list: it may be a secret."""
+Path = tuple[int | str, ...]
+"""Where a setting stands in a stack's file."""
+
+
+def told(lines: list[str]) -> str:
+    """All mistakes in one message, without a secret in it and without a character that a terminal would obey."""
+    clean = [_printable(redacted(line)) for line in sorted(lines)]
+    return "\n".join([f"{len(clean)} mistake(s) in this stack's configuration:", *(f"  {line}" for line in clean)])
+
+
+def _printable(line: str) -> str:
+    """One line, whatever a key or a value of the file holds."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
+
+
+def mistakes(error: ValidationError, schema: dict[str, Any]) -> Iterator[str]:
+    """What pydantic found, each in the words of the setting's own description.
+
+    Args:
+        error: what it found.
+        schema: the JSON Schema of the settings.
+    """
+    for entry in error.errors():
+        path = tuple(part for part in entry["loc"] if part not in ("function-after", "function-before"))
+        yield f"{key_of(path)}: {_what(schema, entry['type'], entry['msg'], path, entry['input'])}"
+
+
+def missing(path: Path, schema: dict[str, Any]) -> str:
+    """The line about a setting that has to be there."""
+    return f"{key_of(path)}: {_what(schema, 'missing', '', path, None)}"
+
+
+def key_of(path: Path) -> str:
+    """A setting as the stack's file has it."""
+    return f"{NAMESPACE}:" + ".".join(map(str, path)) if path else NAMESPACE
+
+
+def _what(schema: dict[str, Any], kind: str, message: str, path: Path, seen: Any) -> str:
+    if kind == "extra_forbidden":
+        known = list(_at(schema, path[:-1]).get("properties", {}))
+        close = difflib.get_close_matches(str(path[-1]), known, n=1)
+        return (
+            f"unknown setting: {f'did you mean {close[0]}?' if close else 'write one of ' + ', '.join(sorted(known))}"
+        )
+    if kind == "missing":
+        return f"missing: write {_description(schema, path)}"
+    if kind == "value_error":
+        return message.removeprefix("Value error, ")
+    shown = isinstance(seen, str | int | float | bool) and kind not in _SHAPES and not _is_private(path)
+    value = f" ({seen!r})" if shown else ""
+    description = _description(schema, path)
+    return f"{message[0].lower()}{message[1:]}{value}" + (f": write {description}" if description else "")
+
+
+def _is_private(path: Path) -> bool:
+    """Whether a value may be a secret that was put in the wrong place."""
+    return bool({"secrets", "environment", "arguments", "password", "command"} & set(path))
+
+
+def _description(schema: dict[str, Any], path: Path) -> str:
+    text = str(_at(schema, path).get("description", ""))
+    return text[:1].lower() + text[1:].rstrip(".").split(";")[0] if text else ""
+
+
+def _at(schema: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The part of the JSON Schema that describes the setting at this path, or an empty one."""
+    here: dict[str, Any] = schema
+    for part in path:
+        target = _resolved(schema, here)
+        here = target.get("properties", {}).get(part) or target.get("items") or target.get("additionalProperties") or {}
+        if not isinstance(here, dict):
+            return {}
+    own = {"description": here["description"]} if "description" in here else {}
+    return {**_resolved(schema, here), **own}
+
+
+def _resolved(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    reference = part.get("$ref") or next((option["$ref"] for option in part.get("anyOf", ()) if "$ref" in option), None)
+    return whole["$defs"][reference.rpartition("/")[2]] if reference else part

@@ -1,0 +1,125 @@
+"""What only the file system and Pulumi's configuration can tell of a stack's settings: each line names its setting."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.image import Build, locked_bases
+from components.promotion import PromotionPolicy
+from components.registry import PrivateRegistry
+from components.secret import SecretSource
+from components.signature import SigningKey
+
+if TYPE_CHECKING:
+    from settings import Service, Settings
+
+_MAKE_A_PAIR = "make a pair with `cosign generate-key-pair`"
+
+
+def problems(settings: "Settings", project: Path) -> Iterator[str]:
+    """What keeps these settings from being used in this project.
+
+    Args:
+        settings: the settings, valid by themselves.
+        project: folder of the project, for paths.
+    """
+    if Path(settings.secrets_directory).resolve().is_relative_to(project.resolve()):
+        yield (
+            f"slipway:secrets_directory: the folder lies in the project, where git and builds find it "
+            f"({settings.secrets_directory}): write one outside, such as /var/lib/slipway/secrets"
+        )
+    yield from _key_problems(settings.sign, project)
+    yield from _authority_problems("slipway:registry", settings.registry, project)
+    if settings.promote:
+        yield from _promotion_problems(settings.promote, settings.sign, project)
+    for name, service in settings.services.items():
+        if service.build:
+            yield from _build_problems(f"slipway:services.{name}.build", service.build, project)
+        yield from _proof_problems(f"slipway:services.{name}", service, settings)
+    for key, source in _secrets(settings):
+        if problem := source.problem(project):
+            yield f"{key}: {problem}"
+
+
+def _key_problems(sign: SigningKey, project: Path) -> Iterator[str]:
+    for key, path in (("key", sign.key), ("public_key", sign.public_key)):
+        if not _is_there(path, project):
+            yield f"slipway:sign.{key}: there is no such file ({path}): {_MAKE_A_PAIR}"
+
+
+def _is_there(key: str, project: Path) -> bool:
+    """Whether a key can be read; one in a key management service tells that itself."""
+    return "://" in key or (project / Path(key).expanduser()).is_file()
+
+
+def _authority_problems(key: str, registry: PrivateRegistry, project: Path) -> Iterator[str]:
+    authority = registry.certificate_authority
+    if authority and not (project / authority).is_file():
+        yield f"{key}.certificate_authority: there is no such file ({authority}): write the PEM file's path"
+
+
+def _promotion_problems(policy: PromotionPolicy, sign: SigningKey, project: Path) -> Iterator[str]:
+    keys = {"public_key": policy.public_key} | {f"public_keys.{name}": key for name, key in policy.public_keys.items()}
+    for name, key in keys.items():
+        if not _is_there(key, project):
+            yield f"slipway:promote.{name}: there is no such file ({key}): write the path of that stack's public key"
+    for at, registry in enumerate(policy.registries):
+        yield from _authority_problems(f"slipway:promote.registries.{at}", registry, project)
+    machines = {_content(key, project) for key in (*keys.values(), sign.public_key)}
+    for name, key in policy.approval.approvers.items() if policy.approval else ():
+        where = f"slipway:promote.approval.approvers.{name}"
+        if not _is_there(key, project):
+            yield f"{where}: there is no such file ({key}): write the path of this person's public key"
+        elif _content(key, project) in machines:
+            yield f"{where}: that is the key of a stack, which would approve what it ships ({key}): {_MAKE_A_PAIR}"
+
+
+def _content(key: str, project: Path) -> bytes | str:
+    try:
+        return (project / Path(key).expanduser()).read_bytes()
+    except OSError:
+        return key
+
+
+def _build_problems(key: str, build: Build, project: Path) -> Iterator[str]:
+    context = project / build.context
+    if not context.is_dir():
+        yield f"{key}.context: there is no such folder ({build.context}): write the folder that holds the Dockerfile"
+    elif not (context / build.dockerfile).is_file():
+        yield f"{key}.dockerfile: no such file ({build.context}/{build.dockerfile}): write its path in the context"
+    if build.base_images and (problem := _lock_problem(project / build.base_images)):
+        yield f"{key}.base_images: {problem} ({build.base_images}): run `make lock-bases`"
+
+
+def _lock_problem(lock: Path) -> str | None:
+    try:
+        locked_bases(lock)
+    except FileNotFoundError:
+        return "there is no such file"
+    except (OSError, ValueError) as error:
+        return f"it locks no digests: {error}"
+    return None
+
+
+def _proof_problems(key: str, service: "Service", settings: "Settings") -> Iterator[str]:
+    if service.prove and not service.run:
+        yield f"{key}.prove: nothing runs here that could be proved: write `run`, or remove it"
+    policy = settings.proof_policy(service)
+    if policy and service.run and not service.run.ports and any((it.url or "").startswith("/") for it in policy.checks):
+        yield f"{key}.run.ports: a check asks for a path, and the service has no port: write one, or a whole URL"
+
+
+def _secrets(settings: "Settings") -> Iterator[tuple[str, SecretSource]]:
+    registries = [("quarantine", settings.quarantine), ("registry", settings.registry)]
+    if settings.promote:
+        registries += [(f"promote.registries.{at}", it) for at, it in enumerate(settings.promote.registries)]
+    for name, registry in registries:
+        if registry and registry.password:
+            yield f"slipway:{name}.password", registry.password
+    if settings.sign.password:
+        yield "slipway:sign.password", settings.sign.password
+    for name, service in settings.services.items():
+        for key, source in service.build.secrets.items() if service.build else ():
+            yield f"slipway:services.{name}.build.secrets.{key}", source
+        for key, source in service.run.secrets.items() if service.run else ():
+            yield f"slipway:services.{name}.run.secrets.{key}", source
