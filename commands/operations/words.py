@@ -1,0 +1,45 @@
+"""How the operations speak to a person: errors without a traceback, times, digests, commits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import typer
+
+from steps.tool import StepError
+
+FAILED, INTERRUPTED = 1, 130
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Say what went wrong as one message on standard error, and end with exit code 1; Ctrl-C ends with 130."""
+    try:
+        yield
+    except (StepError, OSError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def day(time: datetime | None) -> str:
+    """A time to the minute in UTC; a dash where it is not known."""
+    return time.strftime("%Y-%m-%d %H:%M") if time else "-"
+
+
+def commit(revision: str) -> str:
+    """A commit in the digits that git shows, with a star where the tree had changes."""
+    known, _, dirty = revision.partition("-")
+    return f"{known[:7]}{'*' if dirty else ''}" if known and known != "unknown" else "-"
+
+
+def size(count: int) -> str:
+    """A number of bytes for a person."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"

@@ -1,0 +1,77 @@
+"""What stacks hold on to: every digest in their states, and every digest and version in their histories and settings.
+
+Rather too much than too little: a digest counts wherever it stands, and whichever resource has it. Where one stack
+cannot be read there is no answer at all.
+"""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from components.artifact import Digest
+from components.buildkit import builder_endpoint, histories, moment
+from steps.cleanup import References
+from steps.proofs import moment as parsed_moment
+from steps.stacks import Stack, configuration, exported, history
+from steps.tool import StepError
+
+_DIGEST = re.compile(r"(?<![0-9a-f])sha256[:-]([0-9a-f]{64})(?![0-9a-f])")
+_VERSION = re.compile(r"(?<![0-9A-Za-z.])[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]*[0-9A-Za-z])?(?![0-9A-Za-z.])")
+
+
+def references(stacks: Sequence[Stack], project: str) -> References:
+    """What these stacks hold on to.
+
+    Args:
+        stacks: every stack that may run something from the registry.
+        project: the project in this folder; the settings of other projects are not here to be read.
+
+    Raises:
+        StepError: one of them cannot be read; with its name.
+    """
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        known = list(pool.map(lambda stack: _texts(stack, stack.project == project), stacks))
+    states, settings = [state for state, _ in known], [text for _, text in known]
+    return References(digests_in(*states, *settings), frozenset(_VERSION.findall("\n".join(settings))))
+
+
+def _texts(stack: Stack, ours: bool) -> tuple[str, str]:
+    """The stack's state, and its settings of today and of each update."""
+    try:
+        state = exported(stack)
+        known = [it.config for it in history(stack)]
+        today = configuration(stack) if ours else {}
+    except (StepError, LookupError, ValueError, TypeError) as error:
+        raise StepError(f"stack {stack} cannot be read, so nothing is known to be unused: {error}") from None
+    return json.dumps(state), json.dumps([known, today])
+
+
+def digests_in(*texts: str) -> frozenset[Digest]:
+    """Every digest that stands in a text."""
+    return frozenset(Digest(f"sha256:{found}") for text in texts for found in _DIGEST.findall(text))
+
+
+def built(builders: Iterable[str]) -> dict[Digest, datetime]:
+    """When each artifact was last built, as far as these buildx builders remember and answer."""
+    found: dict[Digest, datetime] = {}
+    for endpoint in {it for it in map(builder_endpoint, builders) if it}:
+        try:
+            records = histories(endpoint)
+        except (OSError, subprocess.SubprocessError, ValueError, LookupError):
+            continue
+        for record in records:
+            for digest in _made(record):
+                found[digest] = max(found.get(digest, _time(record)), _time(record))
+    return found
+
+
+def _made(record: Mapping[str, Any]) -> Iterator[Digest]:
+    yield from digests_in(json.dumps(record.get("Result") or {}))
+
+
+def _time(record: Mapping[str, Any]) -> datetime:
+    return parsed_moment(moment(record.get("CompletedAt") or record["CreatedAt"]))
