@@ -171,6 +171,6 @@ def _scan(reader: Registries, cache: Path) -> Any:
     from commands.previews.registry import scanned_now
 
     def scan(side: Side, manifest: str, platform: str) -> Statements:
-        return scanned_now(reader, cache, side.scan, manifest, platform)
+        return scanned_now(reader, cache, side.gates.get("scan") or {}, manifest, platform)
 
     return scan

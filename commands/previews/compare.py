@@ -69,10 +69,10 @@ def service_report(
         resources=draft.resources,
     )
     if not draft.resources or not after:
-        return service.model_copy(update={"ships": bool(draft.resources)})
+        return service.model_copy(update={"ships": draft.ships})
     settings = _settings(before, after, default)
     same = bool(before and after.artifact.digest and before.artifact.digest == after.artifact.digest)
-    update: dict[str, Any] = {"ships": True, "settings": settings}
+    update: dict[str, Any] = {"ships": draft.ships, "settings": settings}
     if same:
         return service.model_copy(update=update | {"layers": (), "packages": (), "vulnerabilities": Vulnerabilities()})
     old, new = _images(before, after, reader, scan)
@@ -210,16 +210,17 @@ def _vulnerabilities(old: Image, new: Image) -> Vulnerabilities | None:
 
 
 def _settings(before: Side | None, after: Side, default: Mapping[str, Any]) -> tuple[SettingChange, ...]:
-    if after.run is None:
-        return ()
-    reasons = after.run.get("reasons") or {}
-    new = facts_of(after.run, after.container)
-    if before is None or before.run is None:
+    reasons = (after.run or {}).get("reasons") or {}
+    new = facts_of(after.run or {}, after.container, after.gates)
+    if before is None:
         return weaknesses(_default(default, after), new, reasons)
-    return settings_between(facts_of(before.run, before.container), new, reasons)
+    old = facts_of(before.run or {}, before.container, before.gates)
+    if before.run is None and after.run is not None:
+        return weaknesses({**old, **_default(default, after)}, new, reasons)
+    return settings_between(old, new, reasons)
 
 
 def _default(default: Mapping[str, Any], after: Side) -> Facts:
     """What a workload would be for which nothing is written, but for what its container has of itself."""
     hardened = {"capabilities": {"drops": ["ALL"]}, "securityOpts": ["no-new-privileges:true"]}
-    return facts_of(default, hardened if after.container else None)
+    return facts_of(default if after.run is not None else {}, hardened if after.container else None, after.gates)

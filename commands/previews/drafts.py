@@ -6,14 +6,16 @@ from typing import Any
 
 from commands.previews.change import UNKNOWN, Resource, State, ancestors, known
 from commands.previews.report import Artifact, ResourceChange
-from components.artifact import ImageReference, Version
+from components.artifact import Digest, ImageReference, Version
 
 RELEASE = "slipway:index:Release"
 PROMOTION = "slipway:index:Promotion"
 WORKLOAD = "slipway:index:HardenedContainer"
 CONTAINER = "docker:index/container:Container"
 BUILD = "docker-build:index:Image"
-_SHIPPING = (RELEASE, PROMOTION, WORKLOAD)
+PUBLICATION = "slipway:index:Publication"
+PROOF = "slipway:index:Proof"
+_SERVICE = (RELEASE, PROMOTION, WORKLOAD, PROOF)
 """The components that a service is made of, which have its name."""
 _DIRTY = "-dirty"
 
@@ -50,8 +52,8 @@ class Side:
     """The settings of its workload; None where it is published only."""
     container: Mapping[str, Any] = field(default_factory=dict)
     """The inputs of the Docker container made of it."""
-    scan: Mapping[str, Any] = field(default_factory=dict)
-    """What may not ship, and the database that says so."""
+    gates: Mapping[str, Any] = field(default_factory=dict)
+    """What a release has to pass: `scan`, and `promote` where it is another stack's."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Draft:
     after: Side | None
     resources: tuple[ResourceChange, ...] = ()
     """What `up` would touch of it."""
+    ships: bool = False
+    """Whether another artifact would be released, or the workload touched; a proof alone ships nothing."""
     accesses: tuple[Access, ...] = ()
     """The registries that it lies in, the latest settings first."""
 
@@ -75,27 +79,30 @@ def resource_change(resource: Resource) -> ResourceChange:
 def drafts_of(resources: Sequence[Resource]) -> tuple[list[Draft], list[ResourceChange]]:
     """The services among the resources of a preview, and the changed resources that belong to none."""
     by_urn = {it.urn: it for it in resources}
-    members: dict[str, list[Resource]] = {}
+    members: dict[str, list[tuple[Resource, bool]]] = {}
     others = []
     for resource in resources:
-        service = next((it for it in ancestors(resource, by_urn) if it.type in _SHIPPING), None)
+        service = next((it for it in ancestors(resource, by_urn) if it.type in _SERVICE), None)
         if service:
-            members.setdefault(service.name, []).append(resource)
+            members.setdefault(service.name, []).append((resource, service.type != PROOF))
         elif resource.changes and not resource.type.startswith("pulumi:"):
             others.append(resource_change(resource))
     return [_draft(name, own) for name, own in members.items()], others
 
 
-def _draft(name: str, members: Sequence[Resource]) -> Draft:
+def _draft(name: str, members: Sequence[tuple[Resource, bool]]) -> Draft:
+    """A service from its resources, each with whether it is part of what ships."""
     # A component is but the name of what it is made of.
-    touched = [it for it in members if it.changes and not it.type.startswith("slipway:")]
-    states = [state for it in members if it.type in _SHIPPING for state in (it.after, it.before) if state]
+    touched = [(it, ships) for it, ships in members if it.changes and not it.type.startswith("slipway:")]
+    own = [it for it, _ in members]
+    states = [state for it in own if it.type in _SERVICE for state in (it.after, it.before) if state]
     accesses = {access.registry: access for state in reversed(states) for access in _accesses(state.inputs)}
     return Draft(
         name,
-        _side([(it, it.before) for it in members if it.before], today=True),
-        _side([(it, it.after) for it in members if it.after], today=False),
-        tuple(map(resource_change, touched)),
+        _side([(it, it.before) for it in own if it.before], today=True),
+        _side([(it, it.after) for it in own if it.after], today=False),
+        tuple(resource_change(it) for it, _ in touched),
+        any(ships for _, ships in touched),
         tuple(accesses.values()),
     )
 
@@ -112,50 +119,55 @@ def _side(members: Sequence[tuple[Resource, State]], *, today: bool) -> Side | N
     built, container = of(BUILD), of(CONTAINER)
     artifact = Artifact()
     if release:
-        artifact = _released(release[1], built, today=today)
+        artifact = _released(release[1], built, of(PUBLICATION), today=today)
     elif workload:
         artifact = _named(workload[1].inputs.get("reference"))
     inputs = release[1].inputs if release else {}
-    image = _mapping(inputs.get("image"))
+    image, policy = _mapping(inputs.get("image")), _mapping(inputs.get("policy"))
     places = [artifact.reference, *_places(inputs, image, artifact.digest)]
     return Side(
         artifact,
         tuple(dict.fromkeys(place for place in places if place)),
-        _first(_mapping(inputs.get("key")).get("public_key"), inputs.get("public_key")) or "",
+        _first(_mapping(inputs.get("key")).get("public_key"), policy.get("public_key")) or "",
         _first(image.get("context")),
         _first(image.get("builder")),
         _mapping(workload[1].inputs.get("run")) if workload else None,
         container[1].inputs if container else {},
-        _mapping(inputs.get("scan")),
+        {"scan": _mapping(inputs.get("scan")), "promote": policy},
     )
 
 
-def _released(release: State, built: tuple[Resource, State] | None, *, today: bool) -> Artifact:
+def _released(
+    release: State, built: tuple[Resource, State] | None, published: tuple[Resource, State] | None, *, today: bool
+) -> Artifact:
     record = release.outputs.get("record")
     revision = _first(_mapping(built[1].inputs.get("buildArgs")).get("REVISION")) if built else None
+    origin = _origin(release.inputs)
     if isinstance(record, Mapping) and known(record.get("digest")) and known(record.get("reference")):
         return Artifact(
             digest=_first(record["digest"]),
             reference=_first(record["reference"]),
             version=_first(record.get("version")),
             tag=_first(record.get("tag")),
-            revision=revision,
-            origin=_origin(release.inputs),
+            revision=_first(record.get("revision"), revision),
+            origin=origin,
         )
-    image = _mapping(release.inputs.get("image"))
-    version = _first(image.get("version"), release.inputs.get("version"))
-    if not built:
-        named = _named(_first(release.outputs.get("reference"), release.inputs.get("reference")))
-        return named.model_copy(update={"version": version, "origin": _origin(release.inputs)})
-    digest = _built_digest(*built, today=today)
-    channel = _first(release.inputs.get("channel"))
-    return Artifact(digest=digest, version=version, tag=_tag(version, channel, image, digest), revision=revision)
+    image, channel = _mapping(release.inputs.get("image")), _first(release.inputs.get("channel"))
+    if built:
+        version, digest = _first(image.get("version")), _built_digest(*built, today=today)
+        tag = _tag(version, channel, digest)
+        return Artifact(digest=digest, version=version, tag=tag, revision=revision)
+    # A promotion: what is published is known before it is.
+    taken = published[1].inputs if published else {}
+    named, version = _named(taken.get("reference")), _first(taken.get("version"), release.inputs.get("version"))
+    tag = _tag(version, channel, named.digest)
+    return named.model_copy(update={"version": version, "tag": tag, "origin": origin})
 
 
 def _origin(inputs: Mapping[str, Any]) -> str | None:
-    """The stack that a promotion takes from."""
-    stacks = inputs.get("from") or inputs.get("from_") or inputs.get("stacks") or ()
-    return ", ".join(map(str, [stacks] if isinstance(stacks, str) else stacks)) or None
+    """The stacks that a promotion takes from."""
+    stacks = _mapping(inputs.get("policy")).get("stacks") or ()
+    return ", ".join(map(str, stacks)) or None
 
 
 def _named(reference: Any) -> Artifact:
@@ -173,13 +185,10 @@ def _built_digest(resource: Resource, state: State, *, today: bool) -> str | Non
     return digest if sure and digest and digest.startswith("sha256:") else None
 
 
-def _tag(version: str | None, channel: str | None, image: Mapping[str, Any], digest: str | None) -> str | None:
+def _tag(version: str | None, channel: str | None, digest: str | None) -> str | None:
     if not version or channel == "release":
         return version
-    quarantine = _first(image.get("quarantine"))
-    if not digest or not channel or not quarantine:
-        return None
-    return Version(version).candidate_tag(channel, ImageReference.parse(f"{quarantine}@{digest}").digest)
+    return Version(version).candidate_tag(channel, Digest(digest)) if digest and channel else None
 
 
 def _places(inputs: Mapping[str, Any], image: Mapping[str, Any], digest: str | None) -> Iterator[str]:
@@ -187,9 +196,6 @@ def _places(inputs: Mapping[str, Any], image: Mapping[str, Any], digest: str | N
     for repository in (inputs.get("repository"), image.get("quarantine")) if digest else ():
         if _first(repository):
             yield f"{repository}@{digest}"
-    source = _first(inputs.get("reference"), inputs.get("source"))
-    if digest and source and source.endswith(digest):
-        yield source
 
 
 def _accesses(inputs: Mapping[str, Any]) -> Iterator[Access]:
@@ -197,7 +203,7 @@ def _accesses(inputs: Mapping[str, Any]) -> Iterator[Access]:
     for repository, access, authority in (
         (host.get("registry"), host.get("access"), None),
         (image.get("quarantine"), image.get("registry"), None),
-        (inputs.get("source_repository"), inputs.get("source_access"), inputs.get("source_certificate_authority")),
+        *((it.get("address"), it, it.get("certificate_authority")) for it in _registries(inputs)),
         (inputs.get("repository"), inputs.get("access"), inputs.get("certificate_authority")),
     ):
         if _first(repository):
@@ -205,6 +211,11 @@ def _accesses(inputs: Mapping[str, Any]) -> Iterator[Access]:
             password = {key: str(value) for key, value in _mapping(login.get("password")).items() if value}
             registry = str(repository).partition("/")[0]
             yield Access(registry, _first(login.get("username")) or "", password, _first(authority))
+
+
+def _registries(inputs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The registries of the stacks that a promotion takes from."""
+    return [_mapping(it) for it in _mapping(inputs.get("policy")).get("registries") or ()]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -117,7 +117,7 @@ def _service(service: Service, cap: int) -> list[str]:
             f"**{count} in what runs today became known since**\n\n{_listed(found.newly_known, cap, _vulnerability)}"
         )
     if service.unknown:
-        blocks.append("Not known at preview:\n\n" + _listed(service.unknown, cap, lambda it: f"- {_cell(it)}"))
+        blocks.append("Not known at preview:\n\n" + _listed(service.unknown, cap, lambda it: f"- {code(it)}"))
     blocks += _commits(service, cap)
     if service.packages:
         listed = _listed(

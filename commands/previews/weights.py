@@ -172,6 +172,36 @@ def _slower(what: str) -> Rule:
     return rule
 
 
+def _named(when_added: str, when_gone: str) -> Rule:
+    """Weighs what comes to a list or leaves it; the one of both that weakens has words."""
+
+    def rule(name: str, before: str | None, after: str | None) -> Weighed:
+        said = when_added if before is None else when_gone if after is None else ""
+        if said:
+            return "weakens", said.format(name)
+        return ("tightens", "") if before is None or after is None else NEUTRAL
+
+    return rule
+
+
+def _becomes(value: str, what: str) -> Rule:
+    def rule(_name: str, before: str | None, after: str | None) -> Weighed:
+        if after == value:
+            return "weakens", what
+        return ("tightens", "") if before == value else NEUTRAL
+
+    return rule
+
+
+def _soak(_name: str, before: str | None, after: str | None) -> Weighed:
+    old, new = _number(before) or 0, _number(after) or 0
+    return ("weakens", "a release has to hold for a shorter time") if new < old else ("tightens", "")
+
+
+def _key(_name: str, before: str | None, after: str | None) -> Weighed:
+    return ("weakens", "another key is believed") if before is not None and after is not None else NEUTRAL
+
+
 _RULES: dict[str, Rule] = {
     "read_only": _read_only,
     "capabilities": _capability,
@@ -195,4 +225,16 @@ _RULES: dict[str, Rule] = {
     "container.user": _user,
     "container.devices": _device,
     "container.mounts": _mount,
+    "scan.fail_on": _named("", "findings of severity {} stop nothing any more"),
+    "scan.ignore": _named("{} is accepted for a time", ""),
+    "scan.unfixed": _becomes("report", "findings without a fix stop nothing any more"),
+    "scan.database_age": _bound("the age of the vulnerability database"),
+    "promote.stacks": _named("", "{} need not prove it any more"),
+    "promote.requires": _becomes("any", "one stack is enough to prove it"),
+    "promote.soak": _soak,
+    "promote.held": _becomes("false", "nobody has to look again whether it held"),
+    "promote.public_key": _key,
+    "promote.public_keys": _key,
+    "promote.approval.counts": _becomes("instead", "an approval stands in for the proofs"),
+    "promote.approval.approvers": _named("{} may approve", "{} need not approve any more"),
 }

@@ -15,16 +15,34 @@ _PRIVATE = ("environment", "secrets")
 _SECRET_FILES = "/run/secrets/"
 
 
-def facts_of(run: Mapping[str, Any], container: Mapping[str, Any] | None = None) -> Facts:
-    """The settings of a workload.
+def facts_of(
+    run: Mapping[str, Any], container: Mapping[str, Any] | None = None, gates: Mapping[str, Any] | None = None
+) -> Facts:
+    """The settings of a workload, and of what its release has to pass.
 
     Args:
         run: what the stack's file says under `run`, with the defaults.
         container: the inputs of the Docker container made of it, for what `run` cannot say.
+        gates: the settings of the gates, by their name in the stack's file: `scan`, `promote`.
     """
     found = {path: _shown(path, value) for path, value in _flat(run) if value is not None}
     own = {("container", *path): text for path, text in _container(container or {})}
-    return {**found, **own}
+    asked = {path: _shown(path, value) for path, value in _gates(gates or {}) if value is not None}
+    return {**found, **own, **asked}
+
+
+def _gates(gates: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for path, value in _flat_mapping("", gates):
+        if path[-1] in ("ignore", "fail_on", "stacks") and isinstance(value, Sequence):
+            for entry in value:
+                named = isinstance(entry, Mapping)
+                yield (*path, str(entry.get("id") if named else entry)), _excused(entry) if named else "named"
+        elif path[-1] != "registries":  # how to reach them is no gate
+            yield path, value
+
+
+def _excused(entry: Mapping[str, Any]) -> str:
+    return f"until {entry.get('expires')}: {entry.get('reason')}"
 
 
 def _flat(run: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -133,6 +133,57 @@ def test_a_port_beside_another_of_the_same_container_port_counts_by_its_widest()
     assert change(run(), run(ports=both, reasons={"ports": REASON})).weight == "weakens"
 
 
+GATES = {
+    "scan": {"fail_on": ["HIGH", "CRITICAL"], "ignore": [], "unfixed": "fail", "database_age": 7},
+    "promote": {
+        "stacks": ["staging", "canary"],
+        "requires": "all",
+        "soak": 24,
+        "held": True,
+        "public_key": "staging.pub",
+        "approval": {"approvers": {"ann": "ann.pub"}, "counts": "besides"},
+        "registries": [{"address": "localhost:5443"}],
+    },
+}
+EXCUSED = [{"id": "CVE-2024-1", "reason": "not reachable from our code", "expires": "2027-01-31"}]
+
+
+@pytest.mark.parametrize(
+    ("gate", "changes", "setting", "weight"),
+    [
+        ("scan", {"fail_on": ["CRITICAL"]}, "scan.fail_on.HIGH", "weakens"),
+        ("scan", {"ignore": EXCUSED}, "scan.ignore.CVE-2024-1", "weakens"),
+        ("scan", {"unfixed": "report"}, "scan.unfixed", "weakens"),
+        ("scan", {"database_age": 30}, "scan.database_age", "loosens"),
+        ("promote", {"stacks": ["staging"]}, "promote.stacks.canary", "weakens"),
+        ("promote", {"requires": "any"}, "promote.requires", "weakens"),
+        ("promote", {"soak": 1}, "promote.soak", "weakens"),
+        ("promote", {"soak": 48}, "promote.soak", "tightens"),
+        ("promote", {"held": False}, "promote.held", "weakens"),
+        ("promote", {"public_key": "other.pub"}, "promote.public_key", "weakens"),
+    ],
+)
+def test_a_gate_that_asks_for_less_is_marked(gate: str, changes: dict[str, Any], setting: str, weight: str) -> None:
+    after = {**GATES, gate: {**GATES[gate], **changes}}
+    [found] = settings_between(facts_of({}, {}, GATES), facts_of({}, {}, after), {})
+    assert (found.setting, found.weight) == (setting, weight)
+
+
+@pytest.mark.parametrize(
+    ("approval", "setting"),
+    [
+        ({"approvers": {"ann": "ann.pub", "bob": "bob.pub"}, "counts": "besides"}, "promote.approval.approvers.bob"),
+        ({"approvers": {"ann": "ann.pub"}, "counts": "instead"}, "promote.approval.counts"),
+        (None, "promote.approval.approvers.ann"),
+    ],
+    ids=["one more may approve", "instead of proofs", "nobody needs to approve"],
+)
+def test_an_approval_that_counts_for_less_is_marked(approval: Any, setting: str) -> None:
+    after = {**GATES, "promote": {**GATES["promote"], "approval": approval}}
+    found = {it.setting: it.weight for it in settings_between(facts_of({}, {}, GATES), facts_of({}, {}, after), {})}
+    assert found[setting] == "weakens"
+
+
 def test_weakening_comes_first_and_tightening_last() -> None:
     after = run(
         memory=512, capabilities=("SYS_TIME",), pids=50, environment={"A": "b"}, reasons={"capabilities": REASON}
