@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -24,6 +25,7 @@ BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 PLATFORMS = ("linux/amd64", "linux/arm64")
 Document = dict[str, Any]
+_SALTS = count()
 
 
 class Key:
@@ -165,7 +167,8 @@ class Image:
     about: Mapping[str, str] = field(default_factory=dict)
     """Another digest that a statement is about, by predicate type."""
     config: Document = field(default_factory=lambda: {"User": "10001", "Healthcheck": {"Test": ["CMD", "/check"]}})
-    salt: str = ""
+    salt: str = field(default_factory=lambda: str(next(_SALTS)))
+    """Gives each image a digest of its own."""
 
     def push(self, registry: RegistryServer, repository: str = "shop/web", tag: str = "") -> str:
         """Put it into a registry; returns `ADDRESS/REPOSITORY@sha256:…` of its index."""
