@@ -218,8 +218,10 @@ def pod_defaults(subject: Subject) -> Iterator[Problem]:
             if (node := pod.security("runAsUser")).value == 0:
                 yield "runAsUser", node
         for field in ("seccompProfile", "appArmorProfile"):
-            if (profile := pod.security(field)).value is not None and profile.at("type").value not in PROFILES:
-                yield field, profile.at("type")
+            kind = pod.security(field).at("type")
+            said = pod.security(field).value is not None and kind.value not in PROFILES
+            if said and not (field == "seccompProfile" and pod.windows):
+                yield field, kind
 
     def judge(pod: Pod) -> Iterator[Problem]:
         for field, node in bad(pod):

@@ -68,7 +68,8 @@ def changed(pod: Properties, changes: Mapping[str, Any]) -> Properties:
     A path is spelled as in messages, `spec.containers[0].ports`; what is missing on the way is made.
     """
     result = copy.deepcopy(pod)
-    for path, value in copy.deepcopy(dict(changes)).items():  # deep, because a later path may lead into a value
+    for path, shared in changes.items():
+        value = copy.deepcopy(shared)  # a later path may lead into it
         *way, last = (int(part) if part.isdigit() else part.strip('"') for part in re.findall(r'"[^"]+"|[\w-]+', path))
         place: Any = result
         for position, part in enumerate(way):

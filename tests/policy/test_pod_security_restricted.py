@@ -254,6 +254,7 @@ WINDOWS_CASES = cases(
         {**WINDOWS, "spec.volumes": [{"name": "n", "nfs": {}}]},
         ((VOLUMES, "spec.volumes[0]"),),
     ),
+    Case("Windows need not name a profile that confines", {**WINDOWS, f"spec.{SECCOMP_FIELD}.type": "Unconfined"}),
     Case("Linux by name", {"spec.os.name": "linux"}),
     Case(
         "Linux by name must say all of it",
