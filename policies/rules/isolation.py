@@ -1,15 +1,17 @@
 """Rules about what a container shares with its host: files, devices, namespaces, kernel settings."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
 from judging.engine import bound_paths
 from judging.node import Node
-from judging.paths import sensitive, socket
+from judging.paths import resolved, sensitive, socket
+from judging.pods import judged
 from judging.rule import Problem, Rule, Source, Subject
-from judging.workload import Container, each
+from judging.workload import Container, Mounted, each
 from rules.pods import SAFE_SYSCTLS
 from rules.sources import CIS, ENGINE
 
@@ -39,9 +41,7 @@ def keeps_to_itself(namespace: str, why: str) -> Callable[[Subject], Iterator[Pr
     def check(subject: Subject) -> Iterator[Problem]:
         def judge(container: Container) -> Iterator[Problem]:
             if namespace in container.namespaces:
-                seen = (
-                    f"{container.path(fact)} shares the {namespace} namespace with the host or another container"
-                )
+                seen = f"{container.path(fact)} shares the {namespace} namespace with the host or another container"
                 yield Problem(seen, "leave it out", container.where)
 
         return each(subject, judge)
@@ -75,7 +75,7 @@ def mounts_no_engine_socket(subject: Subject) -> Iterator[Problem]:
     def judge(path: str, source: str, where: str) -> Iterator[Problem]:
         found = socket(source)
         if found and found not in allowed:
-            reach = "is" if found.endswith(source.strip().lower()) else "reaches"
+            reach = "is" if found == resolved(source) else "reaches"
             yield Problem(
                 f"{path} mounts {source}, which {reach} the engine's socket {found}",
                 "leave it out, and let a service with a narrow interface talk to the engine",
@@ -91,12 +91,15 @@ def _host_paths(subject: Subject, judge: Callable[[str, str, str], Iterator[Prob
         for source in bound_paths(Node(subject.properties).at("driverOpts")):
             yield from judge("driverOpts", source, "")
 
-    def mounted(container: Container) -> Iterator[Problem]:
-        for mount in container.mounts:
-            if mount.type == "bind":
-                yield from judge(mount.path, mount.source, container.where)
+    def bound(container: Container, mount: Mounted) -> Iterator[Problem]:
+        if mount.type == "bind":
+            yield from judge(mount.path, mount.source, container.where)
 
-    yield from each(subject, mounted)
+    yield from _each_mount(subject, bound)
+
+
+def _each_mount(subject: Subject, judge: Callable[[Container, Mounted], Iterator[Problem]]) -> Iterator[Problem]:
+    return each(subject, lambda container: judged(container.mounts, partial(judge, container)))
 
 
 def takes_no_volumes_of_another(subject: Subject) -> Iterator[Problem]:
@@ -117,12 +120,11 @@ def takes_no_volumes_of_another(subject: Subject) -> Iterator[Problem]:
 def mounts_do_not_propagate(subject: Subject) -> Iterator[Problem]:
     """Under shared propagation, what is mounted in the container appears on the host."""
 
-    def judge(container: Container) -> Iterator[Problem]:
-        for mount in container.mounts:
-            if mount.propagation in SHARED:
-                yield Problem(f"{mount.path} propagates as {mount.propagation}", "write rprivate", container.where)
+    def judge(container: Container, mount: Mounted) -> Iterator[Problem]:
+        if mount.propagation in SHARED:
+            yield Problem(f"{mount.path} propagates as {mount.propagation}", "write rprivate", container.where)
 
-    return each(subject, judge)
+    return _each_mount(subject, judge)
 
 
 def has_no_devices(subject: Subject) -> Iterator[Problem]:

@@ -1,12 +1,14 @@
 """Rules about how a container is reached."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from ipaddress import IPv6Address, ip_address
 
 from pulumi_policy import EnforcementLevel, Severity
 
+from judging.pods import judged
 from judging.rule import Problem, Rule, Subject
-from judging.workload import Container, each
+from judging.workload import Container, Published, each
 from rules.sources import CIS
 
 LOWEST = 1024
@@ -18,15 +20,16 @@ def ports_name_an_address(subject: Subject) -> Iterator[Problem]:
     that the engine's own rules go around.
     """
 
-    def judge(container: Container) -> Iterator[Problem]:
-        for port in container.ports:
-            if container.names_addresses and not _is_one_address(port.address):
-                seen = f"is bound to {port.address}" if port.address else "names no address, so it is bound to all"
-                yield Problem(
-                    f"{port.path} {seen}", "write one address of the host, such as 127.0.0.1", container.where
-                )
+    def judge(container: Container, port: Published) -> Iterator[Problem]:
+        if container.names_addresses and not _is_one_address(port.address):
+            seen = f"is bound to {port.address}" if port.address else "names no address, so it is bound to all"
+            yield Problem(f"{port.path} {seen}", "write one address of the host, such as 127.0.0.1", container.where)
 
-    return each(subject, judge)
+    return _each_port(subject, judge)
+
+
+def _each_port(subject: Subject, judge: Callable[[Container, Published], Iterator[Problem]]) -> Iterator[Problem]:
+    return each(subject, lambda container: judged(container.ports, partial(judge, container)))
 
 
 def _is_one_address(text: str | None) -> bool:
@@ -46,27 +49,25 @@ def no_privileged_port(subject: Subject) -> Iterator[Problem]:
     """
     allowed = {int(port) for port in subject.options["allowed"]}
 
-    def judge(container: Container) -> Iterator[Problem]:
-        for port in container.ports:
-            if port.host is not None and port.host < LOWEST and port.host not in allowed:
-                yield Problem(
-                    f"{port.path} publishes port {port.host} of the host",
-                    f"write {LOWEST} or more, or list the port in the configuration of this rule",
-                    container.where,
-                )
+    def judge(container: Container, port: Published) -> Iterator[Problem]:
+        if port.host is not None and port.host < LOWEST and port.host not in allowed:
+            yield Problem(
+                f"{port.path} publishes port {port.host} of the host",
+                f"write {LOWEST} or more, or list the port in the configuration of this rule",
+                container.where,
+            )
 
-    return each(subject, judge)
+    return _each_port(subject, judge)
 
 
 def publishes_only_listed_ports(subject: Subject) -> Iterator[Problem]:
     """An image exposes what its author likes, and may expose more tomorrow."""
 
-    def judge(container: Container) -> Iterator[Problem]:
-        for port in container.ports:
-            if port.container is None:
-                yield Problem(f"{port.path} publishes whatever the image exposes", "list the ports", container.where)
+    def judge(container: Container, port: Published) -> Iterator[Problem]:
+        if port.container is None:
+            yield Problem(f"{port.path} publishes whatever the image exposes", "list the ports", container.where)
 
-    return each(subject, judge)
+    return _each_port(subject, judge)
 
 
 def has_a_network_of_its_own(subject: Subject) -> Iterator[Problem]:
