@@ -15,9 +15,9 @@ from tests.policy.kubernetes_pods import (
     as_pod,
     changed,
     compliant,
+    restricted,
+    violations,
 )
-from tests.policy.kubernetes_pods import restricted as smallest
-from tests.policy.kubernetes_pods import violations
 
 HARDENING = (*privileges.RULES, *isolation.RULES, *limits.RULES, *network.RULES, *pods.RULES)
 BY_NAME = {rule.name: rule for rule in HARDENING}
