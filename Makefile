@@ -29,7 +29,7 @@ help:
 	@echo
 	@echo 'STACK=dev        which stack                ARGS="..."   handed on to pulumi or the benchmarks'
 	@echo 'CONSENT=yes      agree to changes of the system, such as Debian packages'
-	@echo 'SLIPWAY_QUARANTINE_PORT=5380  SLIPWAY_REGISTRY_PORT=5443   ports of the embedded registries'
+	@echo 'SLIPWAY_QUARANTINE_PORT=5380  SLIPWAY_REGISTRY_PORT=5443  SLIPWAY_PRODUCTION_PORT=5444   ports of the registries'
 
 $(VERBS): python
 	@$(TOOLCHAIN) $@ $(OPTIONS) -- $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,11 @@ from toolchain.errors import ToolchainError
 
 QUARANTINE_PORT = 5380
 REGISTRY_PORT = 5443
+PRODUCTION_PORT = 5444
 BUILDER = "slipway"
 """Name of the buildx instance, and of the user of the private registry."""
+PRODUCTION = "production"
+"""Name of the second private registry, of its user, and of the key pair of who releases there."""
 
 
 @dataclass(frozen=True)
@@ -24,26 +28,31 @@ class Project:
         root: absolute path of the checkout.
         quarantine_port: TCP port on loopback of the quarantine registry.
         registry_port: TCP port on loopback of the private registry.
+        production_port: TCP port on loopback of production's own registry.
     """
 
     root: Path
     quarantine_port: int = QUARANTINE_PORT
     registry_port: int = REGISTRY_PORT
+    production_port: int = PRODUCTION_PORT
 
     @classmethod
     def at(cls, root: Path, environ: Mapping[str, str] = os.environ) -> Project:
-        """Returns the checkout at ``root``, its ports moved by SLIPWAY_QUARANTINE_PORT and SLIPWAY_REGISTRY_PORT.
+        """Returns the checkout at ``root``, its ports moved by SLIPWAY_QUARANTINE_PORT and the like.
 
         Raises:
-            ToolchainError: a port is not a number between 1 and 65535, or both are the same.
+            ToolchainError: a port is not a number between 1 and 65535, or two are the same.
         """
-        quarantine = _port(environ, "SLIPWAY_QUARANTINE_PORT", QUARANTINE_PORT)
-        registry = _port(environ, "SLIPWAY_REGISTRY_PORT", REGISTRY_PORT)
-        if quarantine == registry:
-            raise ToolchainError(
-                f"SLIPWAY_QUARANTINE_PORT and SLIPWAY_REGISTRY_PORT are both {quarantine}: give each its own port"
-            )
-        return cls(root.resolve(), quarantine, registry)
+        usual = {
+            "SLIPWAY_QUARANTINE_PORT": QUARANTINE_PORT,
+            "SLIPWAY_REGISTRY_PORT": REGISTRY_PORT,
+            "SLIPWAY_PRODUCTION_PORT": PRODUCTION_PORT,
+        }
+        ports = {name: _port(environ, name, default) for name, default in usual.items()}
+        for (one, port), (other, same) in itertools.combinations(ports.items(), 2):
+            if port == same:
+                raise ToolchainError(f"{one} and {other} are both {port}: give each its own port")
+        return cls(root.resolve(), *ports.values())
 
     @property
     def state(self) -> Path:
@@ -88,7 +97,8 @@ class Project:
     @property
     def ports_moved(self) -> bool:
         """Whether the registries listen elsewhere than the checked-in stack files say."""
-        return (self.quarantine_port, self.registry_port) != (QUARANTINE_PORT, REGISTRY_PORT)
+        ports = (self.quarantine_port, self.registry_port, self.production_port)
+        return ports != (QUARANTINE_PORT, REGISTRY_PORT, PRODUCTION_PORT)
 
     @property
     def quarantine(self) -> str:
@@ -99,6 +109,21 @@ class Project:
     def registry(self) -> str:
         """Host and port of the private registry, as in an image reference."""
         return f"localhost:{self.registry_port}"
+
+    @property
+    def production(self) -> str:
+        """Host and port of production's own registry, as in an image reference."""
+        return f"localhost:{self.production_port}"
+
+    def with_our_ports(self, text: str) -> str:
+        """Returns ``text`` with the embedded registries where they listen in this checkout."""
+        for usual, ours in (
+            (QUARANTINE_PORT, self.quarantine),
+            (REGISTRY_PORT, self.registry),
+            (PRODUCTION_PORT, self.production),
+        ):
+            text = text.replace(f"localhost:{usual}", ours)
+        return text
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:
@@ -162,6 +187,7 @@ def project_variables(project: Project) -> dict[str, str]:
         "BUILDX_CONFIG": str(project.buildx),
         "SLIPWAY_QUARANTINE_PORT": str(project.quarantine_port),
         "SLIPWAY_REGISTRY_PORT": str(project.registry_port),
+        "SLIPWAY_PRODUCTION_PORT": str(project.production_port),
     }
 
 

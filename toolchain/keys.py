@@ -8,16 +8,22 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from toolchain.environment import Project
+from toolchain.environment import PRODUCTION, Project
 from toolchain.errors import ToolchainError
 
 PASSWORDS = ("pulumi.passphrase", "cosign.password", "registry.password", "db_password", "pip_token")
+PRODUCTION_PASSWORDS = ("production.password", "production-registry.password")
+"""What only a stack needs that releases to production's own registry, with a key pair of its own."""
 ADMINISTRATORS_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 """Where Debian's administrators put the CA certificates of their company."""
 
 
 def ensure_keys(
-    project: Project, environment: Mapping[str, str], certificates: Path = ADMINISTRATORS_CERTIFICATES
+    project: Project,
+    environment: Mapping[str, str],
+    certificates: Path = ADMINISTRATORS_CERTIFICATES,
+    *,
+    with_production: bool = False,
 ) -> list[str]:
     """Creates what is missing in ``.slipway/keys``; what is there stays as it is.
 
@@ -25,6 +31,7 @@ def ensure_keys(
         project: the checkout.
         environment: the prepared environment, with cosign on its PATH.
         certificates: folder of the ``*.crt`` files that become ``ca.crt``.
+        with_production: whether what production needs is made, too.
 
     Returns:
         The names of the files that were made.
@@ -35,13 +42,14 @@ def ensure_keys(
     made = []
     project.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     project.keys.chmod(0o700)
-    for name in PASSWORDS:
+    for name in (*PASSWORDS, *(PRODUCTION_PASSWORDS if with_production else ())):
         path = project.keys / name
         if not path.exists():
             write_private(path, secrets.token_urlsafe(32))
             made.append(name)
-    if _ensure_pair(project.keys, environment):
-        made += ["cosign.key", "cosign.pub"]
+    for prefix in ("cosign", *([PRODUCTION] if with_production else ())):
+        if _ensure_pair(project.keys, prefix, environment):
+            made += [f"{prefix}.key", f"{prefix}.pub"]
     bundle = "".join(
         text if text.endswith("\n") else text + "\n"
         for text in (path.read_text(encoding="ascii", errors="replace") for path in sorted(certificates.glob("*.crt")))
@@ -63,22 +71,23 @@ def write_private(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def _ensure_pair(keys: Path, environment: Mapping[str, str]) -> bool:
-    """Makes the cosign key pair where both halves are missing, the password given through stdin."""
-    present = [name for name in ("cosign.key", "cosign.pub") if (keys / name).exists()]
+def _ensure_pair(keys: Path, prefix: str, environment: Mapping[str, str]) -> bool:
+    """Makes a cosign key pair where both halves are missing, the password given through stdin."""
+    pair = (f"{prefix}.key", f"{prefix}.pub")
+    present = [name for name in pair if (keys / name).exists()]
     if len(present) == 2:
         return False
     if present:
         raise ToolchainError(
-            f"{keys}: only {present[0]} of the cosign key pair is there: put the other file back, "
+            f"{keys}: only {present[0]} of the {prefix} key pair is there: put the other file back, "
             f"or remove {present[0]} to get a new pair (what the old one signed then no longer verifies)"
         )
-    password = (keys / "cosign.password").read_text(encoding="utf-8")
+    password = (keys / f"{prefix}.password").read_text(encoding="utf-8")
     # A COSIGN_PASSWORD of the user's would win over stdin: the pair would then not open with the file's password.
     clean = {name: value for name, value in environment.items() if name != "COSIGN_PASSWORD"}
     try:
         result = subprocess.run(
-            ["cosign", "generate-key-pair", "--output-key-prefix", "cosign"],
+            ["cosign", "generate-key-pair", "--output-key-prefix", prefix],
             cwd=keys,
             env=clean,
             input=password,
@@ -91,6 +100,6 @@ def _ensure_pair(keys: Path, environment: Mapping[str, str]) -> bool:
         raise ToolchainError("cosign is not on PATH: run `python3 -m toolchain ensure` first") from error
     if result.returncode != 0:
         raise ToolchainError(f"cosign generate-key-pair failed in {keys}: {result.stderr.strip()[-500:]}")
-    for name in ("cosign.key", "cosign.pub"):
+    for name in pair:
         (keys / name).chmod(0o600)
     return True

@@ -81,16 +81,25 @@ def provide(session: Session, stack: str, *, refresh_bases: bool = False) -> Non
         ToolchainError: with the part that failed and what to do.
     """
     project, environment, report = session.project, session.environment, session.report
-    made = ensure_keys(project, environment)
+    production = asks_for_production(project, stack)
+    made = ensure_keys(project, environment, with_production=production)
     if made:
         report(f"keys: made {', '.join(made)} in {project.keys}")
-    start_services(project, environment, report, platforms(project, stack))
+    start_services(project, environment, report, platforms(project, stack), with_production=production)
     ensure_database(project, environment, report, session.tool)
     ensure_base_lock(project, environment, report, session.tool, refresh=refresh_bases)
 
 
 def platforms(project: Project, stack: str) -> list[str]:
     """Returns the platforms that Slipway builds by default and those that the stack's file names."""
+    return sorted({*PLATFORMS, *PLATFORM.findall(_text_of(project, stack))})
+
+
+def asks_for_production(project: Project, stack: str) -> bool:
+    """Tells whether the stack's file names production's own registry."""
+    return project.production in project.with_our_ports(_text_of(project, stack))
+
+
+def _text_of(project: Project, stack: str) -> str:
     path = project.root / "stacks" / f"Pulumi.{stack}.yaml"
-    named = PLATFORM.findall(path.read_text(encoding="utf-8")) if path.exists() else []
-    return sorted({*PLATFORMS, *named})
+    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from toolchain.environment import QUARANTINE_PORT, REGISTRY_PORT, Project
+from toolchain.environment import Project
 from toolchain.errors import ToolchainError
 from toolchain.virtualenv import POLICIES
 
@@ -130,11 +130,8 @@ class Stack:
 
     def _with_our_ports(self, file: Path) -> Path:
         """Writes a copy of ``file`` that names the embedded registries where they listen."""
-        text = file.read_text(encoding="utf-8")
-        text = text.replace(f"localhost:{QUARANTINE_PORT}", self.project.quarantine)
-        text = text.replace(f"localhost:{REGISTRY_PORT}", self.project.registry)
         copy = self.project.run / file.name
-        copy.write_text(text, encoding="utf-8")
+        copy.write_text(self.project.with_our_ports(file.read_text(encoding="utf-8")), encoding="utf-8")
         return copy
 
     def ensure(self, environment: Mapping[str, str]) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from toolchain.environment import Project
+from toolchain.environment import PRODUCTION, Project
 from toolchain.services.engine import docker_host
 from toolchain.services.fleet import running_services
 from toolchain.services.probe import docker_answers
 from toolchain.stack import stacks
 
 SERVICES = ("quarantine", "registry", "buildkit", "docker")
+ON_DEMAND = (PRODUCTION,)
+"""Services that only some stacks ask for; they are listed while they run."""
 
 
 def print_status(project: Project, environment: Mapping[str, str]) -> None:
@@ -28,7 +30,7 @@ def print_status(project: Project, environment: Mapping[str, str]) -> None:
 def _services(project: Project, environment: Mapping[str, str]) -> list[tuple[str, ...]]:
     running = {record.name: record for record in running_services(project)}
     rows: list[tuple[str, ...]] = []
-    for name in SERVICES:
+    for name in (*SERVICES, *(name for name in ON_DEMAND if name in running)):
         record = running.get(name)
         if record is not None:
             rows.append((name, record.address, str(record.pid), _local(record.started), record.user))

@@ -9,17 +9,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from toolchain.environment import Project
+from toolchain.environment import PRODUCTION, Project
 from toolchain.errors import ToolchainError
 from toolchain.services import process
 from toolchain.services.buildkit import buildkit, write_buildx_instance
 from toolchain.services.emulation import PLATFORMS, ensure_emulation
 from toolchain.services.engine import ensure_engine, stop_engine
 from toolchain.services.process import ServiceRecord
-from toolchain.services.registries import private, quarantine
+from toolchain.services.registries import private, production, quarantine
 from toolchain.services.service import Report, ensure_running
 
-GRACE = {"quarantine": 10.0, "registry": 10.0, "buildkit": 20.0}
+GRACE = {"quarantine": 10.0, "registry": 10.0, PRODUCTION: 10.0, "buildkit": 20.0}
 """Seconds that a service gets to end; the Docker Engine is ended by rules of its own."""
 
 
@@ -37,9 +37,21 @@ def exclusive(project: Project, report: Report) -> Iterator[None]:
 
 
 def start_services(
-    project: Project, environment: Mapping[str, str], report: Report, platforms: Iterable[str] = PLATFORMS
+    project: Project,
+    environment: Mapping[str, str],
+    report: Report,
+    platforms: Iterable[str] = PLATFORMS,
+    *,
+    with_production: bool = False,
 ) -> None:
     """Makes sure that every service runs; those that depend on nothing of each other start at the same time.
+
+    Args:
+        project: the checkout.
+        environment: the prepared environment.
+        report: takes a line for each thing that was done.
+        platforms: what must be built here.
+        with_production: whether production's own registry is needed, too.
 
     Raises:
         ToolchainError: with what every service that failed has to say.
@@ -51,15 +63,16 @@ def start_services(
         record = ensure_running(buildkit(project), environment, report)
         write_buildx_instance(project, record.address)
 
+    tasks: dict[str, Callable[[], object]] = {
+        "quarantine": lambda: ensure_running(quarantine(project), environment, report),
+        "registry": lambda: ensure_running(private(project, environment), environment, report),
+        "buildkit": start_buildkit,
+        "docker": lambda: ensure_engine(project, environment, report),
+    }
+    if with_production:
+        tasks[PRODUCTION] = lambda: ensure_running(production(project, environment), environment, report)
     with exclusive(project, report):
-        _together(
-            {
-                "quarantine": lambda: ensure_running(quarantine(project), environment, report),
-                "registry": lambda: ensure_running(private(project, environment), environment, report),
-                "buildkit": start_buildkit,
-                "docker": lambda: ensure_engine(project, environment, report),
-            }
-        )
+        _together(tasks)
 
 
 def running_services(project: Project) -> list[ServiceRecord]:

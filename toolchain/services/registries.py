@@ -1,7 +1,7 @@
-"""The two embedded registries: quarantine for candidates, and a private one with TLS and a password for releases.
+"""The embedded registries: quarantine for candidates, and private ones with TLS and a password for releases.
 
-Both are the CNCF distribution registry of Debian's package docker-registry; the private one stands for the registry
-that a company has, so that the whole way is walked on one machine.
+All are the CNCF distribution registry of Debian's package docker-registry; the private one stands for the registry
+that a company has, and production's for the one that it keeps apart, so that the whole way is walked on one machine.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from toolchain.environment import BUILDER, Project
+from toolchain.environment import BUILDER, PRODUCTION, Project
 from toolchain.errors import ToolchainError
 from toolchain.keys import write_private
 from toolchain.services.certificates import ensure_certificates
@@ -58,16 +58,31 @@ def private(project: Project, environment: Mapping[str, str]) -> Service:
     Raises:
         ToolchainError: openssl or htpasswd is missing or failed.
     """
-    folder = project.services / "registry"
+    password = project.keys / "registry.password"
+    return _private("registry", project, project.registry_port, (BUILDER, password), environment)
+
+
+def production(project: Project, environment: Mapping[str, str]) -> Service:
+    """Returns production's own registry: like the private one, with another authority, another user and password.
+
+    Raises:
+        ToolchainError: openssl or htpasswd is missing or failed.
+    """
+    password = project.keys / "production-registry.password"
+    return _private(PRODUCTION, project, project.production_port, (PRODUCTION, password), environment)
+
+
+def _private(
+    name: str, project: Project, port: int, login: tuple[str, Path], environment: Mapping[str, str]
+) -> Service:
+    folder = project.services / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ensure_certificates(folder)
-    _ensure_password_file(folder / "htpasswd", project.keys / "registry.password", environment)
-    port = project.registry_port
+    _ensure_password_file(folder / "htpasswd", name, login, environment)
     text = CONFIGURATION.format(data=folder / "data", deletes="false", port=port) + TLS.format(folder=folder)
     certificate = (folder / "server.crt").read_text(encoding="ascii")
-    return _registry(
-        "registry", folder, text, port, "SLIPWAY_REGISTRY_PORT", folder / "ca.crt", text + certificate, "https"
-    )
+    variable = f"SLIPWAY_{name.upper()}_PORT"
+    return _registry(name, folder, text, port, variable, folder / "ca.crt", text + certificate, "https")
 
 
 def _registry(
@@ -96,13 +111,14 @@ def _registry(
     )
 
 
-def _ensure_password_file(path: Path, password: Path, environment: Mapping[str, str]) -> None:
-    """Writes the bcrypt hash of ``password`` where it is missing or older; the registry reads it again by itself."""
+def _ensure_password_file(path: Path, name: str, login: tuple[str, Path], environment: Mapping[str, str]) -> None:
+    """Writes the bcrypt hash of the password where it is missing or older; the registry reads it again by itself."""
+    user, password = login
     if path.exists() and path.stat().st_mtime >= password.stat().st_mtime:
         return
     try:
         result = subprocess.run(
-            ["htpasswd", "-niB", BUILDER],
+            ["htpasswd", "-niB", user],
             env=dict(environment),
             input=password.read_text(encoding="utf-8"),
             capture_output=True,
@@ -111,7 +127,7 @@ def _ensure_password_file(path: Path, password: Path, environment: Mapping[str, 
             check=False,
         )
     except FileNotFoundError as error:
-        raise ToolchainError("registry: htpasswd is not on PATH: apt-get install apache2-utils") from error
+        raise ToolchainError(f"{name}: htpasswd is not on PATH: apt-get install apache2-utils") from error
     if result.returncode != 0:
-        raise ToolchainError(f"registry: htpasswd failed: {result.stderr.strip()[-300:]}")
+        raise ToolchainError(f"{name}: htpasswd failed: {result.stderr.strip()[-300:]}")
     write_private(path, result.stdout.strip() + "\n")
