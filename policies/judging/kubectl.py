@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from judging.manifest_text import HERE_DOCUMENT
+from judging.manifest_text import here_documents
 
 CALL = re.compile(r"(?<![\w./-])(?:[\w./-]*/)?(?:kubectl|oc)(?!\S)(?P<arguments>[^|;&\n)`]*)")
 WITH_VALUE = re.compile(r"-[ns]|--(?:namespace|context|kubeconfig|server|cluster|user|token|as|as-group)")
@@ -26,7 +26,7 @@ class Call:
 
 def calls(text: str) -> Iterator[Call]:
     """The calls of kubectl in a shell command that run a workload which is not written in that command."""
-    command = HERE_DOCUMENT.sub(r"\g<rest>", text.replace("\\\n", " "))
+    _, command = here_documents(text.replace("\\\n", " "))
     for call in CALL.finditer(command):
         words = _split(call["arguments"])
         verbs = _verbs(words)

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,10 +16,7 @@ RUNS_PODS = re.compile(
     r"""\bcontainers\\?["']?\s*:|\bkind\\?["']?\s*:\s*\\?["']?"""
     r"""(?:Pod|PodTemplate|Deployment|StatefulSet|DaemonSet|ReplicaSet|ReplicationController|Job|CronJob)\b"""
 )
-HERE_DOCUMENT = re.compile(
-    r"""<<-?[ \t]*(?P<quote>\\|['"]?)(?P<mark>\w+)['"]?(?P<rest>[^\n]*)\n(?P<body>.*?)^[ \t]*(?P=mark)[ \t]*$""",
-    re.MULTILINE | re.DOTALL,
-)
+OPENS = re.compile(r"""<<-?[ \t]*(?P<quote>\\|['"]?)(?P<mark>\w+)['"]?""")
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 ESCAPE = {r"\n": "\n", r"\t": "\t", r"\"": '"', r"\\": "\\"}
 DEEPEST = 4
@@ -38,6 +36,36 @@ class Found:
         return Found(self.objects + other.objects, self.unreadable or other.unreadable)
 
 
+@dataclass(frozen=True)
+class HereDocument:
+    """A text that a shell command holds for another one; a shell leaves a quoted one as it is."""
+
+    body: str
+    quoted: bool
+
+
+def here_documents(command: str) -> tuple[list[HereDocument], str]:
+    """The texts that a shell command holds, and the command without them."""
+    lines = command.split("\n")
+    ends: dict[str, list[int]] = {}
+    for position, line in enumerate(lines):
+        ends.setdefault(line.strip(" \t"), []).append(position)
+    found: list[HereDocument] = []
+    rest: list[str] = []
+    position = 0
+    while position < len(lines):
+        line, position = lines[position], position + 1
+        rest.append(OPENS.sub("", line))
+        for opened in OPENS.finditer(line):
+            closing = ends.get(opened["mark"], [])
+            if (following := bisect_left(closing, position)) < len(closing):
+                end = closing[following]
+                body = "".join(f"{each.lstrip(chr(9))}\n" for each in lines[position:end])
+                found.append(HereDocument(body, bool(opened["quote"])))
+                position = end + 1
+    return found, "\n".join(rest)
+
+
 def is_object(value: Any) -> bool:
     """Whether a value names itself a Kubernetes object."""
     # iter, because a wrapped mapping reads the value to tell whether it has the key, and the value may be unknown.
@@ -52,7 +80,10 @@ def objects_in(text: str, variables: Variables = ()) -> Found:
         text: YAML or JSON of one object or several, or a command that contains such a text.
         variables: what a shell would put in the place of `$NAME` and `${NAME}`, where they are known.
     """
-    return _search(text, variables, DEEPEST)
+    try:
+        return _search(text, variables, DEEPEST)
+    except RecursionError:  # nobody nests that deep by accident
+        return Found(unreadable=True)
 
 
 def _search(text: str, variables: Variables, depth: int) -> Found:
@@ -64,10 +95,10 @@ def _search(text: str, variables: Variables, depth: int) -> Found:
     if (whole := _parsed(text, variables, depth)).objects:
         return whole
     found = Found()
-    for document in HERE_DOCUMENT.finditer(text):
-        body = re.sub(r"^\t+", "", document["body"], flags=re.MULTILINE)
-        found += _search(body if document["quote"] else _expand(body, variables), variables, depth - 1)
-    command = HERE_DOCUMENT.sub(r"\g<rest>", text)
+    documents, command = here_documents(text)
+    for document in documents:
+        body = document.body if document.quoted else _expand(document.body, variables)
+        found += _search(body, variables, depth - 1)
     if API_VERSION.search(command):
         words = _in_words(command, variables, depth)
         found += words if words.objects else _in_braces(command)
@@ -77,7 +108,7 @@ def _search(text: str, variables: Variables, depth: int) -> Found:
 def _parsed(text: str, variables: Variables, depth: int) -> Found:
     """The objects at any depth of a text that is YAML or JSON from its first to its last character."""
     try:
-        return _nested(json.loads(text), variables, depth)
+        return _nested(json.loads(text), variables, depth, set())
     except ValueError:
         import yaml
 
@@ -85,17 +116,20 @@ def _parsed(text: str, variables: Variables, depth: int) -> Found:
         documents = list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError):  # braces of a template raise the plain errors
         return Found()
-    return _nested([document for document in documents if not isinstance(document, str)], variables, depth)
+    return _nested([it for it in documents if not isinstance(it, str)], variables, depth, set())
 
 
-def _nested(value: Any, variables: Variables, depth: int) -> Found:
-    """The objects in a value that a text was parsed to."""
-    if is_object(value):
-        return Found((value,))
+def _nested(value: Any, variables: Variables, depth: int, seen: set[int]) -> Found:
+    """The objects in a value that a text was parsed to; each part once, however often an alias repeats it."""
     if isinstance(value, str):
         return _search(value, variables, depth - 1)
-    inner = value.values() if isinstance(value, Mapping) else value if is_list(value) else ()
-    return sum((_nested(item, variables, depth) for item in inner), Found())
+    if id(value) in seen or not (isinstance(value, Mapping) or is_list(value)):
+        return Found()
+    seen.add(id(value))
+    if is_object(value):
+        return Found((value,))
+    inner = value.values() if isinstance(value, Mapping) else value
+    return sum((_nested(item, variables, depth, seen) for item in inner), Found())
 
 
 def _in_words(command: str, variables: Variables, depth: int) -> Found:
@@ -131,7 +165,7 @@ def _in_braces(text: str) -> Found:
         except ValueError:
             end = position + 1
         else:
-            inner = _nested(value, (), 1)
+            inner = _nested(value, (), 1, set())
             found = Found(found.objects + inner.objects, found.unreadable and not inner.objects)
         position = text.find("{", end)
     return found

@@ -190,7 +190,8 @@ class _Search:
                 yield node
                 return
             for key in node.value:
-                yield from self.templates(self._child(node, key))
+                if key != "status" and not key.startswith("__"):  # what the cluster and the provider add
+                    yield from self.templates(self._child(node, key))
         elif is_list(node.value):
             for item in self._items(node):
                 yield from self.templates(item)

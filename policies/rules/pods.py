@@ -5,6 +5,7 @@ Facts: https://kubernetes.io/docs/concepts/security/pod-security-standards/ and 
 kubernetes/pod-security-admission as of Kubernetes 1.37.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -49,6 +50,7 @@ VOLUME_TYPES = (
     "projected",
     "secret",
 )
+DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 PROFILES = ("RuntimeDefault", "Localhost")
 APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
 SECCOMP_ANNOTATIONS = ("seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/")
@@ -123,6 +125,17 @@ def volume_types(subject: Subject) -> Iterator[Problem]:
             if key in ("name", "hostPath", *allowed) or volume.at(key).value is None:
                 continue
             yield Problem(f"{volume.path} is of type {key}", f"use {_one_of(allowed)}", pod.where)
+
+    return judged(pods(subject), lambda pod: judged(pod.spec.at("volumes").items(), partial(judge, pod)))
+
+
+def image_volumes(subject: Subject) -> Iterator[Problem]:
+    """What a pod mounts from an image is content like the program's own; without a digest it is what the tag says."""
+
+    def judge(pod: Pod, volume: Node) -> Iterator[Problem]:
+        node = volume.at("image", "reference")
+        if volume.at("image").value is not None and not DIGEST.search(str(node.value)):
+            yield Problem(f"{node.path} is {shown(node.value)}", "write REPOSITORY@sha256:…", pod.where)
 
     return judged(pods(subject), lambda pod: judged(pod.spec.at("volumes").items(), partial(judge, pod)))
 
@@ -314,6 +327,14 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.MEDIUM,
         fix="Define a PersistentVolume for the storage and mount it with a persistentVolumeClaim.",
         options={"allowed": _list("string", VOLUME_TYPES, "types of volume that a pod may use")},
+    ),
+    Rule(
+        name="pod-image-volumes-name-a-digest",
+        statement="A pod mounts images by their digest",
+        check=image_volumes,
+        source=Source("Slipway", "", "digest is identity", ""),
+        severity=Severity.HIGH,
+        fix="Write the reference of the image volume with its digest.",
     ),
     Rule(
         name="pod-publishes-no-host-port",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -70,6 +71,17 @@ def test_a_pod_is_found_in_every_way_to_write_it_down(text: str) -> None:
     found = objects_in(text)
     assert [item["kind"] for item in found.objects] == ["Pod"]
     assert not found.unreadable
+
+
+def test_a_text_that_nobody_would_write_takes_no_time_and_is_not_read() -> None:
+    repeated = "a: &a [x, x]\n" + "".join(
+        f"{c}: &{c} [{', '.join([f'*{b}'] * 9)}]\n" for b, c in pairwise("abcdefghijk")
+    )
+    assert [item["kind"] for item in objects_in(f"{repeated}pod: {AS_JSON}").objects] == ["Pod"]
+    assert objects_in('{"apiVersion": "v1", "kind": "Pod", "spec": ' + "[" * 100_000).unreadable
+    nested = '{"a":' * 400 + AS_JSON + "}" * 400
+    assert objects_in(f"x = {nested}").objects or objects_in(f"x = {nested}").unreadable
+    assert not objects_in("cout << EOF;\n" * 20_000 + "apiVersion: v1").objects
 
 
 def test_each_document_and_each_command_counts() -> None:
