@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from judging.manifest_text import here_documents
+from judging.manifest_text import here_documents, is_manifest
 
 CALL = re.compile(r"(?<![\w./-])(?:[\w./-]*/)?(?:kubectl|oc)(?!\S)(?P<arguments>[^|;&\n)`]*)")
 WITH_VALUE = re.compile(r"-[ns]|--(?:namespace|context|kubeconfig|server|cluster|user|token|as|as-group)")
@@ -26,7 +26,10 @@ class Call:
 
 def calls(text: str) -> Iterator[Call]:
     """The calls of kubectl in a shell command that run a workload which is not written in that command."""
-    _, command = here_documents(text.replace("\\\n", " "))
+    documents, command = here_documents(text.replace("\\\n", " "))
+    for document in documents:
+        if not is_manifest(document.body):  # what is handed to a shell, here or on another host
+            yield from calls(document.body)
     for call in CALL.finditer(command):
         words = _split(call["arguments"])
         verbs = _verbs(words)

@@ -86,6 +86,11 @@ def objects_in(text: str, variables: Variables = ()) -> Found:
         return Found(unreadable=True)
 
 
+def is_manifest(text: str) -> bool:
+    """Whether a text is a manifest as a whole, and so no script."""
+    return bool(API_VERSION.search(text) and _parsed(text, (), 1).objects)
+
+
 def _search(text: str, variables: Variables, depth: int) -> Found:
     """The objects of a text, or of the documents, words and braces within it."""
     if not API_VERSION.search(text):

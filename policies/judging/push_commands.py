@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-from judging.manifest_text import HERE_DOCUMENT
+from judging.manifest_text import here_documents
 from judging.pushes import Push, exported
 
 _CALL = re.compile(
@@ -24,7 +24,8 @@ _WITHOUT_VALUE = re.compile(
 
 def pushes_in(text: str, path: str) -> Iterator[Push]:
     """The names under which the commands of a text push something."""
-    for call in _CALL.finditer(HERE_DOCUMENT.sub(r"\g<rest>", text.replace("\\\n", " "))):
+    _, command = here_documents(text.replace("\\\n", " "))
+    for call in _CALL.finditer(command):
         words = _split(call["arguments"])
         for name in _names(call["program"], words):
             yield Push(name, path)

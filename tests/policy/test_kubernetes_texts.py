@@ -196,6 +196,14 @@ def test_quantities_are_those_of_kubernetes(text: object, number: float | None) 
         ),
         ("KUBECONFIG=x kubectl apply \\\n  --filename=deploy.yaml", "kubectl apply takes its objects from deploy.yaml"),
         ("kubectl apply -k overlays/dev", "kubectl apply takes its objects from overlays/dev"),
+        (
+            "ssh host bash <<EOF\nset -e\nkubectl run web --image=web\nEOF",
+            "kubectl run web starts a container that no manifest describes",
+        ),
+        (
+            f"ssh host bash <<'OUT'\nkubectl apply -f - <<EOF\n{POD}EOF\nkubectl run web --image=web\nOUT",
+            "kubectl run web starts a container that no manifest describes",
+        ),
         ("oc apply -fdeploy.yaml", "kubectl apply takes its objects from deploy.yaml"),
     ],
 )
