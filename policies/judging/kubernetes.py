@@ -43,6 +43,7 @@ class KubernetesContainer:
 
     @property
     def where(self) -> str:
+        """What a message calls it: its role and name, and the object that it belongs to."""
         return self.source.where
 
     def path(self, fact: str) -> str:
@@ -59,10 +60,12 @@ class KubernetesContainer:
 
     @property
     def image(self) -> str:
+        """Its `image`."""
         return str(self._stated("image") or "")
 
     @property
     def read_only_root(self) -> bool:
+        """Whether `readOnlyRootFilesystem` is true."""
         read_only = self.source.own("readOnlyRootFilesystem").value
         if read_only is not True:
             self._left_out(read_only)
@@ -70,6 +73,7 @@ class KubernetesContainer:
 
     @property
     def dropped(self) -> Set[str]:
+        """The names under `drop`."""
         names = self._capabilities("drop")
         if "ALL" not in names:
             self._left_out(names or None)
@@ -77,6 +81,7 @@ class KubernetesContainer:
 
     @property
     def added(self) -> Set[str]:
+        """The names under `add`; those of a Windows pod are refused by the API server."""
         names = self._capabilities("add")
         if names and self.source.pod.windows:
             self._left_out(None)
@@ -88,10 +93,12 @@ class KubernetesContainer:
 
     @property
     def privileged(self) -> bool:
+        """Whether `privileged` says anything but false."""
         return self.source.own("privileged").value not in (None, False)
 
     @property
     def gains_privileges(self) -> bool:
+        """Whether `allowPrivilegeEscalation` says anything but false."""
         allowed = self.source.own("allowPrivilegeEscalation").value
         if allowed is not False:
             self._left_out(allowed)
@@ -108,19 +115,23 @@ class KubernetesContainer:
 
     @property
     def apparmor(self) -> str | None:
+        """The type of the profile; None where nothing says it, which is the runtime's default."""
         profile = self.source.security("appArmorProfile")
         return None if profile.value is None else _profile(profile)
 
     @property
     def selinux(self) -> str | None:
-        return None  # pods have a rule of their own, which also knows users, roles and what a pod says for all
+        """Nothing: pods have a rule of their own, which also knows users, roles and what a pod says for all."""
+        return None
 
     @property
     def masks_system_paths(self) -> bool:
+        """Whether `procMount` is left at its default."""
         return self.source.own("procMount").value in (None, "Default")
 
     @property
     def user(self) -> str | None:
+        """Its own `runAsUser`, or its pod's."""
         user = self.source.security("runAsUser").value
         if user is None:
             return None
@@ -131,6 +142,7 @@ class KubernetesContainer:
 
     @property
     def refuses_root(self) -> bool:
+        """Whether `runAsNonRoot` is true for it: then the kubelet does not start it as root."""
         refused = self.source.security("runAsNonRoot").value
         if refused is not True:
             self._own_users()
@@ -143,10 +155,12 @@ class KubernetesContainer:
 
     @property
     def groups(self) -> Iterable[str]:
+        """The pod's `supplementalGroups`."""
         return (str(whole(node.value)) for node in self.source.pod.security("supplementalGroups").items())
 
     @property
     def health(self) -> Health | None:
+        """Whether it has a liveness or a readiness probe: Kubernetes does not look at the image's own check."""
         for probe in ("livenessProbe", "readinessProbe"):
             if self.source.node.at(probe).value is not None:
                 return "own"
@@ -157,15 +171,18 @@ class KubernetesContainer:
 
     @property
     def memory(self) -> int | None:
+        """The limit of memory; zero is none."""
         limit = self._limit("memory")
         return int(limit) if limit else None
 
     @property
     def memory_and_swap(self) -> int | None:
+        """Nothing that a pod could say."""
         raise NotApplicable("the node decides on swap (memorySwap.swapBehavior of the kubelet), no pod does")
 
     @property
     def cpus(self) -> float | None:
+        """The limit of CPU time; zero is none."""
         return self._limit("cpu") or None
 
     def _limit(self, resource: str) -> float | None:
@@ -180,42 +197,53 @@ class KubernetesContainer:
 
     @property
     def pids(self) -> int | None:
+        """Nothing that a pod could say."""
         raise NotApplicable("the node limits processes (podPidsLimit of the kubelet), no pod does")
 
     @property
     def ulimits(self) -> Iterable[Variable]:
+        """Nothing that a pod could say."""
         raise NotApplicable("the node's container runtime sets them, no pod does")
 
     @property
     def restart(self) -> Restart:
+        """Nothing that needs a bound."""
         raise NotApplicable("the kubelet waits longer before each restart, up to five minutes")
 
     @property
     def logs(self) -> Logs:
+        """Nothing that a pod could say."""
         raise NotApplicable("the kubelet rotates logs (containerLogMaxSize), no pod does")
 
     @property
     def namespaces(self) -> Set[str]:
+        """Those of the node that its pod uses."""
         return HostNamespaces(self.source.pod.spec)
 
     @property
     def own_network(self) -> bool:
-        return True  # every pod has its own, or the node's, which is a matter of `namespaces`
+        """True: every pod has its own, or the node's, which is a matter of `namespaces`."""
+        return True
 
     @property
     def cgroup_parent(self) -> str | None:
+        """Nothing that a pod could say."""
         return None
 
     @property
     def temporary(self) -> Iterable[Variable]:
-        return ()  # an emptyDir has no options that a mount could be hardened with
+        """Nothing: an emptyDir has no options that a mount could be hardened with."""
+        return ()
 
     @property
     def mounts(self) -> Iterable[Mounted]:
+        """Its `volumeMounts`."""
         return (VolumeMount(self.source.pod, node) for node in self.source.node.at("volumeMounts").items())
 
     @property
     def devices(self) -> Iterable[Argument]:
+        """The devices of the node among the pod's host paths."""
+
         def device(volume: Node) -> Iterator[Argument]:
             host = volume.at("hostPath")
             if host.at("type").value in ("BlockDevice", "CharDevice"):
@@ -225,6 +253,8 @@ class KubernetesContainer:
 
     @property
     def ports(self) -> Iterable[Published]:
+        """Its ports that have a `hostPort`."""
+
         def published(node: Node) -> Iterator[Published]:
             if node.at("hostPort").value not in (None, 0):
                 yield HostPort(node)
@@ -233,14 +263,18 @@ class KubernetesContainer:
 
     @property
     def names_addresses(self) -> bool:
+        """True: a port can have a `hostIP`."""
         return True
 
     @property
     def sysctls(self) -> Iterable[Variable]:
+        """Nothing: pods have a rule of their own."""
         return ()
 
     @property
     def environment(self) -> Iterable[Variable]:
+        """Its variables that have a value in the manifest; those from a Secret or a ConfigMap have none."""
+
         def variable(entry: Node) -> Iterator[Variable]:
             if (value := entry.at("value")).value is not None:
                 yield Variable(entry.label("name") or "", text(value.value), value.path)
@@ -249,6 +283,7 @@ class KubernetesContainer:
 
     @property
     def arguments(self) -> Iterable[Argument]:
+        """Its `command` and `args`, and what its probes and hooks run."""
         lists = [self.source.node, *(self.source.node.at(*handler, "exec") for handler in HANDLERS)]
         return judged(
             [(place, key) for place in lists for key in ("command", "args")],
@@ -257,6 +292,8 @@ class KubernetesContainer:
 
     @property
     def labels(self) -> Iterable[Variable]:
+        """The labels and annotations of its pod."""
+
         def variables(key: str) -> Iterator[Variable]:
             found = self.source.pod.metadata.at(key)
             return judged(
