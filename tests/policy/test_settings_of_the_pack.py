@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from judging.configuration import FOLDER, KEYS, Identity, Settings, current, keep, read_settings, schema
-from judging.exceptions import find, read_file, today
+from judging.exceptions import Exemption, find, read_file, today
 from rules.configured import configured
 from tests.policy.answers import answer
 from verification.registry import Access
@@ -196,7 +196,7 @@ def entry(**changes: str) -> str:
     return f"- {{{', '.join(f'{key}: {value}' for key, value in fields.items() if value)}}}\n"
 
 
-def exceptions(tmp_path: Path, text: str, *rules: str) -> tuple[list[Any], list[str]]:
+def exceptions(tmp_path: Path, text: str, *rules: str) -> tuple[list[Exemption], list[str]]:
     path = tmp_path / "exceptions.yaml"
     path.write_text(text)
     return read_file(path, frozenset(rules))
@@ -238,7 +238,8 @@ def test_a_missing_file_is_a_mistake(tmp_path: Path) -> None:
 
 def test_an_entry_ends_on_the_day_that_it_names(tmp_path: Path) -> None:
     tomorrow = str(today() + timedelta(days=1))
-    (holds, ends), _ = exceptions(tmp_path, entry(expires=tomorrow) + entry(expires=str(today())))
+    entries, _ = exceptions(tmp_path, entry(expires=tomorrow) + entry(expires=str(today())))
+    holds, ends = entries
     assert (holds.expired, ends.expired) == (False, True)
     assert find([ends, holds], "a-rule", "web", "urn") is holds
     assert find([ends], "a-rule", "web", "urn") is ends

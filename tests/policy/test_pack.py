@@ -1,0 +1,180 @@
+"""The pack as a whole: what it tells Pulumi, what it says about compliant resources, and what it costs."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pulumi_policy import EnforcementLevel, Policy, PolicyComplianceFramework
+from pulumi_policy.policy import ResourceValidationArgs, ResourceValidationPolicy
+from pulumi_policy.proxy import unknown_checking_proxy
+
+from judging.rule import Rule
+from judging.stack_rule import StackRule
+from pack import CONFIGURED, DESCRIPTION, NAME, POLICIES, RULES, STACK_RULES
+from rules.table import table
+from tests.policy.answers import answer
+from tests.policy.compliant import CONTAINER, SERVICE, container, service
+from tests.policy.hardening import RULES as HARDENING
+from tests.policy.kubernetes_pods import WRAPPED, compliant
+
+PACK = Path(__file__).parents[2] / "policies"
+EVERY_RULE: tuple[Rule | StackRule, ...] = (CONFIGURED, *RULES, *STACK_RULES)
+OFTEN = 20
+MOST_SECONDS = 0.002
+MOST_MEGABYTES = 150
+
+
+def names() -> list[str]:
+    return [policy.name for policy in POLICIES]
+
+
+def test_no_two_policies_have_one_name() -> None:
+    assert len(set(names())) == len(names())
+
+
+def test_the_first_policy_reads_the_configuration_and_advice_comes_after_the_rules() -> None:
+    assert names()[0] == "pack-is-configured"
+    resource_policies = [it.name for it in POLICIES if isinstance(it, ResourceValidationPolicy)]
+    assert resource_policies[-1] == "advice"
+    assert names()[-1] == "stack-advice"
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda it: it.name)
+def test_a_policy_says_everything_about_itself(policy: Policy) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", policy.name)
+    assert policy.description and not policy.description.endswith(".")
+    assert isinstance(policy.enforcement_level, EnforcementLevel)
+    assert policy.severity and policy.tags and policy.remediation_steps
+
+
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda it: it.name)
+def test_a_rule_has_a_reason_a_source_and_a_configuration(rule: Any) -> None:
+    policy = rule.policy()
+    assert (rule.reason and rule.reason[0].isupper()) or rule.reason[0] == "`"
+    assert rule.source.framework and (rule.source.control or rule.source.version)
+    assert isinstance(policy.framework, PolicyComplianceFramework)
+    assert policy.config_schema
+    assert "exemptions" in policy.config_schema.properties
+    for name, option in rule.options.items():
+        assert re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", name)
+        assert option["description"] and option["type"]
+
+
+def test_every_hardening_rule_is_in_the_pack() -> None:
+    assert {rule.name for rule in HARDENING} <= set(names())
+
+
+def test_the_version_is_explicit_and_the_virtual_environment_is_the_packs_own() -> None:
+    described = yaml.safe_load((PACK / "PulumiPolicy.yaml").read_text())
+    assert re.fullmatch(r"\d+\.\d+\.\d+", described["version"])
+    assert described["runtime"]["name"] == "python"
+    assert described["runtime"]["options"]["virtualenv"] == ".venv"
+    assert NAME and DESCRIPTION
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties"),
+    [(CONTAINER, container()), (SERVICE, service()), *(wrap(compliant())[:2] for wrap in WRAPPED.values())],
+    ids=lambda it: it if isinstance(it, str) else "",
+)
+def test_a_compliant_resource_has_no_hardening_problem(kind: str, properties: dict[str, Any]) -> None:
+    for rule in HARDENING:
+        found = answer(rule, kind, properties)
+        assert not found.violations and not found.advice, rule.name
+
+
+@pytest.mark.parametrize("rule", HARDENING, ids=lambda it: it.name)
+def test_a_rule_takes_at_most_two_milliseconds_for_a_resource(rule: Any) -> None:
+    properties = container(
+        mounts=[{"type": "bind", "source": f"/srv/{number}", "target": f"/{number}"} for number in range(20)],
+        envs=[f"NAME{number}=value" for number in range(50)],
+        ports=[{"internal": number, "external": 8000 + number, "ip": "127.0.0.1"} for number in range(1, 20)],
+    )
+    urn = f"urn:pulumi:dev::shop::{CONTAINER}::web"
+    proxy: Any = unknown_checking_proxy(properties)
+    args: Any = ResourceValidationArgs(CONTAINER, proxy, urn, "web", None, None)  # type: ignore[arg-type]
+    policy = rule.policy()
+    began = time.process_time()
+    for _ in range(OFTEN):
+        try:
+            policy.validate(args, lambda _text, _urn: None)
+        except Exception as silent:
+            assert type(silent).__name__ == "_NotApplicableError", silent
+    assert (time.process_time() - began) / OFTEN <= MOST_SECONDS
+
+
+def run(script: str) -> str:
+    return subprocess.run([sys.executable, "-c", script], cwd=PACK, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_pack_starts_without_what_only_some_paths_need() -> None:
+    heavy = ["cryptography", "pydantic", "components", "jsonschema"]
+    assert run(f"import sys, pack; print([name for name in {heavy} if name in sys.modules])").strip() == "[]"
+
+
+JUDGES = """
+import resource, pack, cryptography.hazmat.primitives.asymmetric.ec
+from rules import isolation, limits, network, privileges
+from pulumi_policy.policy import EnforcementLevel, _PolicyAnalyzerServicer
+from pulumi.runtime.proto import analyzer_pb2
+rules = (*privileges.RULES, *isolation.RULES, *limits.RULES, *network.RULES)
+servicer = _PolicyAnalyzerServicer("a", "1.0.0", [rule.policy() for rule in rules], EnforcementLevel.MANDATORY)
+for number in range(20):
+    question = analyzer_pb2.AnalyzeRequest(type=TYPE, name="web", urn=f"urn{number}")
+    question.properties.update(PROPERTIES)
+    servicer.Analyze(question, None)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_the_packs_process_stays_small_while_it_judges() -> None:
+    script = JUDGES.replace("TYPE", repr(CONTAINER)).replace("PROPERTIES", repr(container()))
+    assert int(run(script)) < MOST_MEGABYTES
+
+
+def test_the_program_serves_the_pack() -> None:
+    serving = subprocess.Popen([sys.executable, "__main__.py"], cwd=PACK, stdout=subprocess.PIPE, text=True)
+    try:
+        assert serving.stdout
+        port = int(serving.stdout.readline())
+        import grpc  # type: ignore[import-untyped]
+        from google.protobuf import empty_pb2  # type: ignore[import-untyped]
+        from pulumi.runtime.proto import analyzer_pb2_grpc
+
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            information = analyzer_pb2_grpc.AnalyzerStub(channel).GetAnalyzerInfo(empty_pb2.Empty(), timeout=10)
+        assert [it.name for it in information.policies] == names()
+    finally:
+        serving.kill()
+        serving.wait()
+
+
+def test_the_table_names_every_rule_with_its_source_severity_and_level() -> None:
+    lines = list(table(EVERY_RULE))
+    assert len(lines) == len(EVERY_RULE) + 2
+    assert (
+        "| `container-is-not-privileged` | A container is not privileged | CIS Docker Benchmark 1.6, 5.5 | critical | "
+        "mandatory |"
+    ) in lines
+
+
+def test_the_table_is_printed_by_the_module() -> None:
+    printed = subprocess.run(
+        [sys.executable, "-m", "rules.table"], cwd=PACK, capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.splitlines() == list(table(EVERY_RULE))
+
+
+def test_the_schemas_are_what_pulumi_can_take() -> None:
+    for rule in EVERY_RULE:
+        schema = rule.policy().config_schema
+        assert schema
+        assert json.loads(json.dumps(schema.properties)) == schema.properties
