@@ -13,11 +13,14 @@ from tests.policy.kubernetes_pods import (
     analyzed,
     as_deployment,
     as_pod,
+    baseline,
     changed,
     compliant,
     restricted,
     violations,
 )
+from tests.policy.pod_security import RESTRICTED, verdict
+from tests.policy.pod_security import USER as ROOT_USER
 
 HARDENING = (*privileges.RULES, *isolation.RULES, *limits.RULES, *network.RULES, *pods.RULES)
 BY_NAME = {rule.name: rule for rule in HARDENING}
@@ -29,6 +32,16 @@ AT = "spec.containers[0]"
 def test_a_compliant_pod_breaks_no_rule(wrapped: str) -> None:
     kind, properties, _ = WRAPPED[wrapped](compliant())
     assert not analyzed(HARDENING, kind, properties).diagnostics
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_the_sdk_says_what_the_tables_say(wrapped: str) -> None:
+    rules = tuple(rule for name, rule in sorted(BY_NAME.items()) if name in RESTRICTED - {ROOT_USER})
+    pod = changed(baseline(), {f"{AT}.ports[0].hostPort": 80, "spec.hostPID": True})
+    kind, properties, _ = WRAPPED[wrapped](pod)
+    found = violations(rules, kind, properties)
+    assert found == verdict(RESTRICTED - {ROOT_USER}, pod, wrapped)
+    assert len({name for name, _ in found}) == 6
 
 
 BEYOND = [
