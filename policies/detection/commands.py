@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 
 from detection.finding import Finding
-from detection.judgement import by_entropy, by_name, by_shape
-from detection.names import Bearing, meaning
+from detection.judgement import SHORTEST_TOKEN, by_entropy, by_name, by_shape
+from detection.names import PLAIN, meaning
 from detection.options import find_in_words
-from detection.references import HOLE, held, strip
+from detection.references import held, strip
 from detection.shapes import password_hash_in
 from detection.shell import Command, commands
 from detection.text import find_in_text
@@ -35,7 +35,7 @@ def find_in_options(text: str) -> Finding | None:
 def _find_in_line(line: str, depth: int) -> Finding | None:
     if looks := password_hash_in(line):
         return Finding("shape", looks)
-    text = strip(_POWERSHELL.sub("", line), shell=True)
+    text = strip(_POWERSHELL.sub("", line), "shell")
     for name, default in held(text):
         if found := by_shape(default) or by_name(meaning(name), default):
             return found
@@ -56,7 +56,7 @@ def _find_in_list(words: Sequence[str], depth: int) -> Finding | None:
     for word in words:
         if looks := password_hash_in(word):
             return Finding("shape", looks)
-        text = strip(word)
+        text = strip(word, "program")
         stripped.append(text.text)
         for name, default in held(text):
             if found := by_shape(default) or by_name(meaning(name), default):
@@ -73,10 +73,11 @@ def _find_in_simple(command: Command, depth: int) -> Finding | None:
         return found
     before = ""
     for word in command.words:
-        if depth < _DEEPEST and _SEVERAL_WORDS.search(word.strip()) and (found := _find_in_line(word, depth + 1)):
-            return found
-        said = meaning(before if before.startswith("-") else "")
-        if word != HOLE and said.bearing is not Bearing.IDENTIFIER and (found := by_entropy(said, word)):
+        if len(word) >= SHORTEST_TOKEN:
+            said = meaning(before) if before.startswith("-") else PLAIN
+            if found := by_entropy(said, word):
+                return found
+        if depth < _DEEPEST and _SEVERAL_WORDS.search(word) and (found := _find_in_line(word, depth + 1)):
             return found
         before = word
     return None

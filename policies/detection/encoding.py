@@ -28,7 +28,9 @@ def without_public_blocks(text: str) -> str:
     while (start := text.find("-----BEGIN ", position)) >= 0:
         label_end = text.find("-----", start + 11)
         label = text[start + 11 : label_end] if 0 <= label_end - start <= 80 else ""
-        end = text.find("-----END ", label_end) if label.endswith(_PUBLIC) or "PUBLIC KEY" in label else -1
-        kept.append(text[position : start if end >= 0 else start + 11])
-        position = (text.find("-----", end + 9) + 5 or len(text)) if end >= 0 else start + 11
+        public = label.endswith(_PUBLIC) or "PUBLIC KEY" in label
+        kept.append(text[position : start if public else start + 11])
+        end = text.find("-----END ", label_end) if public else start
+        closed = text.find("-----", end + 9) if end >= 0 else -1
+        position = start + 11 if not public else closed + 5 if closed >= 0 else len(text)
     return "".join([*kept, text[position:]])

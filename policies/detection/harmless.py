@@ -2,10 +2,10 @@
 
 import re
 
-from detection.randomness import looks_random
+from detection.randomness import looks_random, strangeness
 from detection.vocabulary import NOTHING, SCHEMES
 
-_ABSOLUTE = re.compile(r"(?:/|\.{1,2}/|~[\w-]{0,32}/|[A-Za-z]:[\\/]|\\\\)[^\0\n\"'<>|]{0,4096}")
+_ABSOLUTE = re.compile(r"(?:%[\w.]{1,60}%)?(?:/|\.{1,2}/|~[\w-]{0,32}/|[A-Za-z]:[\\/]|\\\\)[^\0\n\"'<>|]{0,4096}")
 _FILE_NAME = re.compile(
     r"[\w./\\ @+-]{1,255}\.(?:txt|pem|key|crt|cert|cer|der|json|ya?ml|toml|ini|conf|cfg|env|properties|p12|pfx|jks|pub|gpg"
     r"|asc|csv|db|pw|passwd|htpasswd|token|secret|secrets|creds|html?|xml|md|log|lock|keyring|keytab|age|enc)"
@@ -13,6 +13,9 @@ _FILE_NAME = re.compile(
 _RELATIVE = re.compile(r"[\w.@+-]{1,100}(?:[/\\][\w.@+-]{0,100}){1,40}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?://)?/?[^\s]{0,4096}")
 _DURATION = re.compile(r"\d{1,6}(?:\.\d{1,3})?\s?(?:ms|s|m|h|d|w|y|sec|min|hours?|days?)")
+_SEPARATOR = re.compile(r"[/\\.]")
+_BASE64 = re.compile(r"(?=[^\s]*[0-9+])(?=[^\s]*[A-Z])[A-Za-z0-9+/]{24,}={0,2}")
+_STRANGE = 0.25
 _LIST = re.compile(r"[\s,|;+/]+")
 _SHORTEST_NUMBER = 4
 
@@ -33,7 +36,9 @@ def is_place(value: str) -> bool:
 
 
 def _has_random_part(value: str) -> bool:
-    return any(looks_random(part, 16) for part in re.split(r"[/\\.]", value)) or looks_random(re.sub(r"\W", "", value), 28)
+    if any(looks_random(part, 16) for part in _SEPARATOR.split(value)):
+        return True
+    return bool(_BASE64.fullmatch(value)) and strangeness(value) >= _STRANGE
 
 
 def is_address(value: str) -> bool:

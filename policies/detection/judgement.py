@@ -11,15 +11,18 @@ from detection.references import is_reference
 from detection.shapes import shape_in
 from detection.urls import address_with_credentials
 
-TOKEN = re.compile(r"[^\s\"'`,;|&<>(){}\[\]\0]{16,}")
+SHORTEST_TOKEN = 16
+TOKEN = re.compile(rf"[^\s\"'`,;|&<>(){{}}\[\]\0]{{{SHORTEST_TOKEN},}}")
 """What may be one key in a longer text."""
-_NAME = re.compile(r"-{0,2}[A-Za-z_][\w.-]{0,100}")
+_ASSIGNED = re.compile(r"-{0,2}(?P<name>[A-Za-z_][\w.-]{0,100})[=:]")
 _PUBLIC_TOKEN = re.compile(
     r"pk_(?:live|test)_|ssh-|ecdsa-|sk-ssh-|AAAA[BCE][23]|age1|sha\d{1,3}[-:]|SHA\d{1,3}:|h1:|bc1q|bafy|urn:|arn:"
     r"|data:(?:image|font|audio|video)/|Qm[1-9A-HJ-NP-Za-km-z]{44}$"
 )
 _SEED_WORDS = re.compile(r"[a-z]{2,10}(?: [a-z]{2,10}){11,23}")
 _SHORTEST_KEY = 16
+_MOST_NAMES = 3
+"""Before a value, as in `--set auth.token=…`."""
 
 
 def by_shape(text: str) -> Finding | None:
@@ -61,9 +64,13 @@ def by_entropy(said: Meaning, text: str) -> Finding | None:
 
 
 def _is_random(token: str) -> bool:
+    for _ in range(_MOST_NAMES):
+        assigned = _ASSIGNED.match(token)
+        if not assigned or assigned.end() >= len(token.rstrip("=")):
+            break
+        if meaning(assigned["name"]).bearing is Bearing.IDENTIFIER:
+            return False
+        token = token[assigned.end() :]
     if "://" in token or is_path(token) or _PUBLIC_TOKEN.match(token):
         return False
-    name, equals, value = token.partition("=")
-    if equals and value.strip("=") and _NAME.fullmatch(name):
-        return meaning(name).bearing is not Bearing.IDENTIFIER and _is_random(value)
     return looks_random(token) and decoded(token) is None

@@ -57,7 +57,8 @@ class Meaning:
 PLAIN = Meaning(Bearing.PLAIN)
 IDENTIFIER = Meaning(Bearing.IDENTIFIER)
 _NEEDED = {
-    "cookie": frozenset(("erlang", "release", "session", "auth")),
+    "cookie": frozenset(("erlang", "release")),
+    "code": frozenset(("auth", "access", "pass", "secret", "unlock", "invite", "registration", "security")),
     "phrase": frozenset(("seed", "pass", "recovery", "mnemonic", "wallet", "secret")),
 }
 """Nouns that are secrets only after one of these words."""
@@ -125,7 +126,11 @@ def _of_words(words: Sequence[str]) -> Meaning:
         return Meaning(Bearing.KEY, said.looks)  # Vault calls a password a secret's id, AWS a name
     if after[-1] in IDENTIFYING:
         return IDENTIFIER
-    if said.bearing is not Bearing.SECRET or noun in ("pass", "cookie", "seed", "pin", "salt") or not ABOUT.isdisjoint(after):
+    if (
+        said.bearing is not Bearing.SECRET
+        or noun in ("pass", "cookie", "seed", "pin", "salt")
+        or not ABOUT.isdisjoint(after)
+    ):
         return Meaning(Bearing.ABOUT, said.looks)
     return said
 
@@ -144,7 +149,7 @@ def _of_noun(noun: str, before: Sequence[str]) -> Meaning:
 
 def _of_key(before: Sequence[str]) -> Meaning:
     """What is called a key: a secret one, one of a table, or one that says neither."""
-    if not COMMON_KEYS.isdisjoint(before):
+    if not COMMON_KEYS.isdisjoint(before) and {"private", "secret"}.isdisjoint(before):
         return IDENTIFIER
     if not SECRET_KEYS.isdisjoint(before):
         return Meaning(Bearing.SECRET, "a key")

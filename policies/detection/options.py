@@ -1,7 +1,7 @@
 """Finds a secret among the words of one command: in an option, in a place where its program takes a password."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 from detection.finding import Finding
 from detection.judgement import by_name
@@ -12,6 +12,7 @@ from detection.programs import (
     LAST_WORD,
     PAIRS,
     POSITIONAL,
+    PROMPTING,
     READERS,
     SECRETS_BY_NAME,
     SETTERS,
@@ -24,24 +25,32 @@ from detection.references import HOLE, is_reference
 from detection.shell import Command
 from detection.text import find_in_text
 
-_OPTION = re.compile(r"(?P<dashes>--?)(?P<name>[A-Za-z][\w.-]*)(?:[=:](?P<value>.*))?", re.DOTALL)
+_OPTION = re.compile(r"(?P<dashes>--?|/(?=[A-Za-z]{2,40}:))(?P<name>[A-Za-z][\w.-]*)(?:[=:](?P<value>.*))?", re.DOTALL)
 _SWITCH = re.compile(r"/[A-Za-z]:(?P<value>.+)", re.DOTALL)
 _PORT = re.compile(r"[\d.:\[\]/-]+(?:/(?:tcp|udp|sctp))?|(?:[\w.-]+:)?\d+(?::\d+)?")
-_PAIR = re.compile(r"[^\s:,%]+[:,%](?P<password>[^\s].*)", re.DOTALL)
+_PAIR = re.compile(r"[^\s:,%]*[:,%](?P<password>[^\s].*)", re.DOTALL)
 _IDS = re.compile(r"\d+:\d+")
 _WITHOUT_VALUE = re.compile(
     r"(?:^|[-_.])(?:no|not|disabled?|ask|prompt|without|enabled?|requires?|required|use|skip|allow|show|generate|random|with)[-_.]"
 )
+_SHORTEST_ALONE = 5
+"""A word that stands alone is no option with a value below this length."""
+_VERB = re.compile(rf"(?i:{'|'.join(SETTING_VERBS)})[-_]")
 _USER_OPTIONS = ("-u", "-U", "--user", "--username", "-user", "-username")
 
 
 def find_in_words(command: Command) -> Finding | None:
     """What secret one command shows; references are taken out of its words already."""
     words = command.words
-    for search in _SEARCHES:
-        if found := search(words):
-            return found
-    if _is_literal(command.fed) and not READERS.isdisjoint(words):
+    if len(words) == 1 and len(words[0]) < _SHORTEST_ALONE:
+        return None
+    if any(word[:1] in ("-", "/") or ":" in word for word in words):
+        for search in (_named_option, _short_option, _pair_option):
+            if found := search(words):
+                return found
+    if len(words) > 1 and (found := _prefixed(words) or _positional(words) or _last_word(words) or _setter(words)):
+        return found
+    if command.fed and _is_literal(command.fed) and not READERS.isdisjoint(map(_base, words)):
         return Finding("shape", "a password", f"standard input of {_program(words)}")
     return None
 
@@ -91,6 +100,7 @@ def _names_a_secret(program: str, option: str) -> bool:
 def _short_option(words: Sequence[str]) -> Finding | None:
     program = _program(words)
     letters = SHORT.get(program, "")
+    logs_in = "-p" in words and _logs_in(program, words)
     for place, word in enumerate(words):
         if len(word) < 2 or word[0] != "-" or word[1] == "-":
             continue
@@ -101,13 +111,15 @@ def _short_option(words: Sequence[str]) -> Finding | None:
             continue
         if word[1] in letters and _is_literal(attached or value) and not is_path(attached or value):
             return Finding("shape", "a password", f"{program} {word[:2]}")
-        if word == "-p" and _logs_in(program, words) and _is_literal(value) and not (_PORT.fullmatch(value) or is_path(value)):
+        if word == "-p" and logs_in and _is_literal(value) and not (_PORT.fullmatch(value) or is_path(value)):
             return Finding("shape", "a password", "-p")
     return None
 
 
 def _logs_in(program: str, words: Sequence[str]) -> bool:
     """Whether `-p` is a password here: beside a user it mostly is."""
+    if program in PROMPTING:
+        return False
     if program in ENGINES:
         return "login" in words
     return "login" in words or any(word in _USER_OPTIONS and _next(words, place) for place, word in enumerate(words))
@@ -124,7 +136,7 @@ def _pair_option(words: Sequence[str]) -> Finding | None:
             else:
                 continue
             pair = _PAIR.fullmatch(value)
-            if pair and _is_literal(pair["password"]) and not _IDS.fullmatch(value):
+            if pair and _is_literal(pair["password"]) and not is_reference(value) and not _IDS.fullmatch(value):
                 return Finding("shape", "a password", f"{program} {option}")
     return None
 
@@ -132,7 +144,7 @@ def _pair_option(words: Sequence[str]) -> Finding | None:
 def _positional(words: Sequence[str]) -> Finding | None:
     program = _program(words)
     for known, subcommands, distance in POSITIONAL:
-        if known != program:
+        if not program or known != program:
             continue
         plain = [word for word in _after(words, program) if not word.startswith("-")]
         if tuple(plain[: len(subcommands)]) != subcommands:
@@ -161,8 +173,7 @@ def _last_word(words: Sequence[str]) -> Finding | None:
 def _setter(words: Sequence[str]) -> Finding | None:
     setting = False
     for place, word in enumerate(words):
-        verb = re.split(r"[-_]", word.lower(), maxsplit=1)
-        if word[:1] not in ("-", "") and (setting or (len(verb) == 2 and verb[0] in SETTING_VERBS)):
+        if word[:1] not in ("-", "") and (setting or _VERB.match(word)):
             said = meaning(word)
             value = _next(words, place)
             if said.bearing is Bearing.SECRET and "=" not in word and _is_literal(value) and by_name(said, value):
@@ -172,8 +183,10 @@ def _setter(words: Sequence[str]) -> Finding | None:
 
 
 def _prefixed(words: Sequence[str]) -> Finding | None:
-    """`pass:PASSWORD` of openssl, `/p:PASSWORD` of remote desktops."""
+    """`pass:PASSWORD` of openssl, `/p:PASSWORD` of remote desktops, `http-basic.HOST USER PASSWORD` of package managers."""
     for place, word in enumerate(words):
+        if word.startswith("http-basic.") and len(words) > place + 2 and _is_literal(words[place + 2]):
+            return Finding("shape", "a password", "http-basic")
         if word.startswith("pass:") and _is_literal(word[5:]) and place and words[place - 1].startswith("-pass"):
             return Finding("shape", "a password", words[place - 1])
         if word.startswith("/p:") and _SWITCH.fullmatch(word) and _is_literal(word[3:]):
@@ -181,13 +194,6 @@ def _prefixed(words: Sequence[str]) -> Finding | None:
     return None
 
 
-_PROGRAMS = frozenset((*ATTACHED, *SHORT, *PAIRS, *LAST_WORD, *SECRETS_BY_NAME, *ENGINES, *(row[0] for row in POSITIONAL)))
-_SEARCHES: tuple[Callable[[Sequence[str]], Finding | None], ...] = (
-    _named_option,
-    _short_option,
-    _pair_option,
-    _positional,
-    _last_word,
-    _setter,
-    _prefixed,
+_PROGRAMS = frozenset(
+    (*ATTACHED, *SHORT, *PAIRS, *LAST_WORD, *SECRETS_BY_NAME, *ENGINES, *(row[0] for row in POSITIONAL))
 )

@@ -1,15 +1,19 @@
 """Where well-known programs take a password on their command line, beside options whose names say it."""
 
-ATTACHED = frozenset((
+PROMPTING = frozenset((
     "mysql", "mysqladmin", "mysqldump", "mysqlcheck", "mysqlimport", "mysqlshow", "mysqlpump", "mysqlsh", "mysqld_safe",
-    "mariadb", "mariadb-admin", "mariadb-dump", "mariadb-check", "mariadb-import", "7z", "7za", "7zr", "7zz", "rar",
-    "unrar", "sshpass", "skopeo",
+    "mariadb", "mariadb-admin", "mariadb-dump", "mariadb-check", "mariadb-import",
 ))  # fmt: skip
+"""Programs that ask for the password after `-p` alone; the next word is none."""
+
+ATTACHED = frozenset((*PROMPTING, "7z", "7za", "7zr", "7zz", "rar", "unrar", "sshpass", "skopeo"))
 """`-pPASSWORD`, in one word."""
 
 SHORT: dict[str, str] = {
     **dict.fromkeys(("sshpass", "mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport"), "p"),
-    **dict.fromkeys(("cqlsh", "cypher-shell", "rabbitmqadmin", "useradd", "usermod", "twine", "kcadm.sh", "kcadm"), "p"),
+    **dict.fromkeys(
+        ("cqlsh", "cypher-shell", "rabbitmqadmin", "useradd", "usermod", "twine", "kcadm.sh", "kcadm"), "p"
+    ),
     **dict.fromkeys(("zip", "unzip", "zipcloak", "sqlcmd", "bcp", "ipmitool", "mosquitto_pub", "mosquitto_sub"), "P"),
     **dict.fromkeys(("mosquitto_rr", "influx_inspect", "tsql", "isql", "sqsh"), "P"),
     **dict.fromkeys(("ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami", "ldappasswd"), "w"),
@@ -54,7 +58,7 @@ POSITIONAL: tuple[tuple[str, tuple[str, ...], int], ...] = (
     ("bao", ("login",), 1),
     ("ngrok", ("authtoken",), 1),
     ("wpa_passphrase", (), 2),
-    ("composer", ("config",), 3),
+    ("cargo", ("login",), 1),
     ("redis-cli", ("auth",), 1),
     ("redis-cli", ("AUTH",), 1),
     ("netlify", ("login",), 1),
@@ -67,6 +71,7 @@ LAST_WORD: dict[str, tuple[str, ...]] = {"htpasswd": ("b",), "net": ("use", "use
 READERS = frozenset((
     "--password-stdin", "--stdin", "--with-token", "--passphrase-fd", "--key-file=-", "chpasswd", "cryptsetup", "-S",
     "--pass-stdin", "--token-stdin", "put", "passwd", "--from-stdin", "smbpasswd",
+    "elasticsearch-keystore", "opensearch-keystore",
 ))  # fmt: skip
 """Words of a command that reads a secret from its standard input."""
 

@@ -5,6 +5,7 @@ other. People write pairs of letters that languages have, and keep capitals, sma
 """
 
 import re
+from collections.abc import Sequence
 
 _FOLLOWERS = {
     "a": "bcdfgiklmnprstuvwxy", "b": "aceilorsu", "c": "acdehiklmorstuy", "d": "adefilorsu",
@@ -34,12 +35,7 @@ _SHORTEST_RUN = 8
 
 def is_hexadecimal(text: str, shortest: int = 16) -> bool:
     """A digest, a revision or a key: hexadecimal digits alone, and both letters and digits among them."""
-    return (
-        len(text) >= shortest
-        and bool(_HEXADECIMAL.fullmatch(text))
-        and not text.isdigit()
-        and not text.isalpha()
-    )
+    return len(text) >= shortest and bool(_HEXADECIMAL.fullmatch(text)) and not text.isdigit() and not text.isalpha()
 
 
 def is_uuid(text: str) -> bool:
@@ -58,7 +54,16 @@ def looks_random(text: str, shortest: int = 20) -> bool:
     length = sum(map(len, pieces))
     if length < min(shortest, 16) or max(map(len, pieces)) < _SHORTEST_RUN:
         return False
-    return sum(map(_surprise, pieces)) / length >= _threshold(length)
+    return _strangeness(pieces) >= _threshold(length)
+
+
+def strangeness(text: str) -> float:
+    """How strange the letters of a text follow each other, from 0 (a word) to about 0.6 (drawn by a machine)."""
+    return _strangeness(_PIECE.findall(text[:_LONGEST_JUDGED]))
+
+
+def _strangeness(pieces: Sequence[str]) -> float:
+    return sum(map(_surprise, pieces)) / max(1, sum(map(len, pieces)))
 
 
 def _threshold(length: int) -> float:

@@ -6,6 +6,7 @@ What is only a reference holds no secret. A default does: `${PASSWORD:-hunter2}`
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 HOLE = "\0"
 """Stands in a text where a reference stood, so that no pattern matches across it."""
@@ -24,8 +25,12 @@ _PLAIN = (
     re.compile(r"\(\([\w./-]{1,200}\)\)"),
     re.compile(r"\$env:\w{1,200}"),
 )
-_VARIABLE = re.compile(r"(?<![A-Za-z0-9$])\$\$?[A-Z_][A-Z0-9_]*(?![A-Za-z0-9$])")
-_SHELL_VARIABLE = re.compile(r"\$\$?(?:[A-Za-z_]\w*|[0-9@*#?!])")
+Reader = Literal["nobody", "program", "shell"]
+_VARIABLES: dict[Reader, re.Pattern[str]] = {
+    "nobody": re.compile(r"(?<![A-Za-z0-9$])\$\$?[A-Z_][A-Z0-9_]*(?![A-Za-z0-9$])"),
+    "program": re.compile(r"(?<!\$)\$\$?[A-Z_][A-Z0-9_]{2,}(?![A-Za-z0-9$])"),
+    "shell": re.compile(r"\$\$?(?:[A-Za-z_]\w*|[0-9@*#?!])"),
+}
 _WHOLE = re.compile(
     r"%[A-Za-z_]\w*%|__[A-Z0-9_]+__|@[A-Za-z.]+\(.*\)|!\w+ .*"
     r"|(?:ENC\[|\{cipher\}).*"
@@ -39,7 +44,8 @@ _WHOLE = re.compile(
     re.DOTALL,
 )
 _STAND_IN = re.compile(
-    r"<[^<>]{0,200}>|[*xX.\u2022\u2026#?_-]{3,}|[\[(<{]?(?i:redacted|masked|hidden|omitted|sanitized)[\])>}]?|\[[A-Z]{1,20}\]"
+    r"<[^<>]{0,200}>|\{[\w.-]{1,100}\}|(?:[\w.~-]{0,40}[_.~-])?(?P<mask>[xX*#.])(?P=mask){7,200}[\w=.~-]{0,40}|[*xX.\u2022\u2026#?_-]{3,}|[\[(<{]?(?i:redacted|masked|hidden|omitted|sanitized)[\])>}]?|\[[A-Z]{1,20}\]"
+    r"|(?:\.\*|\[\^|\\[wdsSW]).*"
 )
 _DEEPEST = 3
 
@@ -59,12 +65,12 @@ class Stripped:
         return HOLE in self.text
 
 
-def strip(text: str, *, shell: bool = False) -> Stripped:
+def strip(text: str, reader: Reader = "nobody") -> Stripped:
     """Take the references out of a text.
 
     Args:
-        text: a value, or the text of a command line.
-        shell: whether a shell reads it, which replaces `$name` in small letters, too.
+        text: a value, a word of a command, or the text of a command line.
+        reader: who replaces variables in it: a shell knows `$name` in small letters, too.
     """
     if not any(mark in text for mark in "$`{%<(#"):
         return Stripped(text, ())
@@ -84,7 +90,7 @@ def strip(text: str, *, shell: bool = False) -> Stripped:
             break
     for pattern in _PLAIN:
         text = pattern.sub(HOLE, text)
-    text = (_SHELL_VARIABLE if shell else _VARIABLE).sub(HOLE, text)
+    text = _VARIABLES[reader].sub(HOLE, text)
     return Stripped(text, tuple(defaults))
 
 

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 
+_MASKED = re.compile(r"([xX*.#])\1{7}")
+"""In the place of a token that somebody took out."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """One kind of secret with a shape of its own."""
@@ -24,7 +28,9 @@ class Shape:
 
     def stands_in(self, text: str) -> bool:
         """Whether the text contains a secret of this shape."""
-        return any(hint in text for hint in self.hints) and bool(self.pattern.search(text))
+        return any(hint in text for hint in self.hints) and not all(
+            _MASKED.search(found[0]) for found in self.pattern.finditer(text)
+        )
 
 
 def _shapes() -> Iterator[Shape]:
@@ -49,6 +55,7 @@ _TABLE = (
     ("a private key", '"d"', r'"d"\s{0,5}:\s{0,5}"[0-9A-Za-z_-]{40}'),
     ("an age key", "AGE-SECRET-KEY-", r"AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Za-z]{50}"),
     ("an AWS access key", "AKIA ASIA ABIA ACCA A3T", r"(?<![A-Za-z0-9])(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"),
+    ("an AWS Bedrock key", "ABSK bedrock-api-key-", rf"(?<![A-Za-z0-9])(?:ABSK|bedrock-api-key-)[{_BASE64}]{{40}}"),
     ("a Google API key", "AIza", _token("AIza", _URL, 35)),
     ("a Google OAuth token", "ya29.", _token(r"ya29\.", _URL, 20)),
     ("a Google refresh token", "1//0", _token("1//0", _URL, 30)),
@@ -62,7 +69,7 @@ _TABLE = (
     ("a GitLab token", "glpat- gldt- glrt- glft- glsoat- glcbt- glimt- glagent- gloas-",
      _token("gl(?:pat|dt|rt|ft|soat|cbt|imt|agent|oas)-", _URL, 20)),
     ("a GitLab token", "glptt- GR1348941", _token("(?:glptt-|GR1348941)", _URL, 20)),
-    ("a Slack token", "xoxa xoxb xoxc xoxd xoxe xoxo xoxp xoxr xoxs", _token("xox[abcdeoprs][-.]", "0-9A-Za-z.-", 10)),
+    ("a Slack token", "xoxa- xoxb- xoxc- xoxd- xoxe xoxp- xoxr- xoxs-", _token("xox(?:[abcdeprs]-|e\\.)", "0-9A-Za-z-", 10)),
     ("a Slack token", "xapp-", _token("xapp-", "0-9A-Za-z-", 20)),
     ("a Slack webhook", "hooks.slack.com", r"hooks\.slack\.com/(?:services|workflows|triggers)/[0-9A-Za-z/_-]{30}"),
     ("a Slack webhook", "slack://", r"slack://[^\s@/]{0,100}T[0-9A-Z]{8,12}[-/]B[0-9A-Z]{8,12}[-/][0-9A-Za-z]{20}"),
@@ -78,7 +85,7 @@ _TABLE = (
     ("an npm token", "_authToken _auth _password", r"//[\w./:-]{1,200}:_(?:authToken|auth|password)[ =][^\s\0]{6}"),
     ("a PyPI token", "pypi-Ag", _token("pypi-Ag", _URL, 30)),
     ("a Docker token", "dckr_", _token("dckr_[a-z]{3}_", _URL, 20)),
-    ("a Hugging Face token", "hf_ api_org_", _token("(?:hf_|api_org_)", "A-Za-z0-9", 30)),
+    ("a Hugging Face token", "hf_ api_org_", _token("(?:hf_|api_org_)", _WORD, 34) + r"(?![0-9A-Za-z_])"),
     ("a Twilio key", "SK", rf"(?<![A-Za-z0-9])SK[{_HEX}]{{32}}(?![0-9A-Za-z])"),
     ("a SendGrid key", "SG.", _token(r"SG\.", _URL, 16) + r"[0-9A-Za-z_-]{0,10}\.[0-9A-Za-z_-]{30}"),
     ("a Mailgun key", "key-", rf"(?<![A-Za-z0-9])key-[{_HEX}]{{32}}(?![0-9A-Za-z])"),
@@ -121,6 +128,8 @@ _TABLE = (
     ("a token", "gsk_ r8_ pplx- rnd_ syt_ sdk- hbp_ cio tfp_ phx_ nfp_ lsv2_",
      _token("(?:gsk_|r8_|pplx-|rnd_|hbp_|cio|tfp_|phx_|nfp_|lsv2_[a-z]{2}_)", _WORD, 30)),
     ("an SDK key", "sdk- mob-", r"(?<![0-9A-Za-z])(?:sdk|mob)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+    ("a Cloudflare tunnel's token", "eyJhIjoi", _token("eyJhIjoi", _URL, 80)),
+    ("a Twilio token", "AC", rf"(?<![A-Za-z0-9])AC[{_HEX}]{{32}}:[{_HEX}]{{32}}"),
     ("a JSON web token", "eyJ", r"(?<![0-9A-Za-z_])eyJ[0-9A-Za-z_-]{8,400}+\.eyJ[0-9A-Za-z_-]{8}"),
     ("a password hash", "$", r"\$2[abxy]?\$\$?\d\d\$\$?[./0-9A-Za-z]{22}|\$(?:apr1|1|5|6|y|gy|7)\$\$?[^\s$:]{1,40}\$\$?[./0-9A-Za-z]{20}"),
     ("a password hash", "$argon2 $scrypt $pbkdf2 pbkdf2_ scram-sha SCRAM-SHA",

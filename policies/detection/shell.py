@@ -9,16 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _PART = re.compile(
-    r"(?P<gap>(?:[ \t\r]|\\\n)++)"
-    r"|(?P<here>[0-9]?<<<|[0-9]?<<-?[ \t]{0,4}[\"']?\w{1,40}[\"']?)"
+    r"(?P<here>[0-9]?<<<|[0-9]?<<-?[ \t]{0,4}[\"']?\w{1,40}[\"']?)"
     r"|(?P<end>\|\|?|&&?|;{1,2}|\n|[()])"
-    r"|(?P<redirection>[<>]{1,2}&?)"
-    r"|'(?P<single>[^']*+)'?"
-    r"|\"(?P<double>(?:[^\"\\]++|\\.)*+)\"?"
-    r"|\\(?P<escaped>.?)"
-    r"|(?P<bare>[^\s'\"\\|&;()<>]++|.)",
+    r"|(?P<redirection>[0-9]?[<>]{1,2}&?)"
+    r"|(?:[ \t\r]|\\\n)++"
+    r"|(?P<word>(?:[^\s'\"\\|&;()<>]++|'[^']*+'?|\"(?:[^\"\\]++|\\.)*+\"?|\\.?|[^\S \t\r\n])++)",
     re.DOTALL,
 )
+_QUOTED = re.compile(r"'(?P<single>[^']*+)'?|\"(?P<double>(?:[^\"\\]++|\\.)*+)\"?|\\(?P<escaped>.?)", re.DOTALL)
 _ESCAPED = re.compile(r"\\([\"\\$`])")
 
 
@@ -32,34 +30,37 @@ class Command:
 
 
 def commands(text: str) -> Iterator[Command]:
-    """The commands of a line, in order."""
+    """The commands of a line, in order; where a redirection leads is no word of its command."""
     words: list[str] = []
-    word: list[str] | None = None
-    fed, here = "", False
+    fed, before = "", ""
     for part in _PART.finditer(text):
         kind = part.lastgroup
-        if kind in ("gap", "here", "end", "redirection"):
-            if word is not None:
-                if here:
-                    fed, here = "".join(word), False
-                else:
-                    words.append("".join(word))
-                word = None
-            here = here or (kind == "here" and part[0].endswith("<<<"))
-            if kind == "end":
+        if kind == "word":
+            word = _unquoted(part[0])
+            if before == "<<<":
+                fed = word
+            elif not before:
+                words.append(word)
+            before = ""
+        elif kind == "end":
+            if words:
                 yield Command(tuple(words), fed)
-                fed, words = (_said(words) if part[0] == "|" else ""), []
-            continue
-        word = word if word is not None else []
-        word.append(_unquoted(kind or "", part))
-    if word is not None:
-        fed, words = ("".join(word), words) if here else (fed, [*words, "".join(word)])
-    yield Command(tuple(words), fed)
+            fed, words, before = (_said(words) if part[0] == "|" else ""), [], ""
+        elif kind == "redirection":
+            before = "" if part[0].endswith("&") else part[0]
+        elif kind == "here":
+            before = "<<<" if part[0].endswith("<<<") else ""
+    if words:
+        yield Command(tuple(words), fed)
 
 
-def _unquoted(kind: str, part: re.Match[str]) -> str:
-    text = part[kind] if kind else ""
-    return _ESCAPED.sub(r"\1", text) if kind == "double" else text
+def _unquoted(word: str) -> str:
+    return _QUOTED.sub(_inside, word) if "'" in word or '"' in word or "\\" in word else word
+
+
+def _inside(quoted: re.Match[str]) -> str:
+    text = quoted[quoted.lastgroup or 0]
+    return _ESCAPED.sub(r"\1", text) if quoted.lastgroup == "double" else text
 
 
 def _said(words: Sequence[str]) -> str:

@@ -7,20 +7,22 @@ from detection.encoding import decoded
 from detection.finding import Finding
 from detection.judgement import TOKEN, by_name, by_shape
 from detection.names import Bearing, meaning
-from detection.references import HOLE, strip
+from detection.references import HOLE, is_reference, strip
 
 _ASSIGNMENT = re.compile(
-    r"(?<![\w.-])(?P<dashes>-{0,2})(?P<name>[A-Za-z_][\w.-]{0,100}+(?: Id| ID| Key| Password)?)[\"']?"
+    r"(?<![\w.-])(?P<dashes>-{0,2})(?P<name>[A-Za-z_][\w.-]{0,100}+(?: Id| ID| Key| Password)?)(?P<quoted>[\"'])?"
     r"(?:[ \t]{1,4}(?:=>|:=|=(?!=))[ \t]{1,4}|=>|:=|=(?!=)|(?:(?<=[\"'])[ \t]{0,4})?:(?!//)(?P<space>[ \t]{0,4}))"
     r"(?:\"(?P<double>[^\"\n]{1,4000})\"|'(?P<single>[^'\n]{1,4000})'|(?P<bare>[^\s\"',;&|<>(){}\[\]]{1,4000}))"
 )
 _SETTING_LINE = re.compile(
-    r"(?:^|\n)[ \t]{0,40}(?P<name>[A-Za-z][\w.-]{2,60})[ \t]{1,40}(?P<bare>[^\s=:\"'{]{3,200})[ \t]{0,8}(?=$|[\r\n;])"
+    r"(?:^|\n)[ \t]{0,40}(?P<name>[A-Za-z][\w.-]{2,60})[ \t]{1,40}(?P<bare>[^\s=:\"'{]{2,200}[^\s=:\"'{.,!?;])[ \t]{0,8}(?=$|[\r\n;])"
 )
+_WORDS = re.compile(r"[a-z]+(?:[:/-][a-z]+)*")
+"""What stands after a colon in the name of a task, `npm run token:refresh`."""
 _REST_OF_PROSE = re.compile(r"[ \t]{1,4}[A-Za-z(]")
 _HEADER = re.compile(
     r"(?i:authorization)[\"']?\s{0,3}[:=]?\s{0,3}[\"']?"
-    r"(?i:(?P<scheme>bearer|basic|token|apikey|bot|digest|negotiate)\s{1,4})[^\s\"'\0<>]{4}"
+    r"(?i:(?P<scheme>bearer|basic|token|apikey|bot|digest|negotiate)\s{1,4})(?P<value>[^\s\"'\0<>]{4,200})"
 )
 _BASIC = re.compile(r"(?<![A-Za-z])[Bb]asic (?P<value>[A-Za-z0-9+/]{8,400}={0,2})(?![A-Za-z0-9+/=])")
 _DEEPEST = 2
@@ -35,11 +37,27 @@ def find_in_text(text: str, *, options: bool = True, depth: int = 0) -> Finding 
         depth: how often the text was decoded already.
     """
     plain = text.replace('\\"', '"').replace("\\n", "\n").replace("%20", " ")
-    return _in_headers(plain) or _in_assignments(plain, options) or (_in_encoded(plain, depth) if depth < _DEEPEST else None)
+    return (
+        _in_headers(plain)
+        or _in_assignments(plain, options)
+        or (_in_encoded(plain, depth) if depth < _DEEPEST else None)
+    )
+
+
+def without_identifiers(text: str) -> str:
+    """The text without the values that it assigns to names of what identifies something, and may look random."""
+    kept: list[str] = []
+    position = 0
+    for found in _ASSIGNMENT.finditer(text):
+        if meaning(found["name"]).bearing is Bearing.IDENTIFIER:
+            kept.append(text[position : found.start()])
+            position = found.end()
+    return " ".join([*kept, text[position:]])
 
 
 def _in_headers(text: str) -> Finding | None:
-    if header := _HEADER.search(text):
+    header = _HEADER.search(text)
+    if header and not is_reference(header["value"]):
         return Finding("shape", "credentials", f"header Authorization ({header['scheme'].capitalize()})")
     if any(":" in (decoded(basic["value"]) or "") for basic in _BASIC.finditer(text)):
         return Finding("shape", "credentials")
@@ -57,7 +75,8 @@ def _assignments(text: str, options: bool) -> Iterator[tuple[str, str]]:
     """The names and values that a text assigns: `name=value`, `"name": "value"`, `name: value`, a line `name value`."""
     for found in _ASSIGNMENT.finditer(text):
         prose = found["bare"] and found["space"] and _REST_OF_PROSE.match(text, found.end())
-        if not prose and (options or not found["dashes"]):
+        words = found["quoted"] is None and found["space"] == "" and found["bare"] and _WORDS.fullmatch(found["bare"])
+        if not (prose or words) and (options or not found["dashes"]):
             yield found["name"], found["double"] or found["single"] or found["bare"]
     if "\n" in text:
         for found in _SETTING_LINE.finditer(text):

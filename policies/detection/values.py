@@ -7,7 +7,7 @@ from detection.finding import Finding
 from detection.judgement import by_entropy, by_name, by_shape
 from detection.names import meaning
 from detection.references import held, strip
-from detection.text import find_in_text
+from detection.text import find_in_text, without_identifiers
 
 _OPTION = re.compile(r"(?:^|\s)--?[A-Za-z]")
 
@@ -32,4 +32,4 @@ def find_in_value(name: str, value: str) -> Finding | None:
         return found
     if _OPTION.search(text.text) and (found := find_in_options(text.text)):
         return found
-    return by_entropy(said, text.text)
+    return by_entropy(said, without_identifiers(text.text))

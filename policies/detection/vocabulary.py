@@ -13,9 +13,11 @@ NOUNS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("token", "tokens", "pat", "pats", "bearer"), ("SECRET", "a token")),
     **dict.fromkeys(("credential", "credentials", "cred", "creds"), ("SECRET", "credentials")),
     **dict.fromkeys(("key", "keys"), ("KEY", "a key")),
-    **dict.fromkeys(("signature", "sig", "appid"), ("KEY", "a signature")),
+    **dict.fromkeys(("signature", "sig", "appid", "hmac"), ("KEY", "a signature")),
+    **dict.fromkeys(("license", "licence"), ("KEY", "a license key")),
     **dict.fromkeys(("auth", "auths", "oauth", "authorization"), ("SCHEME", "credentials")),
     "login": ("KEY", "credentials"),
+    "code": ("SECRET", "a code"),
     "cookie": ("SECRET", "a secret"),
     "seed": ("KEY", "a seed"),
     "pin": ("SECRET", "a PIN"),
@@ -50,7 +52,7 @@ JOINED: tuple[tuple[str, list[str]], ...] = (
 
 NO_SECRETS = frozenset((
     "bypass", "compass", "encompass", "surpass", "trespass", "overpass", "underpass", "basalt",
-    "monkey", "turkey", "donkey", "hockey", "jockey", "whiskey", "hotkey", "author", "noauth",
+    "jsonwebtoken", "monkey", "turkey", "donkey", "hockey", "jockey", "whiskey", "hotkey", "author", "noauth",
 ))  # fmt: skip
 """Words that only end like one of the nouns."""
 
@@ -72,7 +74,7 @@ COMMON_KEYS = frozenset((
 QUALIFIERS = frozenset((
     "max", "min", "num", "number", "count", "total", "input", "output", "context", "batch", "completion", "prompt",
     "pad", "eos", "bos", "unk", "sep", "cls", "mask", "stop", "special", "existing", "pull", "forgot", "rate", "cluster",
-    "allow", "enable", "disable", "skip", "show", "hide", "publishable",
+    "allow", "enable", "disable", "skip", "show", "hide", "public", "publishable",
 ))  # fmt: skip
 """Words before a noun with which it is no secret: MAX_TOKENS, EXISTING_SECRET, ALLOW_EMPTY_PASSWORD."""
 
@@ -105,7 +107,7 @@ ABOUT = frozenset((
     # what is shown to people
     "reset", "forgot", "change", "hint", "prompt", "message", "subject", "text", "title", "description",
     "notice", "error", "question", "placeholder", "created", "updated", "at", "since", "until", "last", "date", "time",
-    "cookie", "less", "santa", "audit", "log", "logs", "level", "ui", "meter", "scanning", "trust", "secure",
+    "cookie", "less", "santa", "language", "locale", "color", "theme", "icon", "audit", "log", "logs", "level", "ui", "meter", "scanning", "trust", "secure",
 ))  # fmt: skip
 """Words after a noun with which the value is about the secret."""
 
@@ -132,7 +134,8 @@ SCHEMES = frozenset((
     "scram-sha-512", "sasl", "sasl_ssl", "key", "password", "cookie", "session", "anonymous", "external", "header",
     "bearer", "local", "internal", "github", "gitlab", "google", "azure", "azuread", "keycloak", "auth0", "okta",
     "mtls", "tls", "cert", "certificate", "iam", "x509", "default", "custom", "system", "user", "none", "pam", "db",
-    "database", "file", "env", "apikey", "api_key", "optional", "required", "webauthn", "passkey", "sso",
+    "database", "file", "env", "apikey", "info", "debug", "warn", "warning", "error", "trace", "fatal",
+    "api_key", "optional", "required", "webauthn", "passkey", "sso",
 ))  # fmt: skip
 """Ways to authenticate, as settings name them."""
 
