@@ -31,9 +31,9 @@ def approve(
     password_file: Annotated[Path | None, typer.Option(help="File with the key's password.")] = None,
 ) -> None:
     """Approve a release for a stack: signed with your key, written beside the release."""
-    from commands.operations.words import told
+    from commands.operations.words import SHORT, told
 
-    with told():
+    with told(SHORT):
         from commands.operations.access import member
         from steps.approve import Request
         from steps.approve import approve as sign

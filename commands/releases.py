@@ -1,6 +1,6 @@
 """`slipway releases`: which digest runs where, since when, and what ran there before.
 
-Exit codes: 0, everything could be read; 1, something could not: what is known is shown all the same.
+Exit codes: 0, everything could be read; 1, something could not, and what is known is shown; 2, nothing could.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def releases(
     last: Annotated[int, typer.Option(min=0, help="How many deployments of each stack to list.")] = 10,
 ) -> None:
     """Show what runs where and what ran there before, from the stacks' histories and the registry."""
-    from commands.operations.words import FAILED, told
+    from commands.operations.words import SHORT, told
 
     with told():
         from commands.operations.report import releases as read
@@ -48,7 +48,7 @@ def releases(
         if svg:
             typer.echo(f"drawn: {svg}", err=True)
     if any(part.problems for part in report.stacks):
-        raise typer.Exit(FAILED)
+        raise typer.Exit(SHORT)
 
 
 def _draw(report: Releases, file: Path) -> None:

@@ -35,6 +35,8 @@ class Running:
     """Commit of its source."""
     container: str | None = None
     """Id of the container; None where nothing runs."""
+    url: str = ""
+    """Where it answers; empty where it has no port."""
     since: datetime | None = None
     """Since when the stack has this digest without a break; None where the state does not say."""
     update: Update | None = None
@@ -97,6 +99,7 @@ def _running(service: str, output: Mapping[str, Any], state: Mapping[str, Any], 
         tag=record["tag"],
         revision=str(record.get("revision", "unknown")),
         container=output.get("container"),
+        url=str(output.get("url") or ""),
         since=since,
         update=next((it for it in history if since and it.start <= since), None),
     )

@@ -65,17 +65,24 @@ class Shelf:
             )
             for it in platforms
         ]
-        listed = [{"mediaType": MANIFEST, "digest": digest, "size": 500} for digest in below]
+        listed = [
+            {"mediaType": MANIFEST, "digest": digest, "size": 500, "platform": {"os": "linux", "architecture": it}}
+            for digest, it in zip(below, platforms, strict=True)
+        ]
         return self.put(repository, {"mediaType": INDEX, "manifests": listed}, *tags)
 
-    def refer(self, repository: str, subject: str, type_: str, created: datetime) -> str:
+    def refer(self, repository: str, subject: str, type_: str, created: datetime, **says: Any) -> str:
         """Store something that refers to a manifest, and list it."""
         entry = {
             "dev.sigstore.bundle.predicateType": type_,
             "org.opencontainers.image.created": created.isoformat(timespec="seconds"),
         }
-        content = {"mediaType": MANIFEST, "layers": [_blob(f"{subject} {type_} {created}", 10)], "annotations": entry}
-        digest = self.put(repository, content)
+        content = {
+            "mediaType": MANIFEST,
+            "layers": [_blob(f"{subject} {type_} {created} {says}", 10)],
+            "annotations": entry,
+        }
+        digest = self.put(repository, content | says)
         tag = subject.replace(":", "-")
         here = self.repository(repository)
         old = here["manifests"][here["tags"][tag]]["manifests"] if tag in here["tags"] else []
@@ -88,7 +95,7 @@ class Shelf:
         below = [it["digest"] for it in self.repository(repository)["manifests"][index]["manifests"]]
         return [self.refer(repository, it, "https://sigstore.dev/cosign/sign/v1", created) for it in (*below, index)]
 
-    def run(self, command: Sequence[str | Path], **_: Any) -> str:
+    def run(self, command: Sequence[str | Path], **_options: Any) -> str:
         """Be oras once."""
         arguments = [str(part) for part in command[1:]]
         self.calls.append(arguments)
@@ -100,8 +107,11 @@ class Shelf:
         answer: Callable[[str, str, list[str]], str] = getattr(self, f"_{verb}")
         return answer(name, wanted, arguments)
 
+    def _here(self, name: str) -> dict[str, dict[str, Any]]:
+        return self.repositories.get(name, {"tags": {}, "manifests": {}})
+
     def _repo_tags(self, name: str, _wanted: str, arguments: list[str]) -> str:
-        tags = self.repository(name)["tags"]
+        tags = self._here(name)["tags"]
         if not tags:
             said = "Error response from registry: name unknown: repository name not known to registry"
             raise ToolError("oras", f"{said}: map[name:{name}]")
@@ -109,7 +119,7 @@ class Shelf:
         return "\n".join(tag for tag in tags if all_of_them or not tag.startswith("sha256-"))
 
     def _found(self, name: str, wanted: str) -> tuple[str, dict[str, Any]]:
-        here = self.repository(name)
+        here = self._here(name)
         digest = wanted if ":" in wanted else here["tags"].get(wanted, "")
         if digest not in here["manifests"]:
             raise ToolError("oras", f"Error response from registry: {name} {wanted}: not found")
@@ -125,7 +135,7 @@ class Shelf:
 
     def _discover(self, name: str, wanted: str, _arguments: list[str]) -> str:
         digest, _ = self._found(name, wanted)
-        here = self.repository(name)
+        here = self._here(name)
         listed = here["manifests"].get(here["tags"].get(digest.replace(":", "-"), ""), {})
         return json.dumps({"digest": digest, "referrers": listed.get("manifests", [])})
 

@@ -63,15 +63,20 @@ class Member:
         return Repository(self.settings.registry.address, self.service(service).repository)
 
 
+class NoSettingsError(StepError):
+    """A stack that Slipway knows nothing of: it has no settings, neither here nor in its history."""
+
+
 def member(stack: Stack) -> Member:
     """The stack with the settings that its file has here, or else with those of its last update.
 
     Raises:
-        StepError: there are none, or there is a mistake in them.
+        NoSettingsError: there are none.
+        StepError: there is a mistake in them.
     """
     config = _own(configuration(stack)) or _own(next((it.config for it in history(stack)), dict[str, object]()))
     if not config:
-        raise StepError(
+        raise NoSettingsError(
             f"stack {stack.name} has no settings of Slipway: write stacks/Pulumi.{stack.name}.yaml, or run this in the "
             "folder of the project"
         )

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from commands.previews.words import printable
+
 _COLUMN, _GAP, _LABEL, _ROW, _HEAD, _FOOT, _EDGE = 196, 28, 128, 108, 78, 34, 20
 _BOX = 90
 _LONGEST = {"title": 60, "stack": 18, "version": 20, "digest": 20, "small": 30}
@@ -80,8 +82,8 @@ def svg(picture: Picture) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         'role="img" aria-labelledby="title what">',
-        f'  <title id="title">{escape(picture.title)}</title>',
-        f'  <desc id="what">{escape(said or "nothing runs yet")}</desc>',
+        f'  <title id="title">{escape(printable(picture.title))}</title>',
+        f'  <desc id="what">{escape(printable(said) or "nothing runs yet")}</desc>',
         *_style(),
         f'  <rect class="page" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="10"/>',
         _text(_EDGE, 32, "title", picture.title),
@@ -135,7 +137,7 @@ def _row(picture: Picture, row: int, service: str, colours: dict[str, int]) -> I
 
 
 def _text(x: float, y: float, kind: str, text: str) -> str:
-    limit = _LONGEST[kind]
+    text, limit = printable(text), _LONGEST[kind]
     shown = text if len(text) <= limit else f"{text[: limit - 1]}…"
     whole = "" if shown == text else f"<title>{escape(text)}</title>"
     return f'  <text class="{kind}" x="{x:g}" y="{y:g}">{whole}{escape(shown)}</text>'

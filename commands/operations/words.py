@@ -8,17 +8,18 @@ import typer
 
 from steps.tool import StepError
 
-FAILED, INTERRUPTED = 1, 130
+SHORT, FAILED, INTERRUPTED = 1, 2, 130
+"""Exit codes: what was asked for is not so, or not all of it; it could not be found out; Ctrl-C."""
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Say what went wrong as one message on standard error, and end with exit code 1; Ctrl-C ends with 130."""
+def told(code: int = FAILED) -> Iterator[None]:
+    """Say what went wrong as one message on standard error, and end with this exit code."""
     try:
         yield
     except (StepError, OSError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(FAILED) from None
+        raise typer.Exit(code) from None
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -1,0 +1,177 @@
+"""What `slipway clean-registry` looks at, what it finds, and what it removes, as plain data with a schema version."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from commands.operations.access import Member, NoSettingsError, member, reach
+from components.artifact import Repository
+from components.image import locked_bases
+from steps.choose import Registries
+from steps.cleanup import References, Rule, Verdict, delete, judge
+from steps.inventory import take_inventory
+from steps.references import built, references
+from steps.stacks import Stack, stacks
+from steps.tool import StepError
+
+CLEANING_VERSION = 1
+
+
+class Part(BaseModel):
+    """Base of all parts of the report: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Item(Part):
+    """One artifact and what becomes of it."""
+
+    digest: str
+    """Digest of the index."""
+    tags: tuple[str, ...]
+    """What it is called."""
+    age: int | None
+    """Seconds since it was last built, signed or attested; null where nothing says it."""
+    bytes: int
+    """What nothing else in the repository uses; 0 for what stays."""
+    manifests: int
+    """How many manifests it is made of that would be deleted, with what refers to it; 0 for what stays."""
+    reason: str
+    """Why it goes or stays."""
+
+
+class Place(Part):
+    """One repository."""
+
+    repository: str
+    """`REGISTRY/PATH`."""
+    goes: tuple[Item, ...]
+    """What may go, the newest first."""
+    stays: tuple[Item, ...]
+    """What stays, the newest first."""
+    deleted: int | None = None
+    """How many manifests were deleted; null in a dry run."""
+    problem: str = ""
+    """Why not all of it was deleted."""
+
+
+class Cleaning(Part):
+    """The whole run."""
+
+    schema_version: int = CLEANING_VERSION
+    """Version of this report's schema."""
+    dry_run: bool
+    """Whether nothing was to be deleted."""
+    older_than: int
+    """Seconds."""
+    keep: int
+    """How many of the newest stay in each repository."""
+    places: tuple[Place, ...]
+    """The repositories of all services, by name."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    repository: Repository
+    verdicts: Sequence[Verdict]
+
+
+def clean(rule: Rule, remove: bool) -> Cleaning:
+    """Find out what may go, and delete it where that is asked for.
+
+    Args:
+        rule: age and count.
+        remove: whether to delete.
+
+    Raises:
+        StepError: a stack or a registry cannot be read: nothing was deleted.
+    """
+    own = stacks()
+    if not own:
+        raise StepError("this project has no stack yet: nothing says what is in use, so nothing is removed")
+    members = list(_members(own))
+    with reach(members) as registries:
+        held = _held(own[0].project)
+        found = _found(members, held, rule, registries)
+        if remove:  # what was brought up meanwhile counts too
+            found = _found(members, _both(held, _held(own[0].project)), rule, registries)
+        places = tuple(_place(it, registries, remove) for it in found)
+    return Cleaning(dry_run=not remove, older_than=int(rule.older_than.total_seconds()), keep=rule.keep, places=places)
+
+
+def _held(project: str) -> References:
+    return references(stacks(everywhere=True), project)
+
+
+def _both(one: References, other: References) -> References:
+    return References({*one.digests, *other.digests}, {*one.versions, *other.versions})
+
+
+def _members(own: Sequence[Stack]) -> Iterator[Member]:
+    for stack in own:
+        try:
+            yield member(stack)
+        except NoSettingsError:
+            continue  # it has no repository of its own; what it runs is held all the same
+
+
+def _found(members: Sequence[Member], held: References, rule: Rule, registries: Registries) -> list[_Found]:
+    made = built({it.settings.builder for it in members if it.settings.builder})
+    named = {*held.digests, *made}
+    return [
+        _Found(repository, judge(take_inventory(repository, registries, named), held, rule, made))
+        for repository in repositories(members)
+    ]
+
+
+def repositories(members: Sequence[Member]) -> list[Repository]:
+    """Where candidates and releases of all services are: nowhere with base images or the vulnerability database."""
+    found, others = set(), set()
+    for it in members:
+        settings = it.settings
+        homes = [settings.registry, *([settings.quarantine] if settings.quarantine else [])]
+        for service in settings.services.values():
+            found |= {Repository(home.address, service.repository) for home in homes}
+            policy = service.scan or settings.scan
+            others |= {_database(policy.database)} if policy.database else set()
+            if service.build and service.build.base_images:
+                others |= {str(base) for base in _bases(service.build.base_images)}
+    return sorted((it for it in found if str(it) not in others), key=str)
+
+
+def _database(reference: str) -> str:
+    name = reference.partition("@")[0]
+    path, colon, tag = name.rpartition(":")
+    return path if colon and "/" not in tag else name
+
+
+def _bases(lock: str) -> Iterator[Repository]:
+    try:
+        yield from (base.repository for base in locked_bases(Path(lock)).values())
+    except FileNotFoundError:
+        return  # it was never built here
+
+
+def _place(found: _Found, registries: Registries, remove: bool) -> Place:
+    goes = [it for it in found.verdicts if it.goes]
+    deleted, problem = None, ""
+    if remove:
+        try:
+            deleted = delete(found.repository, registries, goes)
+        except StepError as error:
+            problem = str(error)
+    return Place(
+        repository=str(found.repository),
+        goes=tuple(map(_item, goes)),
+        stays=tuple(_item(it) for it in found.verdicts if not it.goes),
+        deleted=deleted,
+        problem=problem,
+    )
+
+
+def _item(it: Verdict) -> Item:
+    age = int(it.age.total_seconds()) if it.age is not None else None
+    manifests = len(it.delete)
+    return Item(digest=str(it.root), tags=it.tags, age=age, bytes=it.bytes, manifests=manifests, reason=it.reason)

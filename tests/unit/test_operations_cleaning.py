@@ -1,0 +1,145 @@
+"""`slipway clean-registry` as a person runs it: what it lists, what it deletes, what it never touches."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from commands.clean_registry import clean_registry
+from tests.notary import a_notary
+from tests.operations import CANDIDATES, SHIPPED, STAGED, Project, a_project, bad, good
+from tests.pulumi_cli import fake_pulumi
+
+__all__ = ["a_notary", "a_project", "fake_pulumi"]
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=90)
+
+
+@pytest.fixture(name="old")
+def old_things(project: Project) -> dict[str, str]:
+    """An old candidate, an old release and what may look like one, beside what staging runs."""
+    made = {
+        "candidate": project.shelf.image(CANDIDATES, "candidate"),
+        "release": project.shelf.image(STAGED, "release", "1.2.0"),
+        "cache": project.shelf.image(CANDIDATES, "cache", "cache"),
+        "running": project.shelf.image(CANDIDATES, "web"),
+        "base": project.shelf.image("localhost:5380/base/python", "base", "1.0.0"),
+        "database": project.shelf.image("localhost:5380/trivy-db", "database", "2.0.0"),
+    }
+    homes = {"release": STAGED, "base": "localhost:5380/base/python", "database": "localhost:5380/trivy-db"}
+    for name, index in made.items():
+        project.shelf.sign(homes.get(name, CANDIDATES), index, LONG_AGO)
+    assert made["running"] == project.index, "the candidate is the release, byte for byte"
+    return made
+
+
+def test_clean_registry_lists_and_deletes_nothing_by_default(project: Project, old: dict[str, str]) -> None:
+    before = json.dumps(project.shelf.repositories)
+    shown = good(project.cli(clean_registry, "--keep", "0"))
+    assert "a dry run: nothing was changed" in shown
+    assert old["candidate"].removeprefix("sha256:")[:12] in shown
+    assert old["release"].removeprefix("sha256:")[:12] in shown
+    assert "run it again with --yes" in shown
+    assert project.deleted() == []
+    assert json.dumps(project.shelf.repositories) == before
+
+
+def test_clean_registry_deletes_with_yes_and_leaves_all_that_is_in_use(project: Project, old: dict[str, str]) -> None:
+    before = (
+        project.shelf.repositories["localhost:5380/base/python"],
+        project.shelf.repositories["localhost:5380/trivy-db"],
+    )
+    good(project.cli(clean_registry, "--keep", "0", "--yes"))
+    quarantine, private = project.shelf.repository(CANDIDATES), project.shelf.repository(STAGED)
+    assert old["candidate"] not in quarantine["manifests"]
+    assert old["release"] not in private["manifests"]
+    assert {old["cache"], old["running"]} <= quarantine["manifests"].keys()
+    assert project.index in private["manifests"] and private["tags"]["1.4.0"] == project.index
+    assert "1.2.0" not in private["tags"]
+    after = (
+        project.shelf.repositories["localhost:5380/base/python"],
+        project.shelf.repositories["localhost:5380/trivy-db"],
+    )
+    assert after == before
+
+
+def test_clean_registry_keeps_the_newest_and_the_younger(project: Project, old: dict[str, str]) -> None:
+    assert "nothing to remove" in good(project.cli(clean_registry, "--yes")), "ten are kept of each"
+    assert "nothing to remove" in good(project.cli(clean_registry, "--yes", "--keep", "0", "--older-than", "120d"))
+    assert project.deleted() == []
+    assert old
+
+
+@pytest.mark.parametrize("name", ["staging", "production", "organization/other/prod"])
+def test_clean_registry_refuses_where_one_state_cannot_be_read(
+    project: Project, old: dict[str, str], name: str
+) -> None:
+    project.pulumi.stack(name).broken = "error: could not deserialize deployment"
+    assert "could not deserialize deployment" in bad(project.cli(clean_registry, "--keep", "0", "--yes"), 2)
+    assert project.deleted() == []
+    assert old
+
+
+def test_clean_registry_spares_what_another_project_runs(project: Project, old: dict[str, str]) -> None:
+    project.pulumi.stack("organization/other/prod").resources = [{"inputs": {"image": f"{STAGED}@{old['release']}"}}]
+    good(project.cli(clean_registry, "--keep", "0", "--yes"))
+    assert old["release"] in project.shelf.repository(STAGED)["manifests"]
+
+
+def test_clean_registry_spares_a_release_that_a_history_names(project: Project, old: dict[str, str]) -> None:
+    project.production.updated(1, "1.2.0")
+    good(project.cli(clean_registry, "--keep", "0", "--yes"))
+    assert old["release"] in project.shelf.repository(STAGED)["manifests"]
+
+
+def test_clean_registry_spares_what_was_brought_up_while_it_looked(project: Project, old: dict[str, str]) -> None:
+    asked = 0
+
+    def run(command: list[str], **options: Any) -> str:
+        nonlocal asked
+        if command[1:3] == ["stack", "export"] and command[4].endswith("/production"):
+            asked += 1
+            if asked == 2:
+                project.production.resources = [{"inputs": {"image": f"{STAGED}@{old['release']}"}}]
+        return project.pulumi.run(command, **options)
+
+    project.monkeypatch.setattr("steps.stacks.run_tool", run)
+    good(project.cli(clean_registry, "--keep", "0", "--yes"))
+    assert asked == 2
+    assert old["release"] in project.shelf.repository(STAGED)["manifests"]
+
+
+def test_clean_registry_says_that_a_registry_allows_no_deletion(project: Project, old: dict[str, str]) -> None:
+    project.shelf.deletes = False
+    message = bad(project.cli(clean_registry, "--keep", "0", "--yes"), 1)
+    assert "registry localhost:5380 allows no deletion in driftwood/web" in message
+    assert "registry localhost:5443 allows no deletion in driftwood/web" in message
+    assert old["candidate"] in project.shelf.repository(CANDIDATES)["manifests"]
+
+
+def test_clean_registry_without_a_registry_refuses(project: Project, old: dict[str, str]) -> None:
+    project.shelf.down = 'Error: Get "http://localhost:5380/v2/driftwood/web/tags/list": connect: connection refused'
+    message = bad(project.cli(clean_registry, "--keep", "0", "--yes"), 2)
+    assert "registry localhost:5380 does not answer: start it or check quarantine.address" in message
+    assert old
+
+
+def test_clean_registry_tells_what_an_age_is(project: Project) -> None:
+    assert "--older-than: 'a while' is no age" in bad(project.cli(clean_registry, "--older-than", "a while"), 2)
+
+
+def test_clean_registry_as_data_tells_why_each_goes_or_stays(project: Project, old: dict[str, str]) -> None:
+    data = json.loads(good(project.cli(clean_registry, "--keep", "0", "--json")))
+    assert (data["schema_version"], data["dry_run"], data["older_than"]) == (1, True, 30 * 86400)
+    places = {it["repository"]: it for it in data["places"]}
+    assert set(places) == {CANDIDATES, STAGED, SHIPPED}
+    [candidate] = places[CANDIDATES]["goes"]
+    assert candidate["digest"] == old["candidate"]
+    assert candidate["bytes"] > 1000 and candidate["manifests"] == 9
+    reasons = {it["digest"]: it["reason"] for it in places[CANDIDATES]["stays"]}
+    assert reasons[old["cache"]] == "the tag cache is no version of ours"
+    assert reasons[old["running"]] == "a stack's state or history has its digest"
+    assert places[STAGED]["deleted"] is None
