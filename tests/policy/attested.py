@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.policy.registry_server import INDEX, MANIFEST, RegistryServer
+from tests.policy.registry_server import INDEX, MANIFEST
 
 SIGNED = "https://sigstore.dev/cosign/sign/v1"
 VULNERABILITIES = "https://cosign.sigstore.dev/attestation/vuln/v1"
@@ -133,9 +133,24 @@ def proof(days: float, stack: str = "dev", project: str = "shop") -> Document:
     }
 
 
-def refer(
-    registry: RegistryServer, repository: str, digest: str, content: bytes, predicate_type: str, created: str = ""
-) -> str:
+class Store(Protocol):
+    """Takes the parts of an image: a registry in this process, or a real one."""
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT."""
+
+    def blob(self, repository: str, content: bytes) -> dict[str, Any]:
+        """Store a blob; returns its descriptor without a type."""
+
+    def manifest(self, repository: str, document: Mapping[str, Any], tag: str = "") -> dict[str, Any]:
+        """Store a manifest or an index, under a tag if one is given; returns its descriptor."""
+
+    def refer(self, repository: str, digest: str, descriptor: Mapping[str, Any]) -> None:
+        """Let a manifest refer to a digest."""
+
+
+def refer(registry: Store, repository: str, digest: str, content: bytes, predicate_type: str, created: str = "") -> str:
     """Let a bundle refer to a digest, as cosign does; returns the path of its blob."""
     layer = {"mediaType": BUNDLE, **registry.blob(repository, content)}
     notes = {"dev.sigstore.bundle.predicateType": predicate_type, "org.opencontainers.image.created": created}
@@ -170,22 +185,27 @@ class Image:
     salt: str = field(default_factory=lambda: str(next(_SALTS)))
     """Gives each image a digest of its own."""
 
-    def push(self, registry: RegistryServer, repository: str = "shop/web", tag: str = "") -> str:
-        """Put it into a registry; returns `ADDRESS/REPOSITORY@sha256:…` of its index."""
-        parts = [self._platform(registry, repository, name) for name in self.platforms]
-        document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": parts}
-        digest: str = registry.manifest(repository, document, tag)["digest"]
+    def push(self, registry: Store, repository: str = "shop/web", tag: str = "") -> str:
+        """Put it into a registry, with its evidence; returns `ADDRESS/REPOSITORY@sha256:…` of its index."""
+        digest, parts = self.push_plain(registry, repository, tag)
         if self.signer:
             payload = statement(self.about.get(SIGNED, digest), SIGNED, {})
             refer(registry, repository, digest, bundle(payload, self.signer), SIGNED, days_ago(1))
         for predicate_type, predicates in ((PROVENANCE, self.provenances), (PROVED, self.proofs)):
             self._attest(registry, repository, digest, predicate_type, predicates)
-        for part in parts:
+        for part in parts.values():
             for predicate_type, predicates in ((VULNERABILITIES, self.reports), (CYCLONEDX, self.sboms)):
-                self._attest(registry, repository, part["digest"], predicate_type, predicates)
+                self._attest(registry, repository, part, predicate_type, predicates)
         return f"{registry.address}/{repository}@{digest}"
 
-    def _platform(self, registry: RegistryServer, repository: str, platform: str) -> Document:
+    def push_plain(self, store: Store, repository: str, tag: str = "") -> tuple[str, dict[str, str]]:
+        """Put it into a registry without evidence; returns the digests of its index and of each platform's manifest."""
+        parts = [self._platform(store, repository, name) for name in self.platforms]
+        document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": parts}
+        digest: str = store.manifest(repository, document, tag)["digest"]
+        return digest, {name: part["digest"] for name, part in zip(self.platforms, parts, strict=True)}
+
+    def _platform(self, store: Store, repository: str, platform: str) -> Document:
         system, architecture = platform.split("/")
         config = {"os": system, "architecture": architecture, "config": {**self.config, "Labels": {"salt": self.salt}}}
         manifest = {
@@ -193,16 +213,16 @@ class Image:
             "mediaType": MANIFEST,
             "config": {
                 "mediaType": "application/vnd.oci.image.config.v1+json",
-                **registry.blob(repository, json.dumps(config).encode()),
+                **store.blob(repository, json.dumps(config).encode()),
             },
             "layers": [],
         }
-        descriptor = registry.manifest(repository, manifest)
+        descriptor = store.manifest(repository, manifest)
         return {**descriptor, "platform": {"os": system, "architecture": architecture}}
 
     def _attest(
         self,
-        registry: RegistryServer,
+        registry: Store,
         repository: str,
         digest: str,
         predicate_type: str,
