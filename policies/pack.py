@@ -5,7 +5,20 @@ from pulumi_policy import Policy
 from judging.advice import advice
 from judging.rule import Rule
 from judging.stack_rule import StackRule, stack_advice
-from rules import artifact, build, evidence, graph, isolation, limits, manifests, network, pods, privileges, provenance
+from rules import (
+    artifact,
+    build,
+    commands,
+    evidence,
+    graph,
+    isolation,
+    limits,
+    manifests,
+    network,
+    pods,
+    privileges,
+    provenance,
+)
 from rules.configured import configured
 
 NAME = "slipway"
@@ -19,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     *isolation.RULES,
     *limits.RULES,
     *network.RULES,
+    *commands.RULES,
     *pods.RULES,
     *manifests.RULES,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.policy.compliant import CONTAINER, SERVICE
+from tests.policy.compliant import COMMAND, CONTAINER, SERVICE
 
 Changes = dict[str, Any]
 SOCKET = "/var/run/docker.sock"
@@ -26,6 +26,8 @@ class Control:
     kept: tuple[Changes, ...] = ()
     broken_services: tuple[Changes, ...] = ()
     kept_services: tuple[Changes, ...] = ()
+    broken_commands: tuple[str, ...] = ()
+    kept_commands: tuple[str, ...] = ()
 
     @property
     def cases(self) -> list[tuple[str, Changes, bool]]:
@@ -35,6 +37,8 @@ class Control:
             *((CONTAINER, it, False) for it in self.kept),
             *((SERVICE, it, True) for it in self.broken_services),
             *((SERVICE, it, False) for it in self.kept_services),
+            *((COMMAND, {"create": it}, True) for it in self.broken_commands),
+            *((COMMAND, {"create": it}, False) for it in self.kept_commands),
         ]
 
 
@@ -292,8 +296,22 @@ CONTROLS = (
         kept=(options(), options("seccomp=builtin"), options('seccomp={"defaultAction": "SCMP_ACT_ERRNO"}')),
         kept_services=({},),
     ),
-    Control("5.23", "docker exec is not used with the privileged option", verdict="an act of a person, in no resource"),
-    Control("5.24", "docker exec is not used with the user=root option", verdict="an act of a person, in no resource"),
+    Control(
+        "5.23",
+        "docker exec is not used with the privileged option",
+        ("container-exec-is-not-privileged",),
+        "an act of a person, in no resource; what a command resource does is judged",
+        broken_commands=("docker exec --privileged web sh", "docker container exec -it --privileged=true web sh"),
+        kept_commands=("docker exec web sh", "docker exec web mount --privileged"),
+    ),
+    Control(
+        "5.24",
+        "docker exec is not used with the user=root option",
+        ("container-exec-is-not-root",),
+        "an act of a person, in no resource; what a command resource does is judged",
+        broken_commands=("docker exec --user=root web sh", "docker exec -u 0 web sh", "docker exec -itu0:0 web sh"),
+        kept_commands=("docker exec -u app web sh", "docker exec web id -u root"),
+    ),
     Control(
         "5.25",
         "cgroup usage is confirmed",

@@ -8,6 +8,7 @@ from tests.policy.kubernetes_pods import DIGEST, Properties, changed
 
 CONTAINER = "docker:index/container:Container"
 SERVICE = "docker:index/service:Service"
+COMMAND = "command:local:Command"
 VOLUME = "docker:index/volume:Volume"
 SECRET = "/var/lib/slipway/secrets/dev/web/key"
 IMAGE = f"registry.example/shop/web@{DIGEST}"

@@ -1,0 +1,102 @@
+"""What a command does with a container engine by its command line or its API, where no resource describes it."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+ENGINES = ("docker", "podman", "nerdctl", "finch", "ctr", "crictl", "docker-compose", "podman-compose")
+STARTS = frozenset(
+    {
+        "run", "create", "up", "runp", "container run", "container create", "containers create", "tasks start",
+        "task start", "service create", "service update", "stack deploy", "stack up", "compose up", "compose run",
+        "compose create", "pod create", "play kube", "kube play", "kube apply",
+    }
+)  # fmt: skip
+"""What starts a container, or changes what one is started with."""
+GROUPS = frozenset(start.partition(" ")[0] for start in STARTS if " " in start)
+VALUED = frozenset(
+    {
+        "-H", "--host", "-c", "--context", "--config", "-l", "--log-level", "--tlscacert", "--tlscert", "--tlskey",
+        "-n", "--namespace", "-a", "--address", "-f", "--file", "-p", "--project-name", "--profile", "--env-file",
+        "--project-directory", "--connection", "--url", "--identity", "--root", "--runroot", "--storage-driver", "-r",
+        "--runtime-endpoint", "-i", "--image-endpoint", "--cgroup-manager", "--ansi", "--parallel", "--progress",
+    }
+)  # fmt: skip
+"""Options of an engine, or of a group of its commands, that a value follows."""
+EXEC_VALUED = frozenset({"-e", "--env", "--env-file", "-w", "--workdir", "--detach-keys", "--preserve-fds"})
+CALL = re.compile(
+    rf"(?<![\w.=/-])(?:[\w./-]*/)?(?P<engine>{'|'.join(sorted(ENGINES, key=len, reverse=True))})(?=\s)"
+    r"(?P<arguments>[^|;&\n`]*)"
+)
+API = re.compile(r"/(?:containers|services)/create\b")
+LISTED = re.compile(r"""["'\[\](),{}]+""")
+"""What stands between the words of a list, in a shell's quotes or another language."""
+COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of an engine: its name, the command with its group, and all words after the engine's name."""
+
+    engine: str
+    verb: str
+    words: tuple[str, ...] = ()
+
+    @property
+    def starts(self) -> bool:
+        """Whether it starts a container, or changes what one is started with."""
+        return self.verb in STARTS
+
+    @property
+    def executes(self) -> bool:
+        """Whether it runs a program in a container that is there."""
+        return self.verb.rpartition(" ")[2] == "exec"
+
+    def option(self, long: str, short: str = "") -> str | None:
+        """What an option of exec says: its value, empty for a switch, None where it is left out.
+
+        Args:
+            long: `--user`.
+            short: `u`, for an option with a value.
+        """
+        words = iter(self.words[self.words.index("exec") + 1 :])
+        for word in words:
+            if not word.startswith("-"):
+                break  # the container; what comes after it runs inside
+            if word == long:
+                return next(words, "") if short else ""
+            if word.startswith(f"{long}="):
+                return word.partition("=")[2]
+            if short and (cluster := re.fullmatch(rf"-[a-zA-Z]*?{short}(.*)", word)):
+                return cluster[1].removeprefix("=") or next(words, "")
+            if word in EXEC_VALUED:
+                next(words, "")
+        return None
+
+    def __str__(self) -> str:
+        return f"{self.engine} {self.verb}"
+
+
+def calls(text: str) -> Iterator[Call]:
+    """The calls of container engines in a text, however its words are quoted."""
+    plain = LISTED.sub(" ", COMMENT.sub("", text.replace("\\\n", " ")))
+    for found in CALL.finditer(plain):
+        words = tuple(found["arguments"].split())
+        yield Call(found["engine"], " ".join(_verbs(words)), words)
+    for _ in API.finditer(plain):
+        yield Call("a request to the engine's API to", "create")
+
+
+def _verbs(words: Sequence[str]) -> list[str]:
+    """The command, with the group that it belongs to."""
+    verbs: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word.startswith("-"):
+            if word in VALUED:
+                next(rest, "")
+            continue
+        verbs.append(word)
+        if len(verbs) == 2 or word not in GROUPS:
+            break
+    return verbs

@@ -1,0 +1,159 @@
+"""What a command does with a container engine, past every resource that a rule could judge."""
+
+from __future__ import annotations
+
+import pytest
+
+from judging.engine_commands import calls
+from judging.rule import Rule
+from rules.commands import RULES
+from tests.policy.answers import Answer, answer, unknown
+from tests.policy.kubernetes_pods import UNKNOWN
+
+COMMAND, REMOTE = "command:local:Command", "command:remote:Command"
+BY_NAME = {rule.name: rule for rule in RULES}
+START, PRIVILEGED, ROOT = BY_NAME
+
+
+def said(rule: str, text: str, key: str = "create", kind: str = COMMAND) -> list[str]:
+    found = answer(BY_NAME[rule], kind, {key: text})
+    assert not found.advice and not found.not_applicable
+    return found.violations
+
+
+@pytest.mark.parametrize(
+    ("text", "call"),
+    [
+        ("docker run nginx", "docker run"),
+        ("docker  run --privileged -v /:/host nginx", "docker run"),
+        ("sudo /usr/bin/docker -H unix:///run/docker.sock run nginx", "docker run"),
+        ("docker --context=far run nginx", "docker run"),
+        ("docker container run nginx", "docker container run"),
+        ("docker create nginx && docker start web", "docker create"),
+        ("docker service create nginx", "docker service create"),
+        ("docker service update --image nginx web", "docker service update"),
+        ("docker compose -f a.yaml -p shop up -d", "docker compose up"),
+        ("docker-compose -f a.yaml up -d", "docker-compose up"),
+        ("docker stack deploy -c a.yaml shop", "docker stack deploy"),
+        ("podman run nginx", "podman run"),
+        ("podman play kube pod.yaml", "podman play kube"),
+        ("podman kube play pod.yaml", "podman kube play"),
+        ("nerdctl run nginx", "nerdctl run"),
+        ("ctr -n k8s.io run registry.example/web web", "ctr run"),
+        ("crictl runp pod.json", "crictl runp"),
+        ("ssh host 'docker run nginx'", "docker run"),
+        ('sh -c "docker run nginx"', "docker run"),
+        ("$(docker run nginx)", "docker run"),
+        ("set -e; docker \\\n  run nginx", "docker run"),
+        ("subprocess.run(['docker', 'run', 'nginx'])", "docker run"),
+        ("curl --unix-socket /x http://d/v1.44/containers/create -d @c", "a request to the engine's API to create"),
+    ],
+)
+def test_a_command_that_starts_a_container_is_a_violation(text: str, call: str) -> None:
+    assert said(START, text) == [
+        f"web (command:Command): create runs {call}; declare a Container or a Service of the docker provider "
+        "[Slipway, policies verify with their own eyes]"
+    ]
+
+
+@pytest.mark.parametrize("key", ["create", "update", "delete", "stdin"])
+@pytest.mark.parametrize("kind", [COMMAND, REMOTE])
+def test_every_input_that_is_run_is_read(key: str, kind: str) -> None:
+    assert len(said(START, "docker run nginx", key, kind)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docker build -t a .",
+        "docker pull nginx",
+        "docker ps --filter name=run",
+        "docker inspect run",
+        "docker network create shop",
+        "docker volume create data",
+        "docker context create far",
+        "docker buildx create --name a",
+        "docker image tag a b",
+        "docker update --pids-limit 100 web",
+        "docker start web",
+        "docker exec web run",
+        "docker compose down",
+        "python -m steps.settle --docker unix:///var/run/docker.sock --container run",
+        "# docker run nginx",
+        "mydocker run",
+        "kubectl run web",
+    ],
+)
+def test_a_command_that_starts_no_container_is_fine(text: str) -> None:
+    assert said(START, text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docker exec --privileged web sh",
+        "docker exec -it --privileged web sh",
+        "docker exec --privileged=true web sh",
+        "docker exec -e A=b --privileged web",
+        "docker container exec --privileged web sh",
+        "podman exec --privileged web sh",
+    ],
+)
+def test_a_privileged_exec_is_a_violation(text: str) -> None:
+    call = "podman exec" if "podman" in text else "docker container exec" if "container" in text else "docker exec"
+    assert said(PRIVILEGED, text) == [
+        f"web (command:Command): create runs {call} with --privileged; leave it out [CIS Docker Benchmark 1.6, 5.23]"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["docker exec web sh", "docker exec web mount --privileged", "docker exec --privileged=false web sh"]
+)
+def test_another_exec_is_fine(text: str) -> None:
+    assert said(PRIVILEGED, text) == []
+    assert said(ROOT, text) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "user"),
+    [
+        ("-u root", "root"),
+        ("--user root", "root"),
+        ("--user=0", "0"),
+        ("-u0", "0"),
+        ("-u=0", "0"),
+        ("-itu 0:0", "0:0"),
+        ("-it -u root:app", "root:app"),
+        ("-e A=b -u 00", "00"),
+    ],
+)
+def test_an_exec_as_root_is_a_violation(options: str, user: str) -> None:
+    assert said(ROOT, f"docker exec {options} web sh") == [
+        f"web (command:Command): create runs docker exec as {user}; leave --user out, or name the container's own "
+        "[CIS Docker Benchmark 1.6, 5.24]"
+    ]
+
+
+@pytest.mark.parametrize("options", ["-u app", "--user=1000", "-it", "-e USER=root", "-w /root"])
+def test_an_exec_as_somebody_else_is_fine(options: str) -> None:
+    assert said(ROOT, f"docker exec {options} web id -u root") == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda it: it.name)
+def test_an_unknown_input_is_an_advisory_with_its_path(rule: Rule) -> None:
+    found = answer(rule, COMMAND, {"create": "true", "update": UNKNOWN})
+    assert found == Answer([], [unknown(rule, "update")], [])
+
+
+def test_a_known_input_is_judged_beside_an_unknown_one() -> None:
+    found = answer(BY_NAME[START], COMMAND, {"create": UNKNOWN, "update": "docker run nginx"})
+    assert len(found.violations) == 1
+
+
+def test_another_resource_is_not_read_as_a_command() -> None:
+    for rule in RULES:
+        assert answer(rule, "docker:index/container:Container", {"create": "docker run nginx"}).nothing
+
+
+def test_a_long_text_is_read_quickly() -> None:
+    assert list(calls("docker/" * 20000 + " ../" * 20000 + "docker -" * 20000)) is not None
