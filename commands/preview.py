@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from commands.previews.drafts import Side
-    from commands.previews.registry import Registries, Statements
+    from commands.previews.registry import Registries
     from commands.previews.report import Problem, Report, ResourceChange, Service
     from commands.previews.run import Preview, PreviewOptions, Seen
     from commands.previews.terminal import Progress
@@ -106,7 +105,7 @@ def previewed(options: PreviewOptions, progress: Progress) -> Report:
         raise typer.Exit(error.returncode) from None
     seen = pulumi.run(progress.show)
     progress.doing("comparing images …")
-    services, others = compared(options, seen)
+    services, others = compared(options, seen, time)
     return report_of(pulumi, seen, services, others, time)
 
 
@@ -144,13 +143,15 @@ def _problems(seen: Seen) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-def compared(options: PreviewOptions, seen: Seen) -> tuple[list[Service], list[ResourceChange]]:
+def compared(options: PreviewOptions, seen: Seen, since: datetime) -> tuple[list[Service], list[ResourceChange]]:
     """Each service's part of the report, and the changed resources that belong to none."""
     from concurrent.futures import ThreadPoolExecutor
 
+    from commands.previews.builder import Builder, built_at_preview
     from commands.previews.compare import service_report
-    from commands.previews.drafts import drafts_of
-    from commands.previews.registry import registries
+    from commands.previews.drafts import Draft, drafts_of, with_digest
+    from commands.previews.registry import Images, registries
+    from components.buildkit import builder_endpoint
     from components.run import Run
     from steps.stacks import find_stack, secret
 
@@ -161,16 +162,14 @@ def compared(options: PreviewOptions, seen: Seen) -> tuple[list[Service], list[R
     def password(key: str) -> str:
         return secret(find_stack(options.stack), key)
 
-    with registries(accesses, password) as reader, ThreadPoolExecutor() as pool:
-        scan = _scan(reader, options.project / _CACHE)
-        parts = pool.map(lambda it: service_report(it, reader, options.project, default, scan), drafts)
-        return list(parts), others
+    def compared_one(draft: Draft, known: Registries) -> Service:
+        side, builder = draft.after, None
+        if side and side.build_arguments and side.builder and (endpoint := builder_endpoint(side.builder)):
+            builder = Builder(endpoint)
+            if not side.artifact.digest and (digest := built_at_preview(side, since)):
+                draft = with_digest(draft, digest)
+        images = Images(known, options.project / _CACHE, builder)
+        return service_report(draft, images, options.project, default, images.scan)
 
-
-def _scan(reader: Registries, cache: Path) -> Any:
-    from commands.previews.registry import scanned_now
-
-    def scan(side: Side, manifest: str, platform: str) -> Statements:
-        return scanned_now(reader, cache, side.gates.get("scan") or {}, manifest, platform)
-
-    return scan
+    with registries(accesses, password) as known, ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda it: compared_one(it, known), drafts)), others

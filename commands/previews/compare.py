@@ -22,6 +22,10 @@ _NOT_BUILT = (
     "digest: it is not built yet, so its layers, packages and vulnerabilities are not known either; "
     "with slipway:build_on_preview: true a preview builds it"
 )
+_NOT_REMEMBERED = (
+    "digest: it was built at preview, but the builder's history does not say so, or cannot be read; "
+    "so its layers, packages and vulnerabilities are not known either"
+)
 
 Scan = Callable[[Side, str, str], Statements]
 """Scans what nobody has attested anything about: the service, the manifest's reference, its platform."""
@@ -119,7 +123,8 @@ def _images(before: Side | None, after: Side, reader: Reader, scan: Scan | None)
 def _image(what: str, side: Side, reader: Reader, scan: Scan | None) -> Image:
     """Everything that can be found out about one image."""
     if not side.artifact.digest:
-        return Image(unknown=(_NOT_BUILT,) if what == "what would ship" else (f"digest of {what}: nobody says it",))
+        built = _NOT_REMEMBERED if side.build_arguments else _NOT_BUILT
+        return Image(unknown=(built if what == "what would ship" else f"digest of {what}: nobody says it",))
     manifests, said = _told(lambda: reader.platforms(side.places))
     if manifests is None:
         return Image(unknown=tuple(f"layers, packages and vulnerabilities of {what}: {line}" for line in said))

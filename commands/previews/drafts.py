@@ -1,7 +1,7 @@
 """The services of a stack before and after, from the resources of a preview: what is known without asking anybody."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from commands.previews.change import UNKNOWN, Resource, State, ancestors, known
@@ -47,7 +47,15 @@ class Side:
     context: str | None = None
     """The folder that it is built from; None for what is not built here."""
     builder: str | None = None
-    """The buildx builder that made it."""
+    """The buildx builder that makes it."""
+    quarantine: str | None = None
+    """The repository of candidates."""
+    repository: str | None = None
+    """The repository of releases."""
+    channel: str | None = None
+    """What the tag of a release is made with."""
+    build_arguments: Mapping[str, str] = field(default_factory=dict)
+    """What a build at preview gets, where the stack asks for one; empty otherwise."""
     run: Mapping[str, Any] | None = None
     """The settings of its workload; None where it is published only."""
     container: Mapping[str, Any] = field(default_factory=dict)
@@ -131,10 +139,30 @@ def _side(members: Sequence[tuple[Resource, State]], *, today: bool) -> Side | N
         _first(_mapping(inputs.get("key")).get("public_key"), policy.get("public_key")) or "",
         _first(image.get("context")),
         _first(image.get("builder")),
+        _first(image.get("quarantine")),
+        _first(inputs.get("repository")),
+        _first(inputs.get("channel")),
+        _arguments(built[1]) if built else {},
         _mapping(workload[1].inputs.get("run")) if workload else None,
         container[1].inputs if container else {},
         {"scan": _mapping(inputs.get("scan")), "promote": policy},
     )
+
+
+def _arguments(build: State) -> Mapping[str, str]:
+    given = _mapping(build.inputs.get("buildArgs"))
+    return {key: str(value) for key, value in given.items()} if build.inputs.get("buildOnPreview") is True else {}
+
+
+def with_digest(draft: Draft, digest: str) -> Draft:
+    """A draft whose build is known after all."""
+    side = draft.after
+    if side is None:
+        return draft
+    tag = _tag(side.artifact.version, side.channel, digest)
+    artifact = side.artifact.model_copy(update={"digest": digest, "tag": tag})
+    places = tuple(f"{it}@{digest}" for it in (side.repository, side.quarantine) if it)
+    return replace(draft, after=replace(side, artifact=artifact, places=places))
 
 
 def _released(

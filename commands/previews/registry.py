@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from commands.previews.builder import Builder, scan_layout
 from commands.previews.commits import NotKnownError
-from commands.previews.drafts import Access
+from commands.previews.drafts import Access, Side
 from commands.previews.layers import Layer, layers_of
 from components.artifact import ImageReference, Platform
 from steps.credentials import registry_credentials
@@ -126,6 +127,29 @@ class Registries:
         except StepError as error:
             raise NotKnownError(f"{NAMES[type_]} of {manifest}: {_last_line(error)}") from None
 
+    def scan(
+        self, manifest: str, platform: str, cache: Path, source: str | None, maximum_age: float
+    ) -> tuple[dict[str, Any], dict[str, Any], str]:
+        """Scan a platform's manifest now: trivy's report, its bill of materials, the date of its database.
+
+        Raises:
+            StepError: it cannot be scanned.
+        """
+        # Only here: a preview that scans nothing need not load the scanner's step.
+        from steps.database import cache_of, ensure_database
+        from steps.scan import ScanRequest, scan_platforms
+        from steps.trivy import trivy
+
+        reference, at, own = ImageReference.parse(manifest), Platform(platform), cache_of(cache, source)
+        database = ensure_database(own, source, maximum_age)
+        with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
+            bill, report = Path(folder, "bill.json"), Path(folder, f"{at.slug}.json")
+            authority = self._authority(reference)
+            request = ScanRequest(reference, [at], [], [], Path(folder), False, own, source, authority=authority)
+            reports, _ = scan_platforms(request, database, self.environment)
+            trivy(["convert", "--quiet", "--format", "cyclonedx", "--output", bill, report])
+            return reports[platform], json.loads(bill.read_text()), str(database["UpdatedAt"])
+
 
 def missing(type_: str, place: str, platforms: Sequence[str], key: str) -> str:
     """What is said of attestations that are not there, in words for a person.
@@ -169,38 +193,76 @@ def _password(access: Access, secret: Callable[[str], str]) -> str | None:
         return None
 
 
-def scanned_now(
-    registries: Registries, cache: Path, policy: Mapping[str, Any], manifest: str, platform: str
-) -> Statements:
-    """An SBOM and a vulnerability report of a platform's manifest, made now and kept nowhere.
+@dataclass(frozen=True)
+class Images:
+    """Where images are: in the registries, or only in the builder that made one for a preview."""
 
-    Args:
-        registries: the registries of the stack.
-        cache: folder with a vulnerability database of each source.
-        policy: `database` and `database_age`, as the stack's settings have them under `scan`.
-        manifest: reference of the manifest.
-        platform: its platform.
+    registries: Registries
+    cache: Path
+    """Folder with a vulnerability database of each source."""
+    builder: Builder | None = None
+    """The builder of the stack."""
 
-    Raises:
-        NotKnownError: it cannot be scanned.
-    """
-    # Only here: a preview that scans nothing need not load the scanner's step.
-    from steps.database import cache_of, ensure_database
-    from steps.predicates import vulnerability_report
-    from steps.scan import ScanRequest, scan_platforms
-    from steps.trivy import trivy
+    def platforms(self, places: Sequence[str]) -> Mapping[str, str]:
+        """The manifest of each platform: a reference, or a digest that the builder has.
 
-    reference, at, source = ImageReference.parse(manifest), Platform(platform), policy.get("database")
-    authority = registries.authorities.get(reference.repository.registry)
-    with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
-        own = cache_of(cache, source)
-        bill, report = Path(folder, "bill.json"), Path(folder, f"{at.slug}.json")
+        Raises:
+            NotKnownError: nobody has it.
+        """
         try:
-            database = ensure_database(own, source, float(policy.get("database_age") or _DATABASE_AGE))
-            request = ScanRequest(reference, [at], [], [], Path(folder), False, own, source, authority=authority)
-            reports, record = scan_platforms(request, database, registries.environment)
-            trivy(["convert", "--quiet", "--format", "cyclonedx", "--output", bill, report])
-            listed = json.loads(bill.read_text())
-        except (StepError, OSError, ValueError) as error:
+            return self.registries.platforms(places)
+        except NotKnownError:
+            if not self.builder or not places:
+                raise
+            return self.builder.platforms(str(ImageReference.parse(places[0]).digest))
+
+    def layers(self, manifest: str) -> Sequence[Layer]:
+        """The layers of a platform's manifest.
+
+        Raises:
+            NotKnownError: it cannot be read.
+        """
+        builder = self._builder_of(manifest)
+        return builder.layers(manifest) if builder else self.registries.layers(manifest)
+
+    def labels(self, manifest: str) -> Mapping[str, str]:
+        """The labels in a platform's config.
+
+        Raises:
+            NotKnownError: it cannot be read.
+        """
+        builder = self._builder_of(manifest)
+        return builder.labels(manifest) if builder else self.registries.labels(manifest)
+
+    def statements(self, manifest: str, key: str) -> Statements:
+        """What was attested about a platform's manifest with this key; about what is in no registry, nothing was.
+
+        Raises:
+            NotKnownError: the registry or the key cannot be read.
+        """
+        return {} if self._builder_of(manifest) else self.registries.statements(manifest, key)
+
+    def _builder_of(self, manifest: str) -> Builder | None:
+        return None if "@" in manifest else self.builder
+
+    def scan(self, side: Side, manifest: str, platform: str) -> Statements:
+        """An SBOM and a vulnerability report of a platform's manifest, made now and kept nowhere.
+
+        Args:
+            side: the service, whose settings name the vulnerability database.
+            manifest: a reference, or a digest that the builder has.
+            platform: its platform.
+
+        Raises:
+            NotKnownError: it cannot be scanned.
+        """
+        policy = side.gates.get("scan") or {}
+        source, age = policy.get("database"), float(policy.get("database_age") or _DATABASE_AGE)
+        try:
+            if builder := self._builder_of(manifest):
+                report, bill, dated = scan_layout(builder, manifest, platform, self.cache, source, age)
+            else:
+                report, bill, dated = self.registries.scan(manifest, platform, self.cache, source, age)
+        except (StepError, OSError, ValueError, LookupError) as error:
             raise NotKnownError(f"{manifest} cannot be scanned: {_last_line(error)}") from None
-        return {SBOM: [listed], VULNERABILITIES: [vulnerability_report(reports[platform], record, at)]}
+        return {SBOM: [bill], VULNERABILITIES: [{"scanner": {"result": report, "db": {"lastUpdate": dated}}}]}

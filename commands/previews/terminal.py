@@ -86,7 +86,7 @@ def show_report(console: Console, report: Report) -> None:
         console.print(_table(shown))
     for service in shown:
         _show_service(console, service)
-    for problem in report.problems:
+    for problem in (it for it in report.problems if it.stops):  # the rest was said as it came
         about = " ".join(it for it in (problem.policy, problem.resource) if it)
         console.print(f"[{_PROBLEMS[problem.kind]}]{problem.kind}[/] {escape(about)}", soft_wrap=True)
         console.print(escape(problem.message), soft_wrap=True)
@@ -99,7 +99,7 @@ def show_report(console: Console, report: Report) -> None:
 def _table(services: Sequence[Service]) -> Table:
     table = Table(show_lines=True)
     for title in ("service", "release", "commits", "to pull", "packages", "vulnerabilities", "settings"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title in ("release", "to pull"))
     for it in services:
         names, digests = release_words(it)
         introduced = bool(it.vulnerabilities and it.vulnerabilities.introduced)

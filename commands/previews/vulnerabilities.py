@@ -77,16 +77,20 @@ def vulnerabilities_between(
     come = [it for key, it in after.findings.items() if key not in before.findings]
     gone = [it for key, it in before.findings.items() if key not in after.findings]
     old, new = _names(packages_before), _names(packages_after)
-    known = [it for it in come if (it.package, it.version) in old]
+    known = [it for it in come if _name(it) in old]
     return Vulnerabilities(
-        introduced=_ordered(it for it in come if (it.package, it.version) not in old),
+        introduced=_ordered(it for it in come if _name(it) not in old),
         newly_known=_ordered(known),
         # What the younger database takes back was no vulnerability that the change has fixed.
-        fixed=_ordered(it for it in gone if (it.package, it.version) not in new),
+        fixed=_ordered(it for it in gone if _name(it) not in new),
         remaining=len(after.findings.keys() & before.findings.keys()) + len(known),
         database_before=before.database,
         database_after=after.database,
     )
+
+
+def _name(change: VulnerabilityChange) -> tuple[str, str]:
+    return change.package.lower(), change.version  # Jinja2 is jinja2
 
 
 def _names(packages: Packages | None) -> frozenset[tuple[str, str]]:
@@ -94,7 +98,7 @@ def _names(packages: Packages | None) -> frozenset[tuple[str, str]]:
     found = set()
     for package, versions in (packages or {}).items():
         for name in _spellings(package):
-            found |= {(name, version) for version in versions}
+            found |= {(name.lower(), version) for version in versions}
     return frozenset(found)
 
 

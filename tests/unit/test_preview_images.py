@@ -13,6 +13,8 @@ from commands.previews.packages import Package
 from commands.previews.report import VulnerabilityChange
 from commands.previews.vulnerabilities import Finding, Scanned, latest, over_platforms, scanned, vulnerabilities_between
 
+SPELLINGS = [("maven", "org.x/core", "org.x:core"), ("npm", "@a/b", "@a/b"), ("pypi", "jinja2", "Jinja2")]
+"""A package's ecosystem and name, and how a scanner says it."""
 AMD, ARM = "linux/amd64", "linux/arm64"
 
 
@@ -88,7 +90,7 @@ def test_what_the_younger_database_takes_back_is_not_fixed_by_the_change() -> No
     assert found.fixed == ()
 
 
-@pytest.mark.parametrize(("kind", "name", "said"), [("maven", "org.x/core", "org.x:core"), ("npm", "@a/b", "@a/b")])
+@pytest.mark.parametrize(("kind", "name", "said"), SPELLINGS)
 def test_a_package_is_known_however_the_scanner_spells_it(kind: str, name: str, said: str) -> None:
     packages = {Package(kind, name): frozenset({"1.0"})}
     after = scanned(predicate(entry("CVE-1", said, "1.0")))

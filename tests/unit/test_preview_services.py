@@ -379,6 +379,19 @@ def test_the_commits_of_the_context_lie_between(repository: tuple[Path, list[str
     assert (found.taken_back, found.uncommitted) == ((), True)
 
 
+def test_outside_of_git_there_are_no_commits_to_tell(tmp_path: Path) -> None:
+    with pytest.raises(NotKnownError, match="is in no commit of this clone"):
+        commits_between(tmp_path, None, "a" * 40, "b" * 40)
+
+
+def test_a_commit_without_a_subject_is_one(repository: tuple[Path, list[str]]) -> None:
+    folder, hashes = repository
+    (folder / "app" / "file").write_text("fourth")
+    git(folder, "commit", "--quiet", "--all", "--allow-empty-message", "-m", "")
+    found = commits_between(folder, None, hashes[2], git(folder, "rev-parse", "HEAD"))
+    assert [it.subject for it in found.added] == [""]
+
+
 def test_a_rollback_takes_commits_back(repository: tuple[Path, list[str]]) -> None:
     folder, hashes = repository
     found = commits_between(folder, None, hashes[2], hashes[0])
@@ -389,8 +402,8 @@ def test_a_rollback_takes_commits_back(repository: tuple[Path, list[str]]) -> No
 @pytest.mark.parametrize(
     ("revision", "told"),
     [
-        ("f" * 40, "is not in this clone: fetch the whole history"),
-        ("--output=/tmp/x", "is not in this clone"),
+        ("f" * 40, "is in no commit of this clone: fetch the whole history"),
+        ("--output=/tmp/x", "is in no commit of this clone"),
         ("unknown", "does not say which commit it was built from"),
         (None, "does not say which commit it was built from"),
     ],
