@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def clean_registry(
     older_than: Annotated[str, typer.Option(help="Only what is older: a number and s, m, h, d or w.")] = "30d",
     keep: Annotated[int, typer.Option(min=0, help="How many of the newest stay in each repository.")] = 10,
+    repository: Annotated[list[str] | None, typer.Option(help="Only this one, such as driftwood/web.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it nothing is changed.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print data instead of a table.")] = False,
 ) -> None:
@@ -34,7 +35,7 @@ def clean_registry(
             age = parse_age(older_than)
         except ValueError as error:
             raise ValueError(f"--older-than: {error}") from None
-        done = clean(Rule(age, keep, datetime.now(UTC)), remove=yes)
+        done = clean(Rule(age, keep, datetime.now(UTC)), yes, repository or ())
     if json:
         sys.stdout.write(done.model_dump_json(indent=2) + "\n")
     else:

@@ -1,6 +1,6 @@
 """What `slipway clean-registry` looks at, what it finds, and what it removes, as plain data with a schema version."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,12 +78,13 @@ class _Found:
     verdicts: Sequence[Verdict]
 
 
-def clean(rule: Rule, remove: bool) -> Cleaning:
+def clean(rule: Rule, remove: bool, only: Collection[str] = ()) -> Cleaning:
     """Find out what may go, and delete it where that is asked for.
 
     Args:
         rule: age and count.
         remove: whether to delete.
+        only: paths of the repositories to look at; all of the project if left out.
 
     Raises:
         StepError: a stack or a registry cannot be read: nothing was deleted.
@@ -92,13 +93,21 @@ def clean(rule: Rule, remove: bool) -> Cleaning:
     if not own:
         raise StepError("this project has no stack yet: nothing says what is in use, so nothing is removed")
     members = list(_members(own))
+    places = _chosen(repositories(members), only)
     with reach(members) as registries:
         held = _held(own[0].project)
-        found = _found(members, held, rule, registries)
+        found = _found(places, members, held, rule, registries)
         if remove:  # what was brought up meanwhile counts too
-            found = _found(members, _both(held, _held(own[0].project)), rule, registries)
-        places = tuple(_place(it, registries, remove) for it in found)
-    return Cleaning(dry_run=not remove, older_than=int(rule.older_than.total_seconds()), keep=rule.keep, places=places)
+            found = _found(places, members, _both(held, _held(own[0].project)), rule, registries)
+        seen = tuple(_place(it, registries, remove) for it in found)
+    return Cleaning(dry_run=not remove, older_than=int(rule.older_than.total_seconds()), keep=rule.keep, places=seen)
+
+
+def _chosen(known: Sequence[Repository], only: Collection[str]) -> list[Repository]:
+    paths = {it.path for it in known}
+    if unknown := sorted(set(only) - paths):
+        raise StepError(f"no service has the repository {unknown[0]}: write one of: {', '.join(sorted(paths))}")
+    return [it for it in known if not only or it.path in only]
 
 
 def _held(project: str) -> References:
@@ -117,12 +126,14 @@ def _members(own: Sequence[Stack]) -> Iterator[Member]:
             continue  # it has no repository of its own; what it runs is held all the same
 
 
-def _found(members: Sequence[Member], held: References, rule: Rule, registries: Registries) -> list[_Found]:
+def _found(
+    places: Sequence[Repository], members: Sequence[Member], held: References, rule: Rule, registries: Registries
+) -> list[_Found]:
     made = built({it.settings.builder for it in members if it.settings.builder})
     named = {*held.digests, *made}
     return [
         _Found(repository, judge(take_inventory(repository, registries, named), held, rule, made))
-        for repository in repositories(members)
+        for repository in places
     ]
 
 
