@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
-from fractions import Fraction
+from math import isfinite
 from typing import Any, TypeVar
 
 from pulumi_policy.proxy import UnknownValueError
@@ -23,6 +23,8 @@ TRUE = ("1", "t", "T", "TRUE", "true", "True")
 IDLE_CHECKS = frozenset({"true", "/bin/true", "/usr/bin/true", ":", "exit 0", "exit", "sh -c true", ""})
 """Commands of a health check that check nothing."""
 PATHS_IN_OPTIONS = re.compile(r"(?:^|[=:,])(/[^,:]*)")
+DEFAULTS = "__defaults"
+"""Where Pulumi's bridge notes which properties of an object it has filled in."""
 Made = TypeVar("Made")
 
 
@@ -42,10 +44,12 @@ def truth(value: Any) -> bool:
 
 def number(value: Any) -> float | None:
     """The number that a value stands for, as the engine reads it: 0.5, "0.5", "1/2"; None where there is none."""
+    numerator, _, denominator = text(value).strip().partition("/")
     try:
-        return None if isinstance(value, bool) else float(Fraction(text(value).strip()))
-    except (ValueError, ZeroDivisionError, OverflowError):
+        found = float(numerator) / float(denominator or 1)
+    except (ValueError, ZeroDivisionError):
         return None
+    return found if isfinite(found) else None
 
 
 def whole(value: Any) -> int | None:
@@ -87,6 +91,8 @@ def variables(node: Node) -> Iterator[Variable]:
     """The entries of a mapping, known ones first."""
     signal: UnknownValueError | None = None
     for name in node.mapping():
+        if name == DEFAULTS:
+            continue
         try:
             entry = node.at(name)
         except UnknownValueError as unknown:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from ipaddress import IPv6Address, ip_address
 
 from pulumi_policy import EnforcementLevel, Severity
 
@@ -34,6 +33,8 @@ def _each_port(subject: Subject, judge: Callable[[Container, Published], Iterato
 
 def _is_one_address(text: str | None) -> bool:
     """Whether a text is an address, and not the one that stands for all of them in any spelling."""
+    from ipaddress import IPv6Address, ip_address  # only a stack that publishes ports needs it
+
     try:
         address = ip_address((text or "").strip().strip("[]"))
     except ValueError:
