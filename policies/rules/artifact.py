@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pulumi_policy import Severity
 
 from judging.images import Image, each_image, place_of
+from judging.node import Node
 from judging.pushes import pushes
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
 from rules.sources import CIS
@@ -27,7 +28,16 @@ def pinned_by_digest(subject: Subject) -> Iterator[Problem]:
 
     A local image id is no digest of a manifest: it names what one engine has unpacked, and no registry knows it.
     """
+    _read_ahead(subject)
     yield from each_image(subject, lambda image: _unpinned(image, subject))
+
+
+def _read_ahead(subject: Subject) -> None:
+    """Begin to read the evidence of what a component is about to run, before the first of its own resources comes."""
+    text = Node(subject.properties).label("reference") if subject.type.startswith("slipway:") else None
+    reference = _parsed(text or "")
+    if reference and reference.digest and place_of(reference, subject.settings) == "private":
+        begin(reference, subject.settings)
 
 
 def _unpinned(image: Image, subject: Subject) -> Iterator[Problem]:

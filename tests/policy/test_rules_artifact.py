@@ -123,6 +123,22 @@ def test_an_unknown_image_is_said_to_be_unknown(rule: object, kind: str, propert
     assert said.advice == [unknown(rule, path)]  # type: ignore[arg-type]
 
 
+def test_what_a_component_is_about_to_run_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr("rules.artifact.begin", lambda reference, _: begun.append(str(reference)))
+    component = "slipway:index:HardenedContainer"
+    for reference in (
+        f"registry.example/shop/web@{DIGEST}",
+        f"quarantine.example/shop/web@{DIGEST}",  # not signed yet
+        "registry.example/shop/web:1.4.0",
+        UNKNOWN,
+        "",
+    ):
+        assert answer(PINNED, component, {"reference": reference}).nothing
+    assert answer(PINNED, CONTAINER, container()).nothing
+    assert begun == [f"registry.example/shop/web@{DIGEST}"] * 2
+
+
 def test_an_unknown_container_hides_no_other_one() -> None:
     pod = changed(compliant(), {"spec.containers[0].image": UNKNOWN, "spec.initContainers[0].image": "migrate:1"})
     kind, properties, _ = as_deployment(pod)
