@@ -76,7 +76,8 @@ class Pin:
         accepts: what a version found on PATH must lie in; every version by default.
         commands: the programs that the tool must bring; the first is asked for the version.
         ask: the arguments with which it tells; empty where it cannot.
-        when: empty for always; "build": only where something is built; "NAME is built": only along with that build.
+        when: empty for always; "build": only where something is built; "NAME is built": only along with that build;
+            "test": only where a test asks for it.
         unless: a command that succeeds where the tool is not needed.
         vendor: the vendor's releases by platform.
         wheel, go, debian: the other sources.

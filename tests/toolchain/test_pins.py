@@ -49,7 +49,7 @@ def read(folder: Path, text: str) -> Pins:
 
 
 def test_the_checked_in_pins_name_everything_that_slipway_runs_on(pins: Pins) -> None:
-    wanted = {"uv", "go", "oras", "crane", "cosign", "buildkit", "pulumi", "trivy", "trivy-db"}
+    wanted = {"uv", "go", "oras", "crane", "cosign", "buildkit", "pulumi", "trivy", "trivy-db", "actionlint"}
     system = {name for name, pin in pins.tools.items() if pin.is_system}
     assert system >= {"docker-engine", "runc", "docker-registry", "htpasswd", "mmdebstrap", "git", "openssl", "mount"}
     assert wanted | system == set(pins.tools)
