@@ -4,6 +4,7 @@ A field that is known when the program runs is validated by pydantic. A field th
 a report's path) is declared `Flow`: it takes a value or a Pulumi Output, and only its presence can be checked.
 """
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pulumi
@@ -41,4 +42,4 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    return value
+    return value.isoformat() if isinstance(value, date) else value

@@ -75,12 +75,12 @@ def _record(output: Any, project: str, stack: str, path: str) -> ReleaseRecord:
     if not isinstance(release, Mapping):
         raise ValueError("what it exports under that name is no release of Slipway: name the stack that makes it")
     version = release.get("schema_version")
-    if not isinstance(version, int | float) or version < RECORD_VERSION:
-        raise ValueError(f"its record has schema {version}, this program reads {RECORD_VERSION}: {bring_up} once more")
+    known = isinstance(version, int | float)
+    seen = f"its record has schema {f'{version:g}' if known else version}, this program reads {RECORD_VERSION}"
+    if not known or version < RECORD_VERSION:
+        raise ValueError(f"{seen}: {bring_up} once more")
     if version > RECORD_VERSION:
-        raise ValueError(
-            f"its record has schema {version:g}, this program reads {RECORD_VERSION}: update this checkout"
-        )
+        raise ValueError(f"{seen}: update this checkout")
     try:
         record = ReleaseRecord.model_validate(release)
     except ValidationError as error:

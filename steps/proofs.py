@@ -142,7 +142,7 @@ def _proof_missing(rule: Rule, stack: StackName, proofs: Sequence[Proof], now: d
     first = known[0].time
     if first > now + _SKEW:
         return f"{stack} proved it at {spelled(first)}, which is in the future: check the clocks of both machines"
-    over = first + rule.soak
+    over = min(first, now) + rule.soak
     if over > now:
         return (
             f"the soak in {stack} is not over: it was proved there at {spelled(first)}, "
