@@ -189,8 +189,9 @@ class DockerContainer:
     @property
     def cpus(self) -> float | None:
         """`cpus`, or the quota by its period. Shares only weigh, and a set of CPUs may be used up whole."""
-        if text(self._value("cpus")).strip():
-            return number(self._value("cpus")) or None  # where it is written the plugin ignores the quota
+        if text(self._value("cpus")).strip():  # where it is written the plugin ignores the quota
+            limit = number(self._value("cpus")) or 0
+            return limit if limit > 0 else None
         quota = number(self._value("cpuQuota")) or 0
         return quota / (number(self._value("cpuPeriod")) or PERIOD) if quota > 0 else None
 

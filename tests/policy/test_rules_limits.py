@@ -83,7 +83,7 @@ BROKEN = [
     docker(CPU, f"cpus {NO_CPU}", cpus=..., cpuSet="0-1"),
     docker(CPU, f"cpus {NO_CPU}", cpus=..., cpuQuota=-1),
     docker(CPU, f"cpus {NO_CPU}", cpus=..., cpuPeriod=100000),
-    docker(CPU, f"cpus {NO_CPU}", cpus="many"),
+    *(docker(CPU, f"cpus {NO_CPU}", cpus=value) for value in ("many", "-1", "nan", "inf", "1/0", "")),
     swarm(CPU, f"taskSpec.resources.limits.nanoCpus {NO_CPU}", {"resources.limits.nanoCpus": 0}),
     swarm(
         CPU,
