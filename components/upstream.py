@@ -74,12 +74,12 @@ def _record(output: Any, project: str, stack: str, path: str) -> ReleaseRecord:
     release = output.get("release") if isinstance(output, Mapping) else None
     if not isinstance(release, Mapping):
         raise ValueError("what it exports under that name is no release of Slipway: name the stack that makes it")
-    version = release.get("schema_version")
-    known = isinstance(version, int | float)
-    seen = f"its record has schema {f'{version:g}' if known else version}, this program reads {RECORD_VERSION}"
-    if not known or version < RECORD_VERSION:
+    said = release.get("schema_version")
+    number = said if isinstance(said, int | float) else 0
+    seen = f"its record has schema {f'{number:g}' if said == number else said}, this program reads {RECORD_VERSION}"
+    if number < RECORD_VERSION:
         raise ValueError(f"{seen}: {bring_up} once more")
-    if version > RECORD_VERSION:
+    if number > RECORD_VERSION:
         raise ValueError(f"{seen}: update this checkout")
     try:
         record = ReleaseRecord.model_validate(release)
