@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 ENGINES = ("docker", "podman", "nerdctl", "finch", "ctr", "crictl", "docker-compose", "podman-compose")
 STARTS = frozenset(
@@ -77,8 +78,13 @@ class Call:
         return f"{self.engine} {self.verb}"
 
 
-def calls(text: str) -> Iterator[Call]:
-    """The calls of container engines in a text, however its words are quoted."""
+@lru_cache(maxsize=64)
+def calls(text: str) -> tuple[Call, ...]:
+    """The calls of container engines in a text, however its words are quoted; several rules ask about each text."""
+    return tuple(_found(text))
+
+
+def _found(text: str) -> Iterator[Call]:
     plain = LISTED.sub(" ", COMMENT.sub("", text.replace("\\\n", " ")))
     for found in CALL.finditer(plain):
         words = tuple(found["arguments"].split())
