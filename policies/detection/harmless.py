@@ -7,8 +7,8 @@ from detection.vocabulary import NOTHING, SCHEMES
 
 _ABSOLUTE = re.compile(r"(?:%[\w.]{1,60}%)?(?:/|\.{1,2}/|~[\w-]{0,32}/|[A-Za-z]:[\\/]|\\\\)[^\0\n\"'<>|]{0,4096}")
 _FILE_NAME = re.compile(
-    r"[\w./\\ @+-]{1,255}\.(?:txt|pem|key|crt|cert|cer|der|json|ya?ml|toml|ini|conf|cfg|env|properties|p12|pfx|jks|pub|gpg"
-    r"|asc|csv|db|pw|passwd|htpasswd|token|secret|secrets|creds|html?|xml|md|log|lock|keyring|keytab|age|enc)"
+    r"[\w./\\ @+-]{1,255}\.(?:txt|pem|key|crt|cert|cer|der|json|ya?ml|toml|ini|conf|cfg|env|properties|p12|pfx|jks|pub"
+    r"|gpg|asc|csv|db|pw|passwd|htpasswd|token|secret|secrets|creds|html?|xml|md|log|lock|keyring|keytab|age|enc)"
 )
 _RELATIVE = re.compile(r"[\w.@+-]{1,100}(?:[/\\][\w.@+-]{0,100}){1,40}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?://)?/?[^\s]{0,4096}")
@@ -26,7 +26,7 @@ def holds_nothing(value: str) -> bool:
 
 
 def is_path(value: str) -> bool:
-    """Whether the value is a path: absolute, or relative with a file's ending; none that is a key with a slash in it."""
+    """Whether the value is a path: absolute, or with a file's ending; a key may have slashes in it, too."""
     return bool(_ABSOLUTE.fullmatch(value) and not _has_random_part(value)) or bool(_FILE_NAME.fullmatch(value))
 
 

@@ -49,15 +49,16 @@ def _is_meant(said: Meaning, value: str) -> bool:
         return True
     if said.bearing is Bearing.SCHEME:
         return not names_a_scheme(value)
-    if said.bearing is Bearing.KEY and not _PUBLIC_TOKEN.match(value):
-        if is_hexadecimal(value.replace("-", "")) or _SEED_WORDS.fullmatch(value):
-            return True
-    return looks_random(value, _SHORTEST_KEY) and not _PUBLIC_TOKEN.match(value)
+    if _PUBLIC_TOKEN.match(value):
+        return False
+    if said.bearing is Bearing.KEY and (is_hexadecimal(value.replace("-", "")) or _SEED_WORDS.fullmatch(value)):
+        return True
+    return looks_random(value, _SHORTEST_KEY)
 
 
 def by_entropy(said: Meaning, text: str) -> Finding | None:
     """What looks random in a value that neither its name nor its shape explains."""
-    if said.bearing is Bearing.IDENTIFIER or is_reference(text):
+    if len(text) < SHORTEST_TOKEN or said.bearing is Bearing.IDENTIFIER or is_reference(text):
         return None
     tokens = TOKEN.finditer(without_public_blocks(text))
     return Finding("entropy", "a random key") if any(_is_random(token[0]) for token in tokens) else None

@@ -51,7 +51,7 @@ class Meaning:
     looks: str = ""
     """What the value is by its name, with an article."""
     counts: bool = False
-    """Whether the name may as well count something: tokens of a language model, a seed, a pin of a chip."""
+    """Whether the name may as well count something: tokens of a language model, a seed."""
 
 
 PLAIN = Meaning(Bearing.PLAIN)
@@ -126,11 +126,7 @@ def _of_words(words: Sequence[str]) -> Meaning:
         return Meaning(Bearing.KEY, said.looks)  # Vault calls a password a secret's id, AWS a name
     if after[-1] in IDENTIFYING:
         return IDENTIFIER
-    if (
-        said.bearing is not Bearing.SECRET
-        or noun in ("pass", "cookie", "seed", "pin", "salt")
-        or not ABOUT.isdisjoint(after)
-    ):
+    if said.bearing is not Bearing.SECRET or noun in ("pass", "cookie", "seed", "salt") or not ABOUT.isdisjoint(after):
         return Meaning(Bearing.ABOUT, said.looks)
     return said
 
@@ -144,7 +140,7 @@ def _of_noun(noun: str, before: Sequence[str]) -> Meaning:
         return PLAIN
     if not QUALIFIERS.isdisjoint(before) or (noun in ("secret", "secrets") and before[-1:] == ["tls"]):
         return Meaning(Bearing.ABOUT, looks)
-    return Meaning(Bearing[bearing], looks, counts=noun in ("tokens", "passes", "seed", "pin"))
+    return Meaning(Bearing[bearing], looks, counts=noun in ("tokens", "seed"))
 
 
 def _of_key(before: Sequence[str]) -> Meaning:

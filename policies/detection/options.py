@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from detection.finding import Finding
+from detection.harmless import is_path
 from detection.judgement import by_name
 from detection.names import Bearing, meaning
 from detection.programs import (
@@ -20,12 +21,13 @@ from detection.programs import (
     SHORT,
     WHOLE_OPTIONS,
 )
-from detection.harmless import is_path
 from detection.references import HOLE, is_reference
 from detection.shell import Command
 from detection.text import find_in_text
 
-_OPTION = re.compile(r"(?P<dashes>--?|/(?=[A-Za-z]{2,40}:))(?P<name>[A-Za-z][\w.-]*)(?:[=:](?P<value>.*))?", re.DOTALL)
+_OPTION = re.compile(
+    r"(?P<dashes>-D(?=[a-z]+[.A-Z])|--?|/(?=[A-Za-z]{2,40}:))(?P<name>[A-Za-z][\w.-]*)(?:[=:](?P<value>.*))?", re.DOTALL
+)
 _SWITCH = re.compile(r"/[A-Za-z]:(?P<value>.+)", re.DOTALL)
 _PORT = re.compile(r"[\d.:\[\]/-]+(?:/(?:tcp|udp|sctp))?|(?:[\w.-]+:)?\d+(?::\d+)?")
 _PAIR = re.compile(r"[^\s:,%]*[:,%](?P<password>[^\s].*)", re.DOTALL)
@@ -183,7 +185,7 @@ def _setter(words: Sequence[str]) -> Finding | None:
 
 
 def _prefixed(words: Sequence[str]) -> Finding | None:
-    """`pass:PASSWORD` of openssl, `/p:PASSWORD` of remote desktops, `http-basic.HOST USER PASSWORD` of package managers."""
+    """`-passin pass:PASSWORD`, `/p:PASSWORD`, `http-basic.HOST USER PASSWORD`."""
     for place, word in enumerate(words):
         if word.startswith("http-basic.") and len(words) > place + 2 and _is_literal(words[place + 2]):
             return Finding("shape", "a password", "http-basic")

@@ -1,8 +1,8 @@
 """Where well-known programs take a password on their command line, beside options whose names say it."""
 
 PROMPTING = frozenset((
-    "mysql", "mysqladmin", "mysqldump", "mysqlcheck", "mysqlimport", "mysqlshow", "mysqlpump", "mysqlsh", "mysqld_safe",
-    "mariadb", "mariadb-admin", "mariadb-dump", "mariadb-check", "mariadb-import",
+    "mysql", "mysqladmin", "mysqldump", "mysqlcheck", "mysqlimport", "mysqlshow", "mysqlpump", "mysqlsh",
+    "mysqld_safe", "mariadb", "mariadb-admin", "mariadb-dump", "mariadb-check", "mariadb-import",
 ))  # fmt: skip
 """Programs that ask for the password after `-p` alone; the next word is none."""
 
@@ -70,8 +70,8 @@ LAST_WORD: dict[str, tuple[str, ...]] = {"htpasswd": ("b",), "net": ("use", "use
 
 READERS = frozenset((
     "--password-stdin", "--stdin", "--with-token", "--passphrase-fd", "--key-file=-", "chpasswd", "cryptsetup", "-S",
-    "--pass-stdin", "--token-stdin", "put", "passwd", "--from-stdin", "smbpasswd",
-    "elasticsearch-keystore", "opensearch-keystore",
+    "--pass-stdin", "--token-stdin", "put", "passwd", "--from-stdin", "smbpasswd", "elasticsearch-keystore",
+    "opensearch-keystore",
 ))  # fmt: skip
 """Words of a command that reads a secret from its standard input."""
 
@@ -84,8 +84,8 @@ SETTING_VERBS = ("set", "reset", "change", "add", "update")
 """The first words of a subcommand that takes the new secret as its argument: `set-initial-password …`."""
 
 SECRETS_BY_NAME = frozenset((
-    "docker", "podman", "nerdctl", "buildah", "buildctl", "gcloud", "kubectl", "oc", "fly", "flyctl", "aws", "helm", "act",
-    "docker-compose",
+    "docker", "podman", "nerdctl", "buildah", "buildctl", "gcloud", "kubectl", "oc", "fly", "flyctl", "aws", "helm",
+    "act", "docker-compose",
 ))  # fmt: skip
 """Programs whose `--secret NAME` names a secret that is kept elsewhere."""
 

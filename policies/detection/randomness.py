@@ -6,6 +6,7 @@ other. People write pairs of letters that languages have, and keep capitals, sma
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 _FOLLOWERS = {
     "a": "bcdfgiklmnprstuvwxy", "b": "aceilorsu", "c": "acdehiklmorstuy", "d": "adefilorsu",
@@ -94,7 +95,7 @@ def _mixes_symbols(text: str) -> bool:
     if kinds.count("!") < 3 or len({*text} - {*"-_./:=, "}) < 12 or not {"a", "A", "0", "!"} <= {*kinds}:
         return False
     symbols = {character for character, kind in zip(text, kinds, strict=True) if kind == "!"}
-    changes = sum(1 for first, second in zip(kinds, kinds[1:], strict=False) if first != second)
+    changes = sum(1 for first, second in pairwise(kinds) if first != second)
     return len(symbols - {*"-_./:="}) >= 2 and changes / len(kinds) >= 0.5
 
 

@@ -1,4 +1,4 @@
-"""References to a secret that is kept elsewhere: `${NAME}`, `$(cat /run/secrets/x)`, `vault://…`; and stand-ins for one.
+"""References to a secret that is kept elsewhere, `${NAME}`, `$(cat /run/secrets/x)`, `vault://…`; stand-ins for one.
 
 What is only a reference holds no secret. A default does: `${PASSWORD:-hunter2}`.
 """

@@ -1,21 +1,24 @@
-"""Reads a longer value as the text that it may be: a connection string, JSON, a header, lines, base64 of any of these."""
+"""Reads a longer value as the text that it may be: a connection string, JSON, a header, lines, base64 of them."""
 
 import re
 from collections.abc import Iterator
 
 from detection.encoding import decoded
 from detection.finding import Finding
-from detection.judgement import TOKEN, by_name, by_shape
+from detection.judgement import SHORTEST_TOKEN, TOKEN, by_name, by_shape
 from detection.names import Bearing, meaning
 from detection.references import HOLE, is_reference, strip
 
 _ASSIGNMENT = re.compile(
-    r"(?<![\w.-])(?P<dashes>-{0,2})(?P<name>[A-Za-z_][\w.-]{0,100}+(?: Id| ID| Key| Password)?)(?P<quoted>[\"'])?"
+    r"(?<![\w.-])(?P<dashes>-D(?=[A-Za-z])|-{0,2})"
+    r"(?P<name>[A-Za-z_][\w.-]{0,100}+(?: Id| ID| Key| Password)?)(?P<quoted>[\"'])?"
     r"(?:[ \t]{1,4}(?:=>|:=|=(?!=))[ \t]{1,4}|=>|:=|=(?!=)|(?:(?<=[\"'])[ \t]{0,4})?:(?!//)(?P<space>[ \t]{0,4}))"
     r"(?:\"(?P<double>[^\"\n]{1,4000})\"|'(?P<single>[^'\n]{1,4000})'|(?P<bare>[^\s\"',;&|<>(){}\[\]]{1,4000}))"
 )
+_SEPARATOR = re.compile(r"[=:\n]")
 _SETTING_LINE = re.compile(
-    r"(?:^|\n)[ \t]{0,40}(?P<name>[A-Za-z][\w.-]{2,60})[ \t]{1,40}(?P<bare>[^\s=:\"'{]{2,200}[^\s=:\"'{.,!?;])[ \t]{0,8}(?=$|[\r\n;])"
+    r"(?:^|\n)[ \t]{0,40}(?P<name>[A-Za-z][\w.-]{2,60})[ \t]{1,40}"
+    r"(?P<bare>[^\s=:\"'{]{2,200}[^\s=:\"'{.,!?;])[ \t]{0,8}(?=$|[\r\n;])"
 )
 _WORDS = re.compile(r"[a-z]+(?:[:/-][a-z]+)*")
 """What stands after a colon in the name of a task, `npm run token:refresh`."""
@@ -36,6 +39,8 @@ def find_in_text(text: str, *, options: bool = True, depth: int = 0) -> Finding 
         options: whether `--name=value` is judged here; in a command it depends on the program.
         depth: how often the text was decoded already.
     """
+    if len(text) < SHORTEST_TOKEN and not _SEPARATOR.search(text):
+        return None
     plain = text.replace('\\"', '"').replace("\\n", "\n").replace("%20", " ")
     return (
         _in_headers(plain)

@@ -1,11 +1,11 @@
 """The labelled corpus of secrets and of what only looks like one, and how an entry becomes a name and a value.
 
-Every value is invented. What has the shape of a live credential is stored as a template, `ghp_⟦base62:36⟧`, and filled in
-here: push protection of code hosts and secret scanners would otherwise stop the repository itself. The filling is drawn
-from a generator that is seeded with the entry, so an entry is the same on every machine.
+Every value is invented. What has the shape of a live credential is stored as a template, `ghp_⟦base62:36⟧`, and filled
+in here: push protection of code hosts and secret scanners would otherwise stop the repository itself. The filling is
+drawn from a generator that is seeded with the entry, so an entry is the same on every machine.
 
 `development.jsonl` and `held-out.jsonl` are one corpus, split by a hash of the entry before the detector was first run
-(see `half`). The detector may be tuned on the development half alone.
+(see `half_of`). The detector may be tuned on the development half alone.
 """
 
 import base64
@@ -69,11 +69,15 @@ class Entry:
 
 def load(half: Half) -> list[Entry]:
     """The entries of one half, filled in."""
-    lines = (_FOLDER / f"{half}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [_entry(line) for line in lines]
+    return [_entry(line) for line in stored(half)]
 
 
-def half(line: str) -> Half:
+def stored(half: Half) -> list[str]:
+    """The lines of one half, as they are kept."""
+    return (_FOLDER / f"{half}.jsonl").read_text(encoding="utf-8").splitlines()
+
+
+def half_of(line: str) -> Half:
     """To which half an entry belongs: the lowest bit of the SHA-256 of its line."""
     return HALVES[hashlib.sha256(line.encode()).digest()[-1] & 1]
 

@@ -1,0 +1,129 @@
+"""Secrets in commands: a text that a shell reads, or the words that a program gets."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detection.commands import find_in_command
+from detection.dockerfile import find_in_dockerfile
+from detection.finding import Finding
+from detection.shell import commands
+
+SECRETS = [
+    ("app --password hunter2", Finding("name", "a password", "--password")),
+    ("app --db-password=hunter2", Finding("name", "a password", "--db-password")),
+    ("app -password hunter2", Finding("name", "a password", "-password")),
+    ("mysql -uroot -phunter2", Finding("shape", "a password", "mysql -p")),
+    ("docker login -u ci -p hunter2", Finding("shape", "a password", "-p")),
+    ("curl -u admin:hunter2 http://a", Finding("shape", "a password", "curl -u")),
+    ("curl -H 'X-Api-Key: hunter2' http://a", Finding("name", "a key", "X-Api-Key")),
+    ("PGPASSWORD=hunter2 psql -h db", Finding("name", "a password", "PGPASSWORD")),
+    ("redis-cli -a hunter2 ping", Finding("shape", "a password", "redis-cli -a")),
+    ("redis-cli CONFIG SET requirepass hunter2", Finding("name", "a password", "requirepass")),
+    ("rabbitmqctl add_user app hunter2", Finding("shape", "a password", "rabbitmqctl add_user")),
+    ("echo hunter2 | docker login -u ci --password-stdin", Finding("shape", "a password", "standard input of docker")),
+    ("openssl rsa -passin pass:hunter2", Finding("name", "a password", "pass")),
+    ("htpasswd -bc f ops hunter2", Finding("shape", "a password", "htpasswd")),
+    ("smbclient -U 'me%hunter2' //a/b", Finding("shape", "a password", "smbclient -U")),
+    ("composer config http-basic.example.com ci hunter2", Finding("shape", "a password", "http-basic")),
+    ("kubectl create secret generic a --from-literal=password=hunter2", Finding("name", "a password", "password")),
+    ("psql -c \"ALTER USER app PASSWORD 'hunter2'\"", Finding("shape", "a password in SQL")),
+    ("sh -c \"mysql -phunter2 -e 'select 1'\"", Finding("shape", "a password", "mysql -p")),
+    ("echo $(mysql -phunter2 -e 'select 1')", Finding("shape", "a password", "mysql -p")),
+    ("useradd -p '$6$abcdefgh$" + "x1Y" * 20 + "' me", Finding("shape", "a password hash")),
+    ("app --token ${TOKEN:-hunter2}", Finding("name", "a token")),
+    ("app kJ8s9Dk2lPq0Zx7VbN3mQwErTyUi", Finding("entropy", "a random key")),
+    (["redis-server", "--requirepass", "hunter2"], Finding("name", "a password", "--requirepass")),
+    (["CMD-SHELL", "curl -u a:hunter2 http://b || exit 1"], Finding("shape", "a password", "curl -u")),
+    (["app", "--pin", "pa ss", "--password", "hunter2"], Finding("name", "a password", "--password")),
+]
+HARMLESS = [
+    "app --password-file /run/secrets/pw --token-ttl 1h --secret-name db --no-password me",
+    "app --password",
+    "app --password --verbose",
+    "app --auth basic --key /certs/tls.key --client-id kJ8s9Dk2lPq0Zx7VbN3mQwErTyUi",
+    "mysql -u root -p app",
+    'mysql -uroot -p"$MYSQL_ROOT_PASSWORD"',
+    "docker run -u 1000:1000 -p 8080:80 app",
+    "docker compose -p shop exec -u root web sh",
+    "docker service create --secret db_password app",
+    "docker build --secret id=npm,src=.npmrc .",
+    "ssh -p 2222 -l me host",
+    'curl -u "$USER:$PASSWORD" -H "Authorization: Bearer ${TOKEN}" http://a',
+    "PASSWORD= app",
+    'PASSWORD="$(cat /run/secrets/pw)" exec app',
+    'echo "$PASSWORD" | docker login --password-stdin -u ci',
+    "kubectl get secret db-password",
+    "npm run token:refresh",
+    "sed -e 's/password=.*/password=xxx/' f",
+    "git checkout 4f2a9c1d8b7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a",
+    "echo 'password authentication failed' >&2",
+    ["redis-server", "--requirepass", "$(REDIS_PASSWORD)"],
+    ["mysqladmin", "ping", "-p$$MYSQL_ROOT_PASSWORD"],
+    ["app", "--password", "${unknown}", "hunter2"],
+    [],
+    "",
+]
+
+
+@pytest.mark.parametrize(("command", "expected"), SECRETS, ids=lambda it: str(it)[:60])
+def test_a_secret_in_a_command_is_found_and_said_where(command: str | list[str], expected: Finding) -> None:
+    assert find_in_command(command) == expected
+
+
+@pytest.mark.parametrize("command", HARMLESS, ids=lambda it: str(it)[:60])
+def test_a_harmless_command_is_left_alone(command: str | list[str]) -> None:
+    assert find_in_command(command) is None
+
+
+@given(st.lists(st.text("ab c'\"$`\\|;&<>()#*\n\t=-", min_size=1), min_size=1))
+def test_quoted_words_are_read_as_a_shell_reads_them(words: list[str]) -> None:
+    assert [command.words for command in commands(shlex.join(words))] == [tuple(words)]
+
+
+def test_pipes_here_strings_and_redirections_are_read() -> None:
+    read = [(it.words, it.fed) for it in commands('echo -n "a b" | c <<< d > e 2>&1; f && g')]
+    assert read == [(("echo", "-n", "a b"), ""), (("c", "1"), "d"), (("f",), ""), (("g",), "")]
+
+
+@given(st.text(), st.lists(st.text()))
+def test_any_command_is_judged_without_an_error(text: str, words: list[str]) -> None:
+    find_in_command(text)
+    find_in_command(words)
+
+
+@given(st.text("aA1 '\"$(){}`\\|;&<>=-\n:@/", max_size=200))
+def test_any_punctuation_is_judged_without_an_error(text: str) -> None:
+    find_in_command(text)
+    find_in_command(["sh", "-c", text])
+
+
+@given(st.text("abcdefghijkmnpqrstuvwxyz23456789", min_size=10, max_size=30))
+def test_a_finding_never_has_the_value(value: str) -> None:
+    for text in (f"app --password {value}", f"mysql -p{value}", f"curl -u a:{value} b", f"PASSWORD={value} app"):
+        found = find_in_command(text)
+        assert found and value not in f"{found.kind} {found.looks} {found.at}"
+
+
+def test_a_dockerfile_is_read_by_its_instructions() -> None:
+    text = "\n".join((
+        "FROM scratch AS build",
+        "# ARG TOKEN=hunter2 is but a remark",
+        "ARG VERSION=1.2.3",
+        "ARG NPM_TOKEN=hunter2",
+        'ENV LOG=info \\\n    DB_PASSWORD="hunter2"',
+        "ENV OLD_PASSWORD hunter2",
+        "RUN --mount=type=secret,id=npm npm ci",
+        "RUN curl -u ci:hunter2 http://a \\\n  && true",
+        'CMD ["app", "--port", "80"]',
+    ))  # fmt: skip
+    assert list(find_in_dockerfile(text)) == [
+        ("ARG", Finding("name", "a token", "NPM_TOKEN")),
+        ("ENV", Finding("name", "a password", "DB_PASSWORD")),
+        ("ENV", Finding("name", "a password", "OLD_PASSWORD")),
+        ("RUN", Finding("shape", "a password", "curl -u")),
+    ]

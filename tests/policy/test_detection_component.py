@@ -1,0 +1,94 @@
+"""The pack is at least as strict as the component, so that no stack passes the pack which the component refuses."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from components.secret import holds_secret, looks_secret
+from detection.values import find_in_value
+from tests.policy.corpus.entries import HALVES, Half, load
+
+OVERCAUTIOUS = {
+    "attribute-of-a-secret": "TOKEN_TTL=3600: the component looks at the noun alone, not at what follows",
+    "empty-or-switch": "DB_PASSWORD= and AUTH=true hold nothing",
+    "reference": "${DB_PASSWORD} names what is kept elsewhere",
+    "path": "PWD=/app is a path",
+    "look-alike-name": "BYPASS=cache only ends like a secret",
+    "plain-label": "example.com/password-policy=strict is about a secret",
+    "build-setting": "TOKEN_TTL=3600, as above",
+    "image-or-version": "FEATURE_SECRET_SCANNING=enabled, as above",
+    "identifier-or-digest": "AUTH_KEY_ID=7, as above",
+    "setting": "as above",
+}
+"""The component's false alarms, by the corpus's families of harmless entries, and why the pack has none of them."""
+ENDINGS = (
+    *("password", "passwd", "passphrase", "pass", "secret", "token", "api_key", "apikey", "access_key", "private_key"),
+    *("jwt_key", "ssh_key", "encryption_key", "signing_key", "master_key", "session_key", "credential", "credentials"),
+    *("_pwd", "_pw", "_pat"),
+)
+OPAQUE = string.ascii_letters + string.digits + "!#%*+,;?@^_~-"
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_what_the_component_refuses_the_pack_refuses_or_documents(half: Half) -> None:
+    for entry in load(half):
+        if entry.kind in ("command", "argument") or not looks_secret(entry.name, entry.text):
+            continue
+        if find_in_value(entry.name, entry.text) is None:
+            assert entry.label == "harmless", entry
+            assert entry.family in OVERCAUTIOUS, entry
+
+
+@given(
+    st.sampled_from(["", "DB_", "app-", "SMTP_", "my."]),
+    st.sampled_from(ENDINGS),
+    st.sampled_from(["", "1", "_prod", "_2"]),
+    st.text(OPAQUE, min_size=6, max_size=40),
+)
+def test_a_secret_by_its_name_for_the_component_is_one_for_the_pack(
+    prefix: str, noun: str, suffix: str, value: str
+) -> None:
+    name = f"{prefix}{noun}{suffix}"
+    value = f"k{value}7q"  # neither a mask nor a number nor a word for nothing
+    for spelled in (name, name.upper()):
+        assert looks_secret(spelled, value)
+        assert find_in_value(spelled, value)
+
+
+WORD = st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=12)
+TOKEN = st.text(string.ascii_letters + string.digits, min_size=36, max_size=60)
+LOOKS = st.one_of(
+    st.builds("-----BEGIN {}PRIVATE KEY-----".format, st.sampled_from(["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "])),
+    st.builds(
+        "{}{}".format, st.sampled_from(["AKIA", "ASIA"]), st.text(string.ascii_uppercase, min_size=16, max_size=20)
+    ),
+    st.builds("gh{}_{}".format, st.sampled_from("pousr"), TOKEN),
+    st.builds("github_pat_{}".format, TOKEN),
+    st.builds("glpat-{}".format, TOKEN),
+    st.builds("xox{}-{}".format, st.sampled_from("abprs"), TOKEN),
+    st.builds("sk{0}{1}{0}{2}".format, st.sampled_from("-_"), st.sampled_from(["live", "test", "ant", "proj"]), TOKEN),
+    st.builds("eyJ{}.eyJ{}.".format, TOKEN, TOKEN),
+    st.builds(
+        "{}://{}:{}@{}".format, st.sampled_from(["http", "postgres", "a+b.c-d", "X"]), WORD | st.just(""), WORD, WORD
+    ),
+    st.builds(
+        "{}={}".format,
+        st.sampled_from(["password", "Passwd", "PWD", "secret", "token", "apikey", "api_key"]),
+        st.builds("k{}7q".format, WORD),
+    ),
+)
+
+
+@settings(max_examples=500)
+@given(
+    st.sampled_from(["", "x ", "a;", "?b=c&", "say, ", "\n"]), LOOKS, st.sampled_from(["", " y", "&z=1", "; end", "\n"])
+)
+def test_a_secret_by_its_look_for_the_component_is_one_for_the_pack(before: str, look: str, after: str) -> None:
+    text = f"{before}{look}{after}"
+    assume(not any(8 * mask in text for mask in "xX"))  # a mask stands for a secret that somebody took out
+    assert holds_secret(text)
+    assert find_in_value("PLAIN", text)

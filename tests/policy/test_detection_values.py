@@ -1,0 +1,121 @@
+"""Secrets in settings: by name, by shape, by entropy, and what only looks like one."""
+
+from __future__ import annotations
+
+import base64
+import string
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detection.finding import Finding
+from detection.values import find_in_value
+
+RANDOM = "kJ8s9Dk2lPq0Zx7VbN3mQwErTyUi"
+SECRETS = [
+    ("DB_PASSWORD", "hunter2", Finding("name", "a password")),
+    ("dbPassword", "hunter2", Finding("name", "a password")),
+    ("db.password.prod", "hunter2", Finding("name", "a password")),
+    ("MYSQLPASSWORD", "hunter2", Finding("name", "a password")),
+    ("PASSWORD", "1234", Finding("name", "a password")),
+    ("PASSPHRASE", "correct horse battery staple", Finding("name", "a passphrase")),
+    ("JWT_SECRET_KEY", "dev", Finding("name", "a key")),
+    ("APP_TOKEN", "123e4567-e89b-12d3-a456-426614174000", Finding("name", "a token")),
+    ("WEATHER_KEY", "0123456789abcdef0123456789abcdef", Finding("name", "a key")),
+    ("REDIS_AUTH", "hunter2", Finding("name", "credentials")),
+    ("DB_PASSWORD_FILE", "hunter2!", Finding("name", "a password")),
+    ("AWS_SECRET_ACCESS_KEY", "/wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMPLEKEY", Finding("name", "a key")),
+    ("DB_PASSWORD", "${DB_PASSWORD:-hunter2}", Finding("name", "a password")),
+    ("URL", "${URL:-postgres://app:hunter2@db/app}", Finding("shape", "an address with credentials")),
+    ("URL", "postgres://app:hunter2@db/app", Finding("shape", "an address with credentials")),
+    ("REPO", f"https://{RANDOM}@git.example/app", Finding("shape", "an address with credentials")),
+    ("DSN", "Server=db;User Id=sa;Password=hunter2;", Finding("name", "a password", "Password")),
+    ("CONFIG", '{"db":{"pass":"hunter2"}}', Finding("name", "a password", "pass")),
+    ("CONFIG", "db:\n  user: app\n  password: hunter2\n", Finding("name", "a password", "password")),
+    ("JAVA_OPTS", "-Xmx1g -DtrustStorePassword=hunter2", Finding("name", "a password", "trustStorePassword")),
+    ("ARGS", "--port 80 --password hunter2", Finding("name", "a password", "--password")),
+    ("HEADERS", "Authorization: Bearer hunter2", Finding("shape", "credentials", "header Authorization (Bearer)")),
+    ("PLAIN", RANDOM, Finding("entropy", "a random key")),
+    ("PLAIN", f"a,b,{RANDOM}", Finding("entropy", "a random key")),
+    ("PLAIN", base64.b64encode(b'{"password":"hunter2"}').decode(), Finding("name", "a password", "password")),
+]  # fmt: skip
+WORDS = ["tide", "harbour", "pier", "quay", "boat", "storm", "lantern", "gull", "salt", "rope", "wave", "fog"]
+HARMLESS = [
+    *(("DB_PASSWORD", it) for it in ("", " ", '""', "none", "true", "<your password>", "********", "REDACTED")),
+    *(("DB_PASSWORD", it) for it in ("${DB_PASSWORD}", "$DB_PASSWORD", "$(cat /run/secrets/db)", "{{ password }}")),
+    *(("DB_PASSWORD", it) for it in ("vault://kv/db", "arn:aws:secretsmanager:eu-west-1:1:secret:db", "op://a/b/c")),
+    *(("DB_PASSWORD", it) for it in ("/run/secrets/db", "file:///run/secrets/db", "https://vault.example/db")),
+    *(("DB_PASSWORD_FILE", it) for it in ("/run/secrets/db", "secrets/db.txt", "./db", "~/db", r"C:\secrets\db")),
+    *((name, "12") for name in ("PASSWORD_MIN_LENGTH", "MAX_TOKENS", "TOKEN_TTL", "SECRET_ROTATION_DAYS")),
+    *((name, "name") for name in ("SECRET_NAME", "AUTH_METHOD", "EXISTING_SECRET", "TOKEN_HEADER", "PASSWORD_MODE")),
+    *((name, "us") for name in ("KEYBOARD_LAYOUT", "COMPASS", "AUTHOR", "MONKEY", "BYPASS", "PASSENGER_MODE")),
+    ("GIT_COMMIT", "4f2a9c1d8b7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a"),
+    ("DATA", "4f2a9c1d8b7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a"),
+    ("IMAGE", "registry.example:5000/app:1.2@sha256:" + "1f" * 32),
+    ("REQUEST", "123e4567-e89b-12d3-a456-426614174000"),
+    ("CLASS", "org.springframework.security.authentication.dao.DaoAuthenticationProvider"),
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("LOCALE", "en_US.UTF-8"),
+    ("NOTE", "Never share your password or API token with anyone"),
+    ("GREETING", base64.b64encode(b"Welcome to the harbour").decode()),
+    ("PUBLIC_KEY", RANDOM),
+    ("CLIENT_ID", RANDOM),
+    ("PUB", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIpmYE97afMUlamuKHcpzY2l18oxO890zxlncRh+FTzZ0 me"),
+    ("CERT", f"-----BEGIN CERTIFICATE-----\n{RANDOM}\n-----END CERTIFICATE-----"),
+    ("URL", "postgres://app:${DB_PASSWORD}@db/app"),
+    ("DSN", "Server=db;Integrated Security=true;"),
+    ("DSN", "https://0123456789abcdef0123456789abcdef@errors.example/7"),
+    ("GITHUB", "ghp_" + "x" * 36),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), SECRETS)
+def test_a_secret_is_found_and_said_how(name: str, value: str, expected: Finding) -> None:
+    assert find_in_value(name, value) == expected
+
+
+@pytest.mark.parametrize(("name", "value"), HARMLESS)
+def test_what_only_looks_like_a_secret_is_left_alone(name: str, value: str) -> None:
+    assert find_in_value(name, value) is None
+
+
+@given(st.text(string.ascii_letters + string.digits, min_size=32, max_size=64))
+def test_what_a_machine_drew_is_found_under_a_plain_name(value: str) -> None:
+    drawn = len(set(value)) > 20 and any(it.isdigit() for it in value) and value.upper() != value != value.lower()
+    if drawn and sum(a.isdigit() != b.isdigit() for a, b in pairwise(value)) > len(value) / 4:
+        assert find_in_value("PLAIN", value)
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=12))
+def test_words_are_no_secret_however_they_are_joined(words: list[str]) -> None:
+    for joint in (" ", "-", "_", ".", "/", ","):
+        assert find_in_value("PLAIN", joint.join(words)) is None
+    assert find_in_value("PLAIN", "".join(map(str.capitalize, words))) is None
+
+
+@given(st.text(), st.text())
+def test_any_text_is_judged_without_an_error_and_always_alike(name: str, value: str) -> None:
+    assert find_in_value(name, value) == find_in_value(name, value)
+
+
+@given(st.text("=:'\"${}()<>%#@/\\ \n\0aA1-_.", max_size=300))
+def test_any_punctuation_is_judged_without_an_error(value: str) -> None:
+    find_in_value("DB_PASSWORD", value)
+    find_in_value("PLAIN", value)
+
+
+@given(st.text(string.ascii_letters + string.digits, min_size=12, max_size=60))
+def test_a_finding_never_has_the_value(value: str) -> None:
+    for text in (value, f"password={value}", f"postgres://a:{value}@b/c", f"Authorization: Bearer {value}"):
+        found = find_in_value("DB_PASSWORD", text)
+        assert found and value not in f"{found.kind} {found.looks} {found.at}"
+
+
+@given(st.sampled_from(["PASSWORD", "API_TOKEN", "CLIENT_SECRET", "ENCRYPTION_KEY"]), st.data())
+def test_a_path_is_no_secret_and_where_a_path_belongs_a_word_is_one(name: str, data: st.DataObject) -> None:
+    parts = data.draw(st.lists(st.sampled_from(["run", "secrets", "etc", "app", "db-password", "v1"]), min_size=1))
+    assert find_in_value(name, "/" + "/".join(parts)) is None
+    assert find_in_value(f"{name}_FILE", "/" + "/".join(parts)) is None
+    assert find_in_value(f"{name}_FILE", "hunter2!")
