@@ -18,6 +18,7 @@ from rules import (
     pods,
     privileges,
     provenance,
+    secrets,
 )
 from rules.configured import configured
 
@@ -35,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     *commands.RULES,
     *pods.RULES,
     *manifests.RULES,
+    *secrets.RULES,
 )
 """The rules about one resource, which is judged before it is made."""
 STACK_RULES: tuple[StackRule, ...] = graph.RULES
