@@ -123,7 +123,7 @@ def report_of(
         time=time.isoformat(timespec="seconds").replace("+00:00", "Z"),
         exit_code=seen.exit_code,
         passed=went_well,
-        would_ship=went_well and any(service.ships for service in services),
+        would_ship=went_well and any(service.ships and not service.stopped_by for service in services),
         changes=seen.changes,
         services=tuple(sorted(services, key=lambda it: (not it.ships, it.name))),
         other_resources=tuple(others),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,8 +13,16 @@ from commands.previews.layers import Layer, layers_between
 from commands.previews.packages import Packages, packages_between, packages_of
 from commands.previews.packages import over_platforms as packages_over
 from commands.previews.registry import REVISION, VERSION, Reader, Statements, missing
-from commands.previews.report import Commits, Layers, PackageChange, Service, SettingChange, Vulnerabilities
-from commands.previews.vulnerabilities import Scanned, latest, scanned, vulnerabilities_between
+from commands.previews.report import (
+    Commits,
+    Layers,
+    PackageChange,
+    Service,
+    SettingChange,
+    Vulnerabilities,
+    VulnerabilityChange,
+)
+from commands.previews.vulnerabilities import Scanned, latest, scanned, stopping, vulnerabilities_between
 from commands.previews.vulnerabilities import over_platforms as vulnerabilities_over
 from commands.previews.workload import Facts, facts_of, settings_between, weaknesses
 from steps.predicates import SBOM, VULNERABILITIES
@@ -92,6 +101,7 @@ def service_report(
         "layers": _layers(old, new),
         "packages": _packages(old, new),
         "vulnerabilities": _vulnerabilities(old, new),
+        "stopped_by": _stopped_by(after, new),
         "unknown": tuple(dict.fromkeys(unknown)),
     }
     return service.model_copy(update=update)
@@ -212,6 +222,13 @@ def _vulnerabilities(old: Image, new: Image) -> Vulnerabilities | None:
             for at in sorted({*old.reports, *new.reports})
         }
     )
+
+
+def _stopped_by(after: Side, new: Image) -> tuple[VulnerabilityChange, ...]:
+    """What the scan would stop a build for; a promotion is judged by the program itself, at preview already."""
+    if after.context is None:
+        return ()
+    return stopping(new.reports or {}, after.gates.get("scan") or {}, datetime.now(UTC).date())
 
 
 def _settings(before: Side | None, after: Side, default: Mapping[str, Any]) -> tuple[SettingChange, ...]:

@@ -103,6 +103,9 @@ def _summary(services: Sequence[Service]) -> str:
 
 def _service(service: Service, cap: int) -> list[str]:
     blocks = []
+    if service.stopped_by:
+        title = f"❌ **The scan would stop it at `up`** ({severities(service.stopped_by)})"
+        blocks.append(f"{title}\n\n{_listed(service.stopped_by, cap, _vulnerability)}")
     weak = [it for it in service.settings if it.weight == "weakens"]
     if weak:
         listed = _listed(weak, cap, _setting)

@@ -178,6 +178,8 @@ class Service(Part):
     """What it would have; None where the service is removed."""
     ships: bool = False
     """Whether another artifact would be released, or the workload changed."""
+    stopped_by: tuple[VulnerabilityChange, ...] = ()
+    """What the scan would stop it for at `up`; a preview scans what it can, and stops nothing."""
     commits: Commits | None = None
     """The commits between."""
     layers: tuple[Layers, ...] | None = None
@@ -228,7 +230,10 @@ class Report(Part):
     passed: bool
     """Whether the preview went to its end without an error or a violated policy."""
     would_ship: bool
-    """Whether `up` would release another artifact or change a workload; never where the preview did not pass."""
+    """Whether `up` would release another artifact or change a workload; never where the preview did not pass.
+
+    Nor where it is known that the scan would stop it.
+    """
     changes: Mapping[str, int]
     """How many resources of the stack each operation concerns."""
     services: tuple[Service, ...] = ()

@@ -90,7 +90,7 @@ def show_report(console: Console, report: Report) -> None:
         about = " ".join(it for it in (problem.policy, problem.resource) if it)
         console.print(f"[{_PROBLEMS[problem.kind]}]{problem.kind}[/] {escape(about)}", soft_wrap=True)
         console.print(escape(problem.message), soft_wrap=True)
-    style = "bold red" if not report.passed else "bold"
+    style = "bold" if report.passed and not any(it.stopped_by for it in report.services) else "bold red"
     console.print(f"[{style}]{escape(report.stack)}: {escape(headline(report))}[/]", soft_wrap=True)
     if report.changes:
         console.print(escape(f"resources: {changes(report)}"), soft_wrap=True)
@@ -119,7 +119,8 @@ def _table(services: Sequence[Service]) -> Table:
 def _show_service(console: Console, service: Service) -> None:
     found = service.vulnerabilities
     parts: list[tuple[str, list[str]]] = [
-        ("run settings", _listed(service.settings, _setting)),
+        ("stopped by the scan at `up`", _listed(service.stopped_by, _vulnerability)),
+        ("settings", _listed(service.settings, _setting)),
         ("vulnerabilities introduced", _listed(found.introduced if found else (), _vulnerability)),
         (
             "vulnerabilities of today that became known since",

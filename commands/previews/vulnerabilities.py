@@ -7,6 +7,7 @@ Source: cosign's vulnerability predicate around a report of trivy, see steps/pre
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, NamedTuple
 
 from commands.previews.packages import Package, Packages
@@ -86,6 +87,28 @@ def vulnerabilities_between(
         remaining=len(after.findings.keys() & before.findings.keys()) + len(known),
         database_before=before.database,
         database_after=after.database,
+    )
+
+
+def stopping(reports: Mapping[str, Scanned], policy: Mapping[str, Any], today: date) -> tuple[VulnerabilityChange, ...]:
+    """The findings of what would ship that the scan stops at `up`.
+
+    Args:
+        reports: the scans of what would ship, by platform.
+        policy: `fail_on`, `unfixed` and `ignore`, as the stack's settings have them under `scan`.
+        today: the day.
+    """
+    excused = {it["id"] for it in policy.get("ignore") or () if str(it["expires"]) > today.isoformat()}
+    severities, lenient = policy.get("fail_on") or (), policy.get("unfixed") == "report"
+    return _merged(
+        {
+            platform: [
+                it
+                for it in report.findings.values()
+                if it.severity in severities and it.id not in excused and (it.fixed_in or not lenient)
+            ]
+            for platform, report in reports.items()
+        }
     )
 
 

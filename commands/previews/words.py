@@ -25,6 +25,9 @@ def headline(report: Report) -> str:
     if not report.passed:
         stops = sum(problem.stops for problem in report.problems)
         return f"`up` would stop: {counted(stops, 'problem') if stops else 'the preview did not come to its end'}"
+    stopped = [it for it in report.services if it.stopped_by]
+    if stopped:
+        return f"`up` would stop at the scan of {', '.join(it.name for it in stopped)}"
     shipping = [it for it in report.services if it.ships]
     if shipping:
         return f"{counted(len(shipping), 'service')} would ship"

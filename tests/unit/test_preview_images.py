@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,7 +12,15 @@ from hypothesis import strategies as st
 from commands.previews.layers import Layer, layers_between, layers_of
 from commands.previews.packages import Package
 from commands.previews.report import VulnerabilityChange
-from commands.previews.vulnerabilities import Finding, Scanned, latest, over_platforms, scanned, vulnerabilities_between
+from commands.previews.vulnerabilities import (
+    Finding,
+    Scanned,
+    latest,
+    over_platforms,
+    scanned,
+    stopping,
+    vulnerabilities_between,
+)
 
 SPELLINGS = [("maven", "org.x/core", "org.x:core"), ("npm", "@a/b", "@a/b"), ("pypi", "jinja2", "Jinja2")]
 """A package's ecosystem and name, and how a scanner says it."""
@@ -117,6 +126,24 @@ def test_of_several_reports_the_youngest_counts() -> None:
     old, young = predicate(finished="2026-11-01T00:00:00Z"), predicate(finished="2026-11-20T00:00:00Z")
     assert latest([young, old]) is young
     assert latest([]) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "stopped"),
+    [
+        ({"fail_on": ["HIGH"]}, ["CVE-1", "CVE-2"]),
+        ({"fail_on": ["HIGH"], "unfixed": "report"}, ["CVE-1"]),
+        ({"fail_on": ["HIGH"], "ignore": [{"id": "CVE-1", "expires": "2026-11-26"}]}, ["CVE-2"]),
+        ({"fail_on": ["HIGH"], "ignore": [{"id": "CVE-1", "expires": "2026-11-25"}]}, ["CVE-1", "CVE-2"]),
+        ({"fail_on": ["CRITICAL"]}, []),
+        ({}, []),
+    ],
+    ids=["by severity", "only what has a fix", "an exception", "one that has expired today", "none", "no gate"],
+)
+def test_what_the_scan_would_stop_is_known_as_the_scan_judges_it(policy: dict[str, Any], stopped: list[str]) -> None:
+    report = scanned(predicate(entry("CVE-1"), entry("CVE-2") | {"FixedVersion": ""}, entry("CVE-3", severity="LOW")))
+    found = stopping({AMD: report, ARM: report}, policy, date(2026, 11, 25))
+    assert [(it.id, it.platforms) for it in found] == [(id_, (AMD, ARM)) for id_ in stopped]
 
 
 @pytest.mark.parametrize("content", [{}, {"scanner": {}}, {"scanner": {"result": {"Results": None}}}])

@@ -148,6 +148,14 @@ def test_what_stops_comes_before_everything_else() -> None:
     assert text.index("Violated policy") < text.index("| service |") < text.index("1 remark")
 
 
+def test_what_the_scan_would_stop_does_not_look_as_if_it_shipped() -> None:
+    finding = VulnerabilityChange(id="CVE-2", package="jinja2", version="2.4.1", severity="HIGH")
+    content = report(service(stopped_by=(finding,)), would_ship=False)
+    assert "## Preview of `staging`: `up` would stop at the scan of web" in markdown(content)
+    assert "❌ **The scan would stop it at `up`** (1 HIGH)" in markdown(content)
+    assert "stopped by the scan at `up`" in printed(content)
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

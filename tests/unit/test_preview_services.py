@@ -198,6 +198,7 @@ def test_a_build_at_preview_makes_all_known() -> None:
     assert service.vulnerabilities
     assert [it.id for it in service.vulnerabilities.introduced] == ["CVE-2"]
     assert [it.id for it in service.vulnerabilities.fixed] == ["CVE-1"]
+    assert [it.id for it in service.stopped_by] == ["CVE-2"]
 
 
 def test_a_build_of_the_same_digest_changes_nothing_in_the_image_and_asks_nobody() -> None:
@@ -221,6 +222,7 @@ def test_a_promotion_is_known_before_it_is_published() -> None:
         "origin": "staging",
     }
     assert service.packages and service.vulnerabilities and service.layers
+    assert service.stopped_by == ()
     assert images.asked[:1] == [f"{PRIVATE}@{OLD}"] or f"{PRIVATE}@{NEW}" in images.asked
 
 
