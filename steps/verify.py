@@ -115,8 +115,8 @@ def lacking(
         said = found[manifest]
         signed = [it.annotations for it in said if it.predicate == SIGNATURE]
         if not any(annotations.items() <= it.items() for it in signed):
-            seen = [dict(it) for it in signed]
-            problems.append(f"{manifest}: no signature of this key that says {dict(annotations)}, but {seen or 'none'}")
+            wanted_text = f" that says {dict(annotations)}, but {[dict(it) for it in signed] or 'none'}"
+            problems.append(f"{manifest}: no signature of this key{wanted_text if annotations else ''}")
         missing = [NAMES[it] for it in predicates if it not in {statement.predicate for statement in said}]
         problems += [f"{manifest}: no {name} of this key" for name in missing]
     return problems

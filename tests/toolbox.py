@@ -117,12 +117,13 @@ class Toolbox:
 
     def cosign_verify_attestation(self, given: Mapping[str, str], arguments: list[str]) -> None:
         """Show the attestations of one type by a key about a manifest."""
-        type_ = TYPES[given["--type"]]
+        type_ = TYPES.get(given["--type"], given["--type"])
         found = [it for it in self.by(given["--key"], arguments[-1]) if it["type"] == type_]
         if not found:
             sys.exit("Error: none of the attestations matched the predicate type")
         for entry in found:
-            statement = {"predicateType": type_, "predicate": entry["predicate"]}
+            subject = [{"digest": {"sha256": arguments[-1].rpartition(":")[2]}}]
+            statement = {"predicateType": type_, "subject": subject, "predicate": entry["predicate"]}
             payload = base64.b64encode(json.dumps(statement).encode()).decode()
             print(json.dumps({"payloadType": "application/vnd.in-toto+json", "payload": payload}))
 

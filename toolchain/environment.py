@@ -168,7 +168,7 @@ def prepared_environment(
         environ: what the environment starts from.
     """
     # Debian keeps dockerd, runc and iptables out of an ordinary user's PATH.
-    ahead = [str(folder) for folder in (*tools, project.root / ".venv" / "bin")]
+    ahead = [str(folder) for folder in (*tools, project.root / ".venv" / "bin", project.root / "bin")]
     rest = [folder for folder in environ.get("PATH", os.defpath).split(os.pathsep) if folder and folder not in ahead]
     behind = [folder for folder in ("/usr/sbin", "/sbin") if folder not in rest]
     # Pulumi would prefer a passphrase of the user's other stacks to the file of this checkout.

@@ -41,7 +41,7 @@ def environment(tmp_path: Path, project: Project) -> dict[str, str]:
 
 def test_tools_come_before_the_virtual_environment_and_that_before_the_old_path(project: Project) -> None:
     environment = prepared_environment(project, [Path("/tools/bin")], {"PATH": "/usr/bin:/tools/bin"})
-    assert environment["PATH"] == f"/tools/bin:{project.root}/.venv/bin:/usr/bin:/usr/sbin:/sbin"
+    assert environment["PATH"] == f"/tools/bin:{project.root}/.venv/bin:{project.root}/bin:/usr/bin:/usr/sbin:/sbin"
 
 
 def test_preparing_twice_changes_nothing(project: Project) -> None:

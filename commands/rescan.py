@@ -1,0 +1,163 @@
+"""`slipway rescan [STACK]`: what is newly known about what runs? Made to be run by a scheduler.
+
+Exit codes: 0, nothing new is known; 1, something is; 2, it could not be found out.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from commands.operations.access import Member
+    from components.artifact import ImageReference
+    from steps.attest import Signer
+    from steps.rescan import Rescan
+
+NEW, FAILED = 1, 2
+_LABEL = "io.slipway.stack"
+_CACHE = Path(".slipway", "trivy")
+_REPORTS = Path(".slipway", "reports")
+
+
+def rescan(
+    stack: Annotated[str | None, typer.Argument(help="The stack; the selected one if left out.")] = None,
+    severity: Annotated[str | None, typer.Option(help="Count only these, such as HIGH,CRITICAL.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print data instead of tables.")] = False,
+) -> None:
+    """Scan what runs with today's database, add the reports to the evidence, and say what is newly known.
+
+    The reports are attested beside those that are there; nothing is replaced, and the stack's state is not touched.
+    Exit code 1 says that something is newly known, 2 that it could not be found out.
+    """
+    from json import dumps
+
+    from steps.tool import StepError
+
+    try:
+        counted = _severities(severity)
+        found = _rescanned(stack)
+    except (StepError, OSError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+    told = [(service, one, [it for it in one.new if it.severity in counted]) for service, one in found]
+    if json:
+        sys.stdout.write(dumps([_data(*it) for it in told], indent=2) + "\n")
+    else:
+        for it in told:
+            _show(*it)
+    if any(new for _, _, new in told):
+        raise typer.Exit(NEW)
+
+
+def _severities(text: str | None) -> tuple[str, ...]:
+    from steps.scan import SEVERITIES
+
+    wanted = tuple(text.upper().split(",")) if text else SEVERITIES
+    if unknown := [it for it in wanted if it not in SEVERITIES]:
+        raise ValueError(f"--severity: no such severity ({', '.join(unknown)}): write some of {','.join(SEVERITIES)}")
+    return wanted
+
+
+def _rescanned(name: str | None) -> list[tuple[str, Rescan]]:
+    from commands.operations.access import member, password, reach
+    from commands.selection import chosen
+    from steps.attest import Signer
+
+    its = member(chosen(name))
+    key = its.settings.sign
+    secret = password(its.stack, key.password) if key.password else ""
+    with reach([its]) as registries:
+        targets = _targets(its)
+        if not targets:
+            raise ValueError(f"stack {its.stack.name} runs nothing yet: bring it up with `pulumi up` first")
+
+        found = []
+        for service, reference, keys in targets:
+            authority = registries.authority(reference.repository)
+            signer = Signer(key.key, key.public_key, secret, registries.environment, authority)
+            found.append((service, _rescan(its, service, reference, signer, [key.public_key, *keys])))
+        return found
+
+
+def _targets(its: Member) -> list[tuple[str, ImageReference, list[str]]]:
+    """What the stack says that it released, and what its containers run, which may be another after a failed `up`."""
+    from components.artifact import ImageReference
+    from steps.stacks import outputs
+
+    found: dict[ImageReference, tuple[str, list[str]]] = {}
+    for service, output in outputs(its.stack).items():
+        record = output.get("release") if isinstance(output, Mapping) else None
+        if isinstance(record, Mapping) and record.get("reference"):
+            keys = [str(it) for it in [(record.get("signature") or {}).get("public_key")] if it]
+            found[ImageReference.parse(record["reference"])] = service, keys
+    for reference in _running(its):
+        services = [name for name in its.settings.services if its.repository(name) == reference.repository]
+        found.setdefault(reference, (services[0] if services else reference.repository.path, []))
+    return [(service, reference, keys) for reference, (service, keys) in found.items()]
+
+
+def _running(its: Member) -> list[ImageReference]:
+    from components.artifact import ImageReference
+    from steps.engine import docker
+
+    if not any(service.run for service in its.settings.services.values()):
+        return []
+    label = f"label={_LABEL}={its.stack}"
+    printed = docker(its.settings.docker, "ps", "--no-trunc", "--filter", label, "--format", "{{.Image}}")
+    return [ImageReference.parse(line) for line in printed.split() if "@sha256:" in line]
+
+
+def _rescan(its: Member, service: str, reference: ImageReference, signer: Signer, keys: list[str]) -> Rescan:
+    from steps.database import cache_of, ensure_database
+    from steps.rescan import rescan as scan_again
+    from steps.scan import ScanRequest
+
+    known = its.settings.services.get(service)
+    policy = (known.scan if known else None) or its.settings.scan
+    cache = cache_of(_CACHE, policy.database)
+    request = ScanRequest(
+        reference=reference,
+        platforms=(),
+        fail_on=policy.fail_on,
+        ignore=[entry.model_dump(mode="json") for entry in policy.ignore],
+        reports=_REPORTS / its.stack.name / service / "rescan" / reference.digest.short,
+        unfixed=policy.unfixed == "report",
+        cache=cache,
+        source=policy.database,
+        authority=signer.authority,
+    )
+    return scan_again(request, ensure_database(cache, policy.database, policy.database_age), signer, keys)
+
+
+def _data(service: str, one: Rescan, new: list[Any]) -> dict[str, Any]:
+    return {
+        "service": service,
+        "reference": str(one.reference),
+        "database": one.database,
+        "reports_before": one.reports_before,
+        "findings": [asdict(it) for it in one.findings],
+        "new": [asdict(it) for it in new],
+    }
+
+
+def _show(service: str, one: Rescan, new: list[Any]) -> None:
+    from rich.console import Console
+
+    from commands.operations.words import day
+    from steps.proofs import moment
+    from steps.scan import table
+
+    console = Console()
+    known = f"{len(one.findings)} finding(s) with the database of {day(moment(one.database))}"
+    before = "" if one.reports_before else "; there was no report before, so all of them are new"
+    console.print(
+        f"[bold]{service}[/bold] {one.reference}: {known}, {len(new)} new{before}", highlight=False, soft_wrap=True
+    )
+    if new:
+        console.print(table(new), highlight=False, soft_wrap=True)
