@@ -12,10 +12,12 @@ import sys
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steps.predicates import PROVENANCE, SBOM, VULNERABILITIES
-from tests.conftest import ToolMaker
+
+if TYPE_CHECKING:  # it brings pytest, and this program starts some fifteen times a test
+    from tests.conftest import ToolMaker
 
 PASSWORD = "correct horse"
 TYPES = {"slsaprovenance1": PROVENANCE, "cyclonedx": SBOM, "vuln": VULNERABILITIES}
@@ -35,7 +37,7 @@ class Toolbox:
         (self.folder / "index.json").write_text(json.dumps(index))
         for name in ("cosign", "oras", "trivy"):
             here = Path(__file__).resolve()
-            run = f"PYTHONPATH={here.parents[1]} {sys.executable} {here}"
+            run = f"PYTHONPATH={here.parents[1]} {sys.executable} -S {here}"
             tool(name, f'exec env {run} {self.folder} {name} "$@"')
 
     def ran(self, *words: str) -> list[list[str]]:
