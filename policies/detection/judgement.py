@@ -17,6 +17,7 @@ TOKEN = re.compile(rf"[^\s\"'`,;|&<>(){{}}\[\]\0]{{{SHORTEST_TOKEN},}}")
 _ASSIGNED = re.compile(r"-{0,2}(?P<name>[A-Za-z_][\w.-]{0,100})[=:]")
 _PUBLIC_TOKEN = re.compile(
     r"pk_(?:live|test)_|ssh-|ecdsa-|sk-ssh-|AAAA[BCE][23]|age1|sha\d{1,3}[-:]|SHA\d{1,3}:|h1:|bc1q|bafy|urn:|arn:"
+    r"|(?:price|prod|acct|cus|sub|plan|evt|dpl|prj)_[0-9A-Za-z]{10}"
     r"|data:(?:image|font|audio|video)/|Qm[1-9A-HJ-NP-Za-km-z]{44}$"
 )
 _SEED_WORDS = re.compile(r"[a-z]{2,10}(?: [a-z]{2,10}){11,23}")
@@ -65,6 +66,8 @@ def by_entropy(said: Meaning, text: str) -> Finding | None:
 
 
 def _is_random(token: str) -> bool:
+    if "://" in token:
+        return False
     for _ in range(_MOST_NAMES):
         assigned = _ASSIGNED.match(token)
         if not assigned or assigned.end() >= len(token.rstrip("=")):
@@ -72,6 +75,6 @@ def _is_random(token: str) -> bool:
         if meaning(assigned["name"]).bearing is Bearing.IDENTIFIER:
             return False
         token = token[assigned.end() :]
-    if "://" in token or is_path(token) or _PUBLIC_TOKEN.match(token):
+    if is_path(token) or _PUBLIC_TOKEN.match(token):
         return False
     return looks_random(token) and decoded(token) is None

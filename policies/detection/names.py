@@ -120,7 +120,7 @@ def _of_words(words: Sequence[str]) -> Meaning:
         return said
     if after == ["id"] and before[-1:] == ["root"] and noun == "token":  # Vault's own name for a token
         return said
-    if after[-1] in PLACES:
+    if after[-1] in PLACES and said.bearing is not Bearing.SCHEME:
         return Meaning(Bearing.PLACE, said.looks)
     if (after == ["id"] and noun == "secret") or (after[-1] in _HASHES and said.looks == "a password"):
         return Meaning(Bearing.KEY, said.looks)  # Vault calls a password a secret's id, AWS a name
@@ -147,6 +147,8 @@ def _of_key(before: Sequence[str]) -> Meaning:
     """What is called a key: a secret one, one of a table, or one that says neither."""
     if not COMMON_KEYS.isdisjoint(before) and {"private", "secret"}.isdisjoint(before):
         return IDENTIFIER
+    if before[-1:] == ["secret"] and any(NOUNS.get(word, ("", ""))[1] == "a password" for word in before):
+        return Meaning(Bearing.KEY, "a key")  # under which key of a Secret a password is kept
     if not SECRET_KEYS.isdisjoint(before):
         return Meaning(Bearing.SECRET, "a key")
     return Meaning(Bearing.KEY, "a key")

@@ -20,8 +20,8 @@ _SETTING_LINE = re.compile(
     r"(?:^|\n)[ \t]{0,40}(?P<name>[A-Za-z][\w.-]{2,60})[ \t]{1,40}"
     r"(?P<bare>[^\s=:\"'{]{2,200}[^\s=:\"'{.,!?;])[ \t]{0,8}(?=$|[\r\n;])"
 )
-_WORDS = re.compile(r"[a-z]+(?:[:/-][a-z]+)*")
-"""What stands after a colon in the name of a task, `npm run token:refresh`."""
+_WORDS = re.compile(r"[a-z]+(?:[:/-][a-z]+)*|\d{1,5}(?:[/?][^\s]*)?")
+"""What stands after a colon in the name of a task, `npm run token:refresh`, and in an address, `auth:8080`."""
 _REST_OF_PROSE = re.compile(r"[ \t]{1,4}[A-Za-z(]")
 _HEADER = re.compile(
     r"(?i:authorization)[\"']?\s{0,3}[:=]?\s{0,3}[\"']?"

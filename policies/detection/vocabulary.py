@@ -94,13 +94,17 @@ ABOUT = frozenset((
     "seconds", "interval", "period", "window", "leeway", "grace", "skew", "rotation", "rotate", "retry", "retries",
     "attempts", "history", "complexity", "policy", "policies", "rule", "rules", "strength", "pattern", "regex",
     "format", "charset", "encoding", "iterations", "rounds", "cost", "digits", "validity", "per", "rate", "budget",
-    "usage", "threshold", "renewal", "renew", "words", "symbols", "uppercase", "lowercase", "numbers", "cache",
+    "usage", "threshold", "renewal", "renew", "criteria", "decimals", "strict", "quota", "throttle", "delay", "words",
+    "symbols", "uppercase", "lowercase", "numbers", "cache",
     "buffer", "pool",
     # whether and how it is used
     "enabled", "enable", "disabled", "disable", "required", "require", "requires", "allowed", "allow", "optional",
     "mode", "flag", "active", "use", "skip", "check", "validate", "validation", "validator", "validators", "verify",
     "verification", "supported", "support", "auto", "debug", "login", "authentication", "confirmation", "blacklist",
-    "type", "types", "kind", "method", "methods", "mechanism", "mechanisms", "algorithm", "algorithms", "alg", "hash",
+    "type", "types", "kind", "scheme", "schemes", "lookup", "mapping", "filter", "search", "order", "sort", "config",
+    "configuration", "settings", "options", "action", "event", "events", "sync", "reload", "schedule", "revocation",
+    "from", "attribute", "attributes", "symbol", "contract", "parser", "serializer", "serialization", "addr",
+    "method", "methods", "mechanism", "mechanisms", "algorithm", "algorithms", "alg", "hash",
     "hasher", "hashers", "hashing", "cipher", "curve", "provider", "providers", "backend", "backends", "driver",
     "plugin", "manager", "engine", "strategy", "handler", "class", "factory", "generator", "encoder", "decoder",
     "codec", "module", "library", "adapter", "helper", "middleware", "flow", "grant", "role", "roles", "command",
@@ -132,7 +136,9 @@ STAGES = frozenset((
 """Words at the end of a name that do not change what it is."""
 
 SCHEMES = frozenset((
-    "basic", "digest", "ntlm", "oauth", "oauth2", "oidc", "openid", "ldap", "ldaps", "saml", "jwt", "token", "tokens",
+    "basic", "digest", "ntlm", "simple", "ssh", "htpasswd", "kubernetes", "approle", "userpass", "radius", "peer",
+    "ident", "unix", "ssl", "nkey", "netrc", "oauth", "oauth2", "oidc", "openid", "ldap", "ldaps", "saml", "jwt",
+    "token", "tokens",
     "kerberos", "gssapi", "spnego", "negotiate", "trust", "md5", "plain", "login", "cram-md5", "scram-sha-256",
     "scram-sha-512", "sasl", "sasl_ssl", "key", "password", "cookie", "session", "anonymous", "external", "header",
     "bearer", "local", "internal", "github", "gitlab", "google", "azure", "azuread", "keycloak", "auth0", "okta",

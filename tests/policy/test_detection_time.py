@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from detection.commands import find_in_command
 from detection.finding import Finding
 from detection.values import find_in_value
+from judging.rule import Rule, Subject
+from rules import secrets
+from tests.policy.compliant import CONTAINER, container
 from tests.policy.corpus.entries import load
 
 MEGABYTE = 1_000_000
@@ -22,6 +25,8 @@ MOST_SECONDS = 20.0
 GROWTH = 4.0
 """How much longer than ten times as long ten times as much may take: clocks and caches are no ruler."""
 COMMON_SECONDS = 0.0005
+RULE_SECONDS = 0.002
+OFTEN = 20
 SLOW = [
     *("a", "aA1", "A1 ", "aB3$ ", "aB3$%x9Z", "YWJj", " ", "\n", "a\n", "a b ", "word=", "a=b&", "a;", "a: b\n"),
     *("'", '"', "\\", '\\"a\\":', "`", "$(", "${", "${a:-", "${a:-b}", "{{", "((", "<%", "#{", "%%", "$$A", "$2y$"),
@@ -93,3 +98,18 @@ def test_a_setting_of_the_corpus_takes_half_a_millisecond_at_most() -> None:
     for entry in entries:
         find_in_value(entry.name, entry.text)
     assert (time.process_time() - began) / len(entries) <= COMMON_SECONDS
+
+
+@pytest.mark.parametrize("rule", secrets.RULES, ids=lambda it: it.name)
+def test_a_rule_takes_at_most_two_milliseconds_for_a_resource(rule: Rule) -> None:
+    properties = container(
+        envs=[*(f"NAME{number}=value" for number in range(50)), "DATABASE_URL=postgres://db:5432/app"],
+        command=["app", "--config", "/etc/app.yaml"],
+        labels=[{"label": f"example.com/{number}", "value": "1.2.3"} for number in range(20)],
+    )
+    subject = Subject(CONTAINER, "web", f"urn:pulumi:dev::shop::{CONTAINER}::web", properties, {"ignore": []})
+    list(rule.check(subject))
+    began = time.process_time()
+    for _ in range(OFTEN):
+        assert not list(rule.check(subject))
+    assert (time.process_time() - began) / OFTEN <= RULE_SECONDS
