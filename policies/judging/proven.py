@@ -42,6 +42,7 @@ def each_evidence(
 
 
 def missing_setting(setting: str, consequence: str) -> Problem:
+    """The problem that a setting is missing which the rule cannot judge without."""
     return Problem(f"the pack's configuration names no {setting}, so {consequence}", f"set it {_CONFIGURATION}")
 
 

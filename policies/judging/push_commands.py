@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-from judging.manifest_text import here_documents
+from judging.manifest_text import here_documents, is_manifest
 from judging.pushes import Push, exported
 
 _CALL = re.compile(
@@ -24,7 +24,10 @@ _WITHOUT_VALUE = re.compile(
 
 def pushes_in(text: str, path: str) -> Iterator[Push]:
     """The names under which the commands of a text push something."""
-    _, command = here_documents(text.replace("\\\n", " "))
+    documents, command = here_documents(text.replace("\\\n", " "))
+    for document in documents:
+        if not is_manifest(document.body):  # what is handed to a shell, here or on another host
+            yield from pushes_in(document.body, path)
     for call in _CALL.finditer(command):
         words = _split(call["arguments"])
         for name in _names(call["program"], words):

@@ -251,6 +251,7 @@ def test_a_preview_must_not_push_a_cache() -> None:
         ("set -e\ndocker push \\\n  r.example/a\n", ["r.example/a"]),
         ("docker push r.example/a && docker push r.example/b", ["r.example/a", "r.example/b"]),
         ("out=$(docker push r.example/a)", ["r.example/a"]),
+        ("ssh host sh <<EOF\ndocker push r.example/a\nEOF\n", ["r.example/a"]),
         ("skopeo copy docker://q.example/a docker://r.example/a", []),
         ("docker run r.example/a push it", []),
         ("echo dockerpush; docker-push x; git push origin main", []),

@@ -1,14 +1,9 @@
-"""The evidence of an image: collected from its registry, complete or with what is missing, once a run."""
+"""The evidence of an image: collected from its registry, complete or with what is missing."""
 
 from __future__ import annotations
 
 import base64
 import json
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,51 +29,11 @@ from tests.policy.attested import (
     sbom,
     statement,
 )
-from tests.policy.registry_server import INDEX, MANIFEST, Answer, Question, RegistryServer, serving
+from tests.policy.registry_server import INDEX, MANIFEST, RegistryServer
+from tests.policy.trusting import BY, found, registry_server, registry_without_api
 from verification import evidence
-from verification.evidence import Evidence, begin, evidence_of, image_config, tag_digest
-from verification.keyless import Identity
-from verification.keys import read_keys
-from verification.references import Reference
-from verification.registry import Access
 
-(TRUSTED_KEY,) = read_keys((TRUSTED.public,))
-BY = (TRUSTED_KEY.fingerprint,)
-
-
-@dataclass(frozen=True)
-class Trust:
-    """The settings that reading evidence needs."""
-
-    public_keys: tuple[str, ...] = (TRUSTED.public,)
-    identities: Sequence[Identity] = ()
-    registries: dict[str, Access] = field(default_factory=dict)
-    timeout: float = 5.0
-
-
-@pytest.fixture(name="registry", params=[False, True], ids=["fallback tag", "referrers API"])
-def registry_server(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[RegistryServer]:
-    """A registry, and nothing known from other tests."""
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    evidence.forget()
-    with serving(has_referrers_api=request.param) as registry:
-        yield registry
-
-
-@pytest.fixture(name="plain")
-def registry_without_api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RegistryServer]:
-    """A registry without the referrers API, where it makes no difference."""
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    evidence.forget()
-    with serving() as registry:
-        yield registry
-
-
-def found(reference: str, trust: Trust | None = None) -> Evidence:
-    """What is proven about an image."""
-    return evidence_of(Reference.parse(reference), trust or Trust())
+__all__ = ["registry_server", "registry_without_api"]  # fixtures
 
 
 def test_the_evidence_of_a_complete_image_is_complete(registry: RegistryServer) -> None:
@@ -311,121 +266,6 @@ def test_two_manifests_for_one_platform_are_refused(plain: RegistryServer) -> No
     index["manifests"] *= 2
     digest = plain.manifest("shop/web", index)["digest"]
     assert "has two manifests for one platform" in found(f"{plain.address}/shop/web@{digest}").problem
-
-
-def test_a_digest_that_is_not_there_is_a_problem(plain: RegistryServer) -> None:
-    missing = f"{plain.address}/shop/web@sha256:{'1f' * 32}"
-    assert found(missing).problem == f"registry {plain.address} has no shop/web@sha256:{'1f' * 32}"
-
-
-def test_a_registry_that_is_stopped_is_a_problem() -> None:
-    evidence.forget()
-    with serving() as registry:
-        reference = Image().push(registry)
-    assert found(reference).problem == f"registry {registry.address} does not answer (Connection refused)"
-
-
-def test_a_registry_that_hangs_is_a_problem_within_the_timeout_and_is_not_asked_again(plain: RegistryServer) -> None:
-    one, other = Image().push(plain), Image(salt="other").push(plain)
-    released = threading.Event()
-
-    def hang(_: Question) -> Answer | None:
-        released.wait(5)
-        return None
-
-    plain.intercept = hang
-    trust = Trust(timeout=0.3)
-    start = time.monotonic()
-    problem = found(one, trust).problem
-    assert "did not answer in time" in problem
-    assert time.monotonic() - start < 1.3
-    start = time.monotonic()
-    assert found(other, trust).problem == problem
-    assert time.monotonic() - start < 0.2
-    released.set()
-
-
-def test_whatever_breaks_is_a_problem_and_no_traceback(plain: RegistryServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    reference = Image().push(plain)
-
-    def broken(*_: object) -> None:
-        raise RuntimeError("a mistake of ours")
-
-    monkeypatch.setattr("verification.evidence.collect", broken)
-    assert found(reference).problem == "its evidence cannot be read (RuntimeError: a mistake of ours)"
-
-
-def test_a_key_that_cannot_be_read_is_a_problem(plain: RegistryServer) -> None:
-    reference = Image().push(plain)
-    assert found(reference, Trust(public_keys=("nothing",))).problem.startswith("publicKeys: it holds no public key")
-
-
-def test_an_image_is_read_once_a_run(plain: RegistryServer) -> None:
-    reference = Image().push(plain)
-    first = found(reference)
-    asked = len(plain.asked)
-    assert found(reference) is first
-    assert len(plain.asked) == asked
-    found(reference, Trust(public_keys=(FOREIGN.public,)))
-    assert len(plain.asked) > asked
-
-
-def test_what_was_begun_early_is_waited_for_and_not_read_again(plain: RegistryServer) -> None:
-    reference = Image().push(plain)
-    parsed = Reference.parse(reference)
-    for _ in range(3):
-        begin(parsed, Trust())
-    begin(Reference.parse("registry.example/shop/web:1.4.0"), Trust())
-    assert found(reference).is_complete
-    assert plain.paths.count(f"/v2/shop/web/manifests/{parsed.digest}") == 1
-
-
-def test_what_was_begun_before_it_was_signed_is_read_once_more(plain: RegistryServer) -> None:
-    reference = Image(signer=None).push(plain)
-    digest = reference.partition("@")[2]
-    begin(Reference.parse(reference), Trust())
-    evidence._verifier(Trust()).evidence.begin(Reference.parse(reference)).future.result(5)
-    refer(plain, "shop/web", digest, bundle(statement(digest, SIGNED, {}), TRUSTED), SIGNED, days_ago(0))
-    assert found(reference).signers == BY
-    asked = len(plain.asked)
-    found(reference)
-    assert len(plain.asked) == asked
-
-
-def test_many_images_are_read_side_by_side(plain: RegistryServer) -> None:
-    references = [Image(salt=str(number)).push(plain) for number in range(6)]
-    plain.intercept = lambda _: time.sleep(0.01)
-    for reference in references:
-        begin(Reference.parse(reference), Trust())
-    assert all(found(reference).is_complete for reference in references)
-
-
-def test_the_configuration_of_every_platform_is_read(plain: RegistryServer) -> None:
-    settings: dict[str, tuple[dict[str, Any], tuple[str, str | None]]] = {
-        "all": ({"User": "10001", "Healthcheck": {"Test": ["CMD", "x"]}}, ("10001", "own")),
-        "none": ({}, ("", None)),
-        "off": ({"User": "root", "Healthcheck": {"Test": ["NONE"]}}, ("root", "disabled")),
-        "odd": ({"User": None, "Healthcheck": "x"}, ("", None)),
-    }
-    for salt, (config, expected) in settings.items():
-        reference = Image(signer=None, reports=[], sboms=[], provenances=[], config=config, salt=salt).push(plain)
-        answer = image_config(Reference.parse(reference), Trust())
-        assert answer.problem == ""
-        assert tuple(answer.platforms) == PLATFORMS
-        assert {(it.user, it.health) for it in answer.platforms.values()} == {expected}
-
-
-def test_a_configuration_that_cannot_be_read_is_a_problem(plain: RegistryServer) -> None:
-    digest = plain.manifest("shop/web", {"mediaType": MANIFEST, "layers": []})["digest"]
-    answer = image_config(Reference.parse(f"{plain.address}/shop/web@{digest}"), Trust())
-    assert "names no sha256 digest where it must" in answer.problem
-
-
-def test_what_a_tag_names_is_read(plain: RegistryServer) -> None:
-    reference = Image().push(plain, tag="1.4.0")
-    repository, _, digest = reference.partition("@")
-    assert tag_digest(Reference.parse(f"{repository}:1.4.0@sha256:{'1f' * 32}"), Trust()).digest == digest
-    assert tag_digest(Reference.parse(f"{repository}:1.5.0"), Trust()).digest is None
 
 
 def test_an_index_without_platforms_is_never_complete(plain: RegistryServer) -> None:
