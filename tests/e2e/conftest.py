@@ -168,7 +168,7 @@ class Checkout:
         path.write_text(yaml.safe_dump(document, sort_keys=False))
 
     def write_policy(self, name: str, **changes: Any) -> None:
-        """Write what the policy pack is told for a stack: what it is told for the sample's, with some settings changed."""
+        """Write what the policy pack is told for a stack: as for the sample, with some settings changed."""
         text = (self.root / "stacks" / "policy.dev.json").read_text()
         for usual, moved in (("5380", "SLIPWAY_QUARANTINE_PORT"), ("5443", "SLIPWAY_REGISTRY_PORT")):
             text = text.replace(f"localhost:{usual}", f"localhost:{self.environment[moved]}")
@@ -254,7 +254,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     root = tmp_path_factory.mktemp("e2e") / "slipway"
     clone(root)
     bare = {key: value for key, value in os.environ.items() if not key.startswith(_PREPARED)}
-    bare |= {"SLIPWAY_QUARANTINE_PORT": str(free_port()), "SLIPWAY_REGISTRY_PORT": str(free_port())}
+    names = ("SLIPWAY_QUARANTINE_PORT", "SLIPWAY_REGISTRY_PORT", "SLIPWAY_PRODUCTION_PORT")
+    bare |= {name: str(free_port()) for name in names}
     toolchain = ["python3", "-m", "toolchain"]
     try:
         subprocess.run([*toolchain, "services"], cwd=root, env=bare, check=True)
