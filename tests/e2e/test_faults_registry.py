@@ -146,7 +146,7 @@ def test_a_public_key_of_another_pair_stops_before_publication(
     refused(
         attempt(checkout, stack),
         "web-verification-cosign",
-        f"the signature does not verify with {other}",
+        f"does not verify with {other}",
         "Nothing was published. Check that sign.key and sign.public_key are one pair.",
     )
     assert_not_published(checkout, stack)

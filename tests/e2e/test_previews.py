@@ -14,6 +14,7 @@ CHAIN = [
     "web-image-build",
     "web-scan-trivy",
     "web-signature-cosign",
+    "web-evidence-cosign",
     "web-verification-cosign",
     "web-publication-oras",
     "web-pull",
@@ -79,10 +80,11 @@ def test_a_commit_of_an_unrelated_file_previews_no_change(shipped: Shipped) -> N
 
 
 @pytest.mark.parametrize("flags", [[], ["--replace"]], ids=["a second up", "an up that signs anew"])
-def test_there_is_one_signature_after(shipped: Shipped, flags: list[str]) -> None:
+def test_there_is_one_signature_after_beside_the_evidence(shipped: Shipped, flags: list[str]) -> None:
     before = signatures(shipped)
     assert len(before) == 2 * (1 + len(PLATFORMS))
-    assert {len(referrers) for referrers in before.values()} == {1}
+    # The signature and the provenance of the index; of each platform the signature, the report and the SBOM.
+    assert sorted(map(len, before.values())) == [2] * 2 + [3] * 2 * len(PLATFORMS)
     shown = shipped.checkout.up(STACK, *(part for flag in flags for part in (flag, _signing(shipped)))).stdout
     assert "unchanged" in shown
     assert signatures(shipped) == before

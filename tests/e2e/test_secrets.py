@@ -129,7 +129,8 @@ def test_no_process_had_a_secret_on_its_command_line_or_in_its_environment(
     shipped: Shipped, secrets: dict[str, bytes]
 ) -> None:
     watcher = shipped.watcher
-    for words in (["cosign", "sign"], ["oras", "cp"], ["trivy", "image"], ["steps.secret_file"], ["resource-docker"]):
+    tools = (["cosign", "sign"], ["cosign", "attest"], ["oras", "cp"], ["trivy", "image"])
+    for words in (*tools, ["steps.secret_file"], ["resource-docker"]):
         assert watcher.ran(*words), f"the watcher saw no {' '.join(words)}"
     assert not leaks(secrets, [(_head(seen), seen) for seen in watcher.seen])
 
