@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from components.record import ReleaseRecord
-from tests.e2e.conftest import Checkout
+from tests.e2e.conftest import Checkout, commit
 from tests.e2e.environments import build, edit, production, provide, record, registry, staging
 from tests.e2e.names import PREFIX
 from tests.e2e.oci import INDEX
@@ -116,6 +116,7 @@ def production_runs_it(checkout: Checkout, proved: ReleaseRecord, approved: str)
 def production_went_on_and_back(checkout: Checkout, shipped: ReleaseRecord) -> tuple[str, str]:
     """The digests of 1.4.0, which runs in production again, and of 1.5.0, which runs in staging."""
     build(checkout, STAGING, "1.5.0")
+    commit(checkout.root, "staging builds 1.5.0")
     checkout.up(STAGING)
     newer = record(checkout, STAGING)
     assert approve(checkout, newer.digest).returncode == 0
@@ -283,6 +284,7 @@ def small_candidate(checkout: Checkout) -> str:
 
 def test_clean_registry_says_that_the_private_registry_never_deletes(checkout: Checkout) -> None:
     small_stack(checkout, DEV, lambda settings: settings["services"]["web"].update(repository=DEV_REPOSITORY))
+    checkout.write_policy(DEV, platforms=["linux/amd64"])
     checkout.up(DEV)
     old = record(checkout, DEV).digest
     write_context(checkout, DEV, {"app.py": f"# another build\n{APP}"})
