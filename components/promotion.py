@@ -143,8 +143,11 @@ class Promotion(pulumi.ComponentResource):
             reuse=True,
         )
         publication = Publication(f"{name}-publication", publication_args, pulumi.ResourceOptions(parent=self))
-        self.reference = publication.reference
-        known = pulumi.Output.all(publication.reference, publication.tag, granted, before, *outputs)
+        there = granted.apply(lambda it: str(Repository.parse(args.repository).at(_digest(it["reference"]))))
+        self.reference = _handed_on(publication, granted, there)
+        # A preview says which digest is about to ship, whether or not it is there yet.
+        said = there if pulumi.runtime.is_dry_run() else publication.reference
+        known = pulumi.Output.all(said, publication.tag, granted, before, *outputs)
         self.record = known.apply(lambda it: _record(policy.public_key, *it))
         self.register_outputs({"reference": self.reference, "record": self.record})
 
@@ -189,6 +192,26 @@ def _answered(line: str, component: pulumi.Resource) -> dict[str, Any]:
     return answer
 
 
+def _handed_on(
+    publication: Publication, granted: pulumi.Output[dict[str, Any]], there: pulumi.Output[str]
+) -> pulumi.Output[str]:
+    """What was published: to be looked at, and judged, only where it is.
+
+    A preview of a rollback hands it on at once: this stack has proved it, and its registry holds it.
+    """
+
+    def choose(answer: dict[str, Any]) -> pulumi.Output[str]:
+        if answer["here"] and pulumi.runtime.is_dry_run():
+            return pulumi.Output.all(there, publication.urn).apply(lambda known: str(known[0]))
+        return publication.reference
+
+    return granted.apply(choose)
+
+
+def _digest(reference: str) -> Digest:
+    return ImageReference.parse(reference).digest
+
+
 def _own(args: PromotionArgs) -> PrivateRegistry:
     """This stack's registry."""
     login = {"username": args.access.username, "password": args.access.password} if args.access else {}
@@ -218,7 +241,7 @@ def _record(
     *outputs: Any,
 ) -> dict[str, Any]:
     """The release's record here: what was said when it was built is handed on."""
-    digest = str(ImageReference.parse(reference).digest)
+    digest = str(_digest(reference))
     records = [record for record in (*map(record_in, outputs), before) if record and record["digest"] == digest]
     record = ReleaseRecord(
         project=pulumi.get_project(),

@@ -60,7 +60,7 @@ class Publication(pulumi.ComponentResource):
     """
 
     reference: pulumi.Output[str]
-    """The published artifact, `REPOSITORY@sha256:…`; known during preview already where the digest is."""
+    """The published artifact, `REPOSITORY@sha256:…`."""
     tag: pulumi.Output[str]
     """The tag that names it alone: the version of a release, `VERSION-CHANNEL.DIGEST` otherwise."""
 
@@ -75,8 +75,7 @@ class Publication(pulumi.ComponentResource):
         secrets = login_secrets(args.access, "password") | login_secrets(args.source_access, "source_password")
         secrets |= registry_secrets(args.sources)
         copied = step(f"{name}-{args.copier}", "publish", arguments, self, secrets=secrets)
-        there = reference.apply(lambda text: str(_published(args.repository, text)))
-        self.reference = result(copied, "reference", foreseen=there)
+        self.reference = result(copied, "reference")
         self.register_outputs({"reference": self.reference, "tag": self.tag})
 
 
@@ -85,10 +84,6 @@ def own_tag(version: str, channel: str, reference: str) -> str:
     if channel == "release":
         return version
     return Version(version).candidate_tag(channel, ImageReference.parse(reference).digest)
-
-
-def _published(repository: str, reference: str) -> ImageReference:
-    return Repository.parse(repository).at(ImageReference.parse(reference).digest)
 
 
 def _tags(args: PublicationArgs, version: pulumi.Output[str], tag: pulumi.Output[str]) -> list[Argument]:

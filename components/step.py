@@ -67,17 +67,8 @@ def _python() -> str:
     return f"PYTHONPATH={shlex.quote(str(ROOT))} {shlex.quote(sys.executable)}"  # a plugin, used from another project
 
 
-def result(command: local.Command, key: str, *, foreseen: pulumi.Output[Any] | None = None) -> pulumi.Output[Any]:
-    """One value of what a step printed; an edge of the graph: it is known only once the step succeeded.
-
-    Args:
-        command: the step.
-        key: the value's name.
-        foreseen: what the step will print if it succeeds: a preview, which runs no step, goes on with that.
-    """
-    if foreseen is not None and pulumi.runtime.is_dry_run():
-        # With the URN, which a preview knows, the value depends on the step here, too.
-        return pulumi.Output.all(foreseen, command.urn).apply(lambda known: known[0])
+def result(command: local.Command, key: str) -> pulumi.Output[Any]:
+    """One value of what a step printed; an edge of the graph: it is known only once the step succeeded."""
     return command.stdout.apply(lambda line: _printed(line, key))
 
 

@@ -87,6 +87,7 @@ def promote(request: Request, registries: Registries) -> dict[str, Any]:
         "version": says["version"],
         "repository": says["repository"],
         "platforms": sorted(map(str, platforms)),
+        "here": bool(own),
         "revision": _revision(request, said, candidate),
         "warnings": warnings,
         "told": [] if own and request.running == place.digest else [_told(request, name, said, approved, bool(own))],

@@ -221,6 +221,7 @@ def _promoted(given: Mapping[str, str]) -> dict[str, Any]:
         "version": given.get("--version", first["version"]),
         "repository": first["reference"].partition("@")[0],
         "platforms": first["platforms"],
+        "here": "--running" in given,
         "revision": first["revision"],
     }
 

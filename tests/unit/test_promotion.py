@@ -7,6 +7,7 @@ import shlex
 from typing import Any
 
 import pytest
+from pulumi.output import Unknown
 from pydantic import ValidationError
 
 from components.promotion import Promotion, PromotionPolicy
@@ -112,12 +113,20 @@ def test_a_stack_of_another_project_is_named_with_it(written: str, full: str) ->
     assert "problem" not in upstreams(engine)[0]
 
 
-def test_everything_is_verified_during_preview_and_the_reference_is_known_by_then() -> None:
+def test_everything_is_verified_during_preview_and_the_digest_is_told_by_then() -> None:
     engine = engine_of(engine=Engine(stack="production", preview=True, exported=STAGING))
     assert value(asked(engine), "--repository") == "localhost:5444/driftwood/web"
     assert value(asked(engine, "claim"), "--version") == "1.4.0"
-    assert engine.outputs[component(engine, "Promotion", "web").urn]["reference"] == HERE
     assert engine.ran() == ["publish"]
+    outputs = engine.outputs[component(engine, "Promotion", "web").urn]
+    assert outputs["record"]["reference"] == HERE
+    assert isinstance(outputs["reference"], Unknown), "what is not there yet is for nobody to judge"
+
+
+def test_a_preview_hands_on_at_once_what_this_stack_has_proved_before() -> None:
+    before = {"driftwood/slipway/production": {"web": {"release": RECORD}}}
+    engine = engine_of(engine=Engine(stack="production", preview=True, exported=STAGING | before))
+    assert engine.outputs[component(engine, "Promotion", "web").urn]["reference"] == HERE
 
 
 def test_the_copy_depends_on_what_was_verified_and_what_comes_after_on_the_copy() -> None:
@@ -143,6 +152,7 @@ def test_what_was_verified_is_what_is_copied_whatever_the_record_says() -> None:
         "version": "1.3.0",
         "repository": "localhost:5443/driftwood/web",
         "platforms": ["linux/amd64"],
+        "here": False,
         "revision": "6" * 40,
     }
     engine = Engine(stack="production", exported=STAGING, broken={"promote": json.dumps(answer)})
@@ -213,6 +223,7 @@ def test_what_this_stack_said_of_a_digest_is_kept_once_the_other_has_moved_on() 
             "version": "1.4.0",
             "repository": "localhost:5443/driftwood/web",
             "platforms": ["linux/amd64"],
+            "here": True,
             "revision": "5" * 40,
         }
     )

@@ -1,0 +1,478 @@
+"""Promoting as a step: what is verified where, and everything that is missing in one answer. Tools are played."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.artifact import Digest, ImageReference, Repository
+from steps.database import cache_of
+from steps.predicates import APPROVED, PROVED
+from steps.proofs import spelled
+from tests.conftest import ToolMaker
+from tests.evidence import all_verified
+from tests.running import calls, run_step_program
+
+NOW = datetime.now(UTC)
+DIGEST, OTHER = Digest("sha256:" + "1f" * 32), Digest("sha256:" + "2e" * 32)
+AMD64, ARM64 = Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64)
+STAGING = Repository.parse("staging.example/driftwood/web")
+PRODUCTION = Repository.parse("production.example/driftwood/web")
+TAKEN, HERE = STAGING.at(DIGEST), PRODUCTION.at(DIGEST)
+INDEX = {
+    "manifests": [
+        {"digest": str(AMD64), "platform": {"os": "linux", "architecture": "amd64"}},
+        {"digest": str(ARM64), "platform": {"os": "linux", "architecture": "arm64"}},
+    ]
+}
+SAYS = {"repository": str(STAGING), "version": "1.4.0"}
+FINDING = {"VulnerabilityID": "CVE-2026-1", "PkgName": "tides", "InstalledVersion": "1.0", "FixedVersion": "1.1"}
+
+
+class World:
+    """Two registries and what is signed in them, played by small programs in the places of oras, cosign and trivy."""
+
+    def __init__(self, folder: Path, tool: ToolMaker) -> None:
+        self.folder, self.tool = folder, tool
+        self.manifests = {str(place.at(it)) for place in (STAGING,) for it in (DIGEST, AMD64, ARM64)}
+        self.tags: dict[str, Digest] = {}
+        self.says: dict[str, str] = dict(SAYS)
+        self.signed_by = "staging.pub"
+        self.statements: list[tuple[str, str, str, dict[str, Any]]] = []
+        self.findings: list[dict[str, Any]] = []
+        self.down: dict[str, str] = {}
+        self.age = timedelta(days=1)
+
+    def proved(self, reference: ImageReference = TAKEN, key: str = "staging.pub", **changes: Any) -> None:
+        """Let a stack say that it proved an artifact."""
+        predicate = {
+            "schemaVersion": 1,
+            "project": "slipway",
+            "stack": "staging",
+            "commit": "5" * 40,
+            "time": spelled(NOW - timedelta(hours=3)),
+            "kind": "deployed",
+            "checks": [],
+        }
+        self.statements.append((str(reference), key, PROVED, predicate | changes))
+
+    def approved(self, reference: ImageReference = TAKEN, key: str = "maria.pub", **changes: Any) -> None:
+        """Let a person approve an artifact for production."""
+        time = spelled(NOW - timedelta(hours=1))
+        predicate = {"schemaVersion": 1, "project": "slipway", "stack": "production", "time": time, "reason": "hotfix"}
+        self.statements.append((str(reference), key, APPROVED, predicate | changes))
+
+    def copied(self) -> None:
+        """Let production have run the artifact: it is there, and proved there."""
+        self.manifests |= {str(PRODUCTION.at(it)) for it in (DIGEST, AMD64, ARM64)}
+        self.proved(HERE, "production.pub", stack="production", time=spelled(NOW - timedelta(days=9)))
+        self.proved(HERE)
+
+    def ask(self, *flags: str, **record: Any) -> dict[str, Any]:
+        """What the step answers."""
+        self._play()
+        upstream = {
+            "project": "slipway",
+            "stack": "staging",
+            "key": "staging.pub",
+            "reference": str(TAKEN),
+            "version": "1.4.0",
+            "platforms": ["linux/amd64", "linux/arm64"],
+            "revision": "5" * 40,
+        }
+        upstreams = [upstream | record] if "problem" not in record else [dict(list(upstream.items())[:3]) | record]
+        arguments = ["--service", "web", "--project", "slipway", "--stack", "production", *flags]
+        arguments += ["--repository", str(PRODUCTION), "--upstreams", json.dumps(upstreams)]
+        arguments += ["--public-key", "staging.pub", "--own-key", "production.pub"]
+        arguments += ["--fail-on", "HIGH,CRITICAL", "--reports", str(self.folder / "reports")]
+        arguments += ["--cache", str(self.folder / "cache"), "--database", "db.example/trivy-db:2"]
+        ended = run_step_program("promote", arguments)
+        assert ended.returncode == 0, ended.stderr
+        answer: dict[str, Any] = json.loads(ended.stdout)
+        return answer
+
+    def problem(self, *flags: str, **record: Any) -> str:
+        """Why the step refuses."""
+        problem: str = self.ask(*flags, **record)["problem"]
+        assert problem
+        return problem
+
+    def _play(self) -> None:
+        script = self.folder / "play.py"
+        known = {
+            "manifests": sorted(self.manifests),
+            "index": INDEX,
+            "tags": {name: str(digest) for name, digest in self.tags.items()},
+            "statements": self.statements,
+            "signed": self._signed(),
+            "signed_by": self.signed_by,
+            "findings": self.findings,
+            "down": self.down,
+        }
+        script.write_text(f"KNOWN = {known!r}\n{PLAY}")
+        cache = self.folder / "cache"
+        for name in ("oras", "cosign", "trivy"):
+            self.tool(name, f'exec python3 {script} {name} "$@"')
+        for database in cache.glob("*/db") if cache.exists() else ():
+            (database / "metadata.json").unlink()
+        database = cache_of(cache, "db.example/trivy-db:2") / "db"
+        database.mkdir(parents=True, exist_ok=True)
+        made = spelled(NOW - self.age)
+        fresh = {"UpdatedAt": made, "NextUpdate": spelled(NOW + timedelta(days=1)), "Version": 2}
+        (database / "metadata.json").write_text(json.dumps(fresh))
+        (database / "trivy.db").write_text("x")
+
+    def _signed(self) -> dict[str, list[str]]:
+        places = {name.partition("@")[0] for name in self.manifests}
+        return {
+            place: all_verified(f"{place}@{DIGEST}", [f"{place}@{AMD64}", f"{place}@{ARM64}"], self.says).split("\n")[
+                1:
+            ]
+            for place in places
+        }
+
+
+PLAY = """
+import base64, json, sys
+tool, *words = sys.argv[1:]
+target = words[-1]
+for registry, told in KNOWN["down"].items():
+    if any(registry in word for word in words):
+        sys.exit("Error: " + told)
+flag = lambda name: words[words.index(name) + 1]
+if tool == "oras":
+    if words[0] == "resolve":
+        sys.exit("Error: " + target + ": not found") if target not in KNOWN["tags"] else print(KNOWN["tags"][target])
+    elif words[:2] == ["repo", "tags"]:
+        print("\\n".join(name.rpartition(":")[2] for name in KNOWN["tags"] if name.rpartition(":")[0] == target))
+    elif target not in KNOWN["manifests"]:
+        sys.exit("Error response from registry: " + target + ": not found")
+    else:
+        print(json.dumps(KNOWN["index"]))
+elif tool == "trivy":
+    if "image" in words:
+        report = {"ArtifactName": target, "Results": [{"Vulnerabilities": KNOWN["findings"]}]}
+        open(flag("--output"), "w").write(json.dumps(report))
+elif words[0] == "verify":
+    if flag("--key") != KNOWN["signed_by"]:
+        sys.exit("Error: no matching attestations: failed to verify signature")
+    print("\\n".join(KNOWN["signed"][next(word for word in words if "@sha256:" in word).partition("@")[0]]))
+else:
+    found = [it[3] for it in KNOWN["statements"] if it[:3] == (target, flag("--key"), flag("--type"))]
+    if not found:
+        sys.exit("Error: no matching attestations: ")
+    for predicate in found:
+        about = [{"name": "x", "digest": {"sha256": target.rpartition(":")[2]}}]
+        statement = {"predicateType": flag("--type"), "subject": about, "predicate": predicate}
+        print(json.dumps({"payload": base64.b64encode(json.dumps(statement).encode()).decode()}))
+"""
+
+
+@pytest.fixture(name="world")
+def two_registries(tmp_path: Path, tool: ToolMaker) -> World:
+    """Staging's registry with a release that staging has proved; production's is empty."""
+    world = World(tmp_path, tool)
+    world.proved()
+    return world
+
+
+def lines(problem: str) -> list[str]:
+    """What is missing, line by line, without what is indented below."""
+    return [line.removeprefix("  - ") for line in problem.splitlines() if line.startswith("  - ")]
+
+
+def scans(world: World) -> int:
+    """How often the scanner was asked."""
+    return len([call for call in calls(world.folder / "tools" / "trivy") if " image " in f" {call} "])
+
+
+def test_what_staging_has_proved_may_be_taken_from_where_it_is(world: World) -> None:
+    answer = world.ask()
+    told = answer.pop("told")
+    assert answer == {
+        "problem": "",
+        "warnings": [],
+        "reference": str(TAKEN),
+        "version": "1.4.0",
+        "repository": str(STAGING),
+        "platforms": ["linux/amd64", "linux/arm64"],
+        "revision": "5" * 40,
+        "here": False,
+    }
+    [line] = told
+    assert line.startswith(
+        f"web 1.4.0 ({DIGEST}): signature, platforms and evidence verified; proved by slipway/staging"
+    )
+    assert "3 h ago" in line
+    assert scans(world) == 2
+
+
+def test_everything_that_is_missing_is_told_at_once(world: World) -> None:
+    world.statements.clear()
+    world.findings = [FINDING | {"Severity": "HIGH"}]
+    world.manifests.remove(str(STAGING.at(ARM64)))
+    told = world.problem("--approvers", '{"maria": "maria.pub"}', "--approval", "besides")
+    assert told.startswith(f"web 1.4.0 ({DIGEST}) cannot be promoted to production; nothing was changed:")
+    assert [line.partition(":")[0] for line in lines(told)] == [
+        f"{STAGING} has lost the manifest of linux/arm64",
+        "slipway/staging has not proved it",
+        "an approval by maria is missing",
+        "1 finding(s) of severity HIGH or CRITICAL are known today",
+    ]
+    assert "CVE-2026-1" in told and "1.1" in told
+
+
+def test_a_digest_that_somebody_deleted_is_told_with_the_record_that_names_it(world: World) -> None:
+    world.manifests.clear()
+    told = world.problem()
+    assert f"web 1.4.0 ({DIGEST}) cannot be promoted: {STAGING} does not hold it" in told
+    assert "the record of slipway/staging names it" in told
+
+
+def test_a_platform_that_the_record_names_must_be_in_the_index(world: World) -> None:
+    told = world.problem(platforms=["linux/amd64", "linux/arm64", "linux/s390x"])
+    assert lines(told) == ["its index lacks linux/s390x, which the release's record names"]
+
+
+def test_a_signature_by_another_key_stops_it(world: World) -> None:
+    world.signed_by = "somebody.pub"
+    [told] = lines(world.problem())
+    assert told.startswith("it is not signed with staging.pub (Error: no matching attestations")
+
+
+@pytest.mark.parametrize(
+    ("says", "seen"),
+    [
+        ({"version": "1.3.0"}, f"{STAGING} 1.3.0"),
+        ({"repository": "staging.example/driftwood/tide"}, "staging.example/driftwood/tide 1.4.0"),
+    ],
+)
+def test_a_signature_that_speaks_of_another_release_stops_it(world: World, says: dict[str, str], seen: str) -> None:
+    world.says |= says
+    assert lines(world.problem()) == [f"its signature says {seen}, not driftwood/web 1.4.0: it is another release"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"stack": "qa"}, {"project": "tides"}, {"schemaVersion": 9}, {"kind": "dreamed"}, {"time": "soon"}],
+)
+def test_a_proof_that_is_not_stagings_own_counts_for_nothing(world: World, change: dict[str, Any]) -> None:
+    world.statements.clear()
+    world.proved(**change)
+    [told] = lines(world.problem())
+    assert told.startswith("slipway/staging has not proved it")
+
+
+def test_a_proof_by_another_key_counts_for_nothing(world: World) -> None:
+    world.statements.clear()
+    world.proved(key="somebody.pub")
+    assert lines(world.problem())[0].startswith("slipway/staging has not proved it")
+
+
+def test_a_proof_of_a_sibling_counts_for_nothing(world: World) -> None:
+    world.statements.clear()
+    world.proved(STAGING.at(OTHER))
+    world.proved(STAGING.at(AMD64))
+    assert lines(world.problem())[0].startswith("slipway/staging has not proved it")
+
+
+def test_a_soak_that_is_not_over_says_how_long_is_left(world: World) -> None:
+    [told] = lines(world.problem("--soak", "24"))
+    assert told.startswith("the soak in slipway/staging is not over: it was proved there at")
+    assert "of 1 d are left" in told
+    assert world.ask("--soak", "2")["problem"] == ""
+
+
+def test_a_clock_that_is_wrong_is_told(world: World) -> None:
+    world.statements.clear()
+    world.proved(time=spelled(NOW + timedelta(hours=2)))
+    assert "which is in the future: check the clocks" in world.problem()
+
+
+def test_an_approval_is_read_with_the_approvers_own_key(world: World) -> None:
+    flags = ("--approvers", '{"maria": "maria.pub"}', "--approval", "besides")
+    world.approved(key="staging.pub")
+    assert lines(world.problem(*flags)) == ["an approval by maria is missing: `slipway approve production DIGEST`"]
+    world.approved()
+    answer = world.ask(*flags)
+    assert answer["problem"] == ""
+    assert "approved by maria" in answer["told"][0]
+
+
+def test_a_cve_of_today_stops_what_this_stack_has_never_run(world: World) -> None:
+    world.findings = [FINDING | {"Severity": "CRITICAL"}]
+    told = world.problem()
+    assert lines(told) == ["1 finding(s) of severity HIGH or CRITICAL are known today:"]
+    assert "accept a finding for a time under scan.ignore" in told
+
+
+def test_a_database_that_is_stale_stops_what_this_stack_has_never_run(world: World) -> None:
+    world.age = timedelta(days=30)
+    assert "the vulnerability database is stale" in world.problem()
+
+
+def test_a_scan_is_made_once_a_digest_and_database(world: World) -> None:
+    world.ask()
+    world.ask()
+    assert scans(world) == 2
+    world.age = timedelta(hours=1)
+    world.ask()
+    assert scans(world) == 4
+
+
+def test_a_report_that_was_changed_into_another_is_not_believed(world: World) -> None:
+    world.ask()
+    for path in (world.folder / "reports").glob("linux-*.json"):
+        path.write_text(json.dumps({"ArtifactName": f"{STAGING}@{OTHER}"}))
+    world.findings = [FINDING | {"Severity": "HIGH"}]
+    assert "CVE-2026-1" in world.problem()
+
+
+# What this stack has proved itself.
+
+
+def test_what_this_stack_runs_is_verified_in_its_own_registry_and_scanned_no_more(world: World) -> None:
+    world.copied()
+    world.down = {"staging.example": "dial tcp: connection refused"}
+    answer = world.ask("--running", str(DIGEST))
+    assert answer["problem"] == "" and answer["told"] == [] and answer["warnings"] == []
+    assert answer["here"] is True
+    assert answer["reference"] == str(TAKEN), "the same as the first time: nothing changes"
+    assert scans(world) == 0
+
+
+def test_a_rollback_is_told_what_is_known_today_and_goes_through(world: World) -> None:
+    world.copied()
+    world.findings = [FINDING | {"Severity": "CRITICAL"}]
+    answer = world.ask("--running", str(OTHER))
+    assert answer["problem"] == ""
+    [warning] = answer["warnings"]
+    assert "1 finding(s) of severity HIGH or CRITICAL are known today" in warning and "CVE-2026-1" in warning
+    assert f"This stack has proved {DIGEST} before, so it goes through" in warning
+    assert "this stack has proved it before" in answer["told"][0]
+
+
+def test_a_rollback_goes_through_without_a_database_and_says_so(world: World) -> None:
+    world.copied()
+    world.age = timedelta(days=30)
+    answer = world.ask("--running", str(OTHER))
+    assert answer["problem"] == ""
+    assert "it could not be scanned with today's database" in answer["warnings"][0]
+
+
+def test_a_rollback_is_verified_like_everything_else(world: World) -> None:
+    world.copied()
+    world.signed_by = "somebody.pub"
+    assert "it is not signed with staging.pub" in world.problem("--running", str(OTHER))
+
+
+def test_a_proof_of_this_stack_in_another_registry_is_none_here(world: World) -> None:
+    world.proved(TAKEN, "production.pub", stack="production")
+    world.findings = [FINDING | {"Severity": "HIGH"}]
+    assert "known today" in world.problem()
+
+
+def test_what_was_not_said_here_yet_is_asked_for_where_it_was_made(world: World) -> None:
+    world.copied()
+    world.approved(TAKEN)
+    flags = ("--approvers", '{"maria": "maria.pub"}', "--approval", "besides", "--running", str(DIGEST))
+    assert world.ask(*flags)["problem"] == ""
+    world.down = {"staging.example": "dial tcp: connection refused"}
+    told = lines(world.problem(*flags))
+    assert told == [
+        f"what is said about it in {STAGING} cannot be read: Error: dial tcp: connection refused",
+        "an approval by maria is missing: `slipway approve production DIGEST`",
+    ]
+
+
+# Which release.
+
+
+def test_a_stack_without_a_release_is_told_in_its_own_words(world: World) -> None:
+    assert world.problem(problem="stack staging has no release of web to take") == (
+        "stack staging has no release of web to take"
+    )
+
+
+def test_a_pinned_version_is_what_this_stack_calls_by_that_name(world: World) -> None:
+    world.copied()
+    world.tags = {f"{PRODUCTION}:1.4.0": DIGEST, f"{STAGING}:1.4.0": OTHER}
+    answer = world.ask("--version", "1.4.0", version="1.5.0", reference=str(STAGING.at(OTHER)))
+    assert answer["reference"] == str(TAKEN)
+    assert answer["version"] == "1.4.0"
+
+
+def test_a_pinned_version_that_the_stack_runs_needs_no_tag(world: World) -> None:
+    assert world.ask("--version", "1.4.0")["reference"] == str(TAKEN)
+
+
+def test_a_tag_that_was_moved_between_the_stacks_does_not_matter(world: World) -> None:
+    world.tags = {f"{STAGING}:1.4.0": OTHER, f"{STAGING}:1.4.0-staging.1f1f1f1f1f1f": OTHER}
+    assert world.ask()["reference"] == str(TAKEN)
+
+
+def test_a_tag_of_ours_that_was_moved_to_another_release_is_found_out(world: World) -> None:
+    world.copied()
+    world.says["version"] = "1.5.0"
+    world.tags = {f"{PRODUCTION}:1.4.0": DIGEST}
+    assert "its signature says" in world.problem("--version", "1.4.0")
+
+
+def test_an_older_build_is_found_by_the_tag_of_its_own(world: World) -> None:
+    world.tags = {f"{STAGING}:1.4.0-staging.1f1f1f1f1f1f": DIGEST, f"{STAGING}:1.5.0-staging.2e2e2e2e2e2e": OTHER}
+    answer = world.ask("--version", "1.4.0", version="1.5.0", reference=str(STAGING.at(OTHER)))
+    assert answer["reference"] == str(TAKEN)
+
+
+def test_several_builds_of_one_version_have_to_be_told_apart(world: World) -> None:
+    world.tags = {f"{STAGING}:1.4.0-staging.1f1f1f1f1f1f": DIGEST, f"{STAGING}:1.4.0-staging.2e2e2e2e2e2e": OTHER}
+    told = world.problem("--version", "1.4.0", version="1.5.0")
+    assert f"there are several builds of 1.4.0 in {STAGING} ({DIGEST}, {OTHER}): pin one with `digest`" in told
+    answer = world.ask("--version", "1.4.0", "--digest", str(DIGEST), version="1.5.0", reference=str(STAGING.at(OTHER)))
+    assert answer["reference"] == str(TAKEN)
+
+
+def test_a_pinned_digest_needs_no_version_its_signature_says_it(world: World) -> None:
+    answer = world.ask("--digest", str(DIGEST), version="1.5.0", reference=str(STAGING.at(OTHER)))
+    assert (answer["reference"], answer["version"]) == (str(TAKEN), "1.4.0")
+
+
+def test_a_pinned_digest_of_another_version_is_refused(world: World) -> None:
+    told = world.problem("--digest", str(DIGEST), "--version", "1.3.0", version="1.5.0")
+    assert lines(told) == [f"its signature says {STAGING} 1.4.0, not driftwood/web 1.3.0: it is another release"]
+
+
+def test_a_version_that_nobody_has_is_told_with_those_that_there_are(world: World) -> None:
+    world.tags = {
+        f"{PRODUCTION}:1.3.0": OTHER,
+        f"{STAGING}:1.4.0-staging.1f1f1f1f1f1f": DIGEST,
+        f"{STAGING}:cache": OTHER,
+    }
+    told = world.problem("--version", "1.2.0")
+    assert told == (
+        f"there is no 1.2.0 in {PRODUCTION} or {STAGING}; they hold 1.3.0, 1.4.0-staging.1f1f1f1f1f1f: "
+        "pin a version that is there, or leave `version` out"
+    )
+
+
+def test_a_digest_that_nobody_has_is_told(world: World) -> None:
+    assert f"{OTHER} is neither in {PRODUCTION} nor in {STAGING}" in world.problem("--digest", str(OTHER))
+
+
+# Registries.
+
+
+@pytest.mark.parametrize(
+    ("registry", "setting"), [("staging.example", "promote.registries"), ("production.example", "registry")]
+)
+def test_a_registry_that_is_down_or_refuses_is_told_with_its_setting(world: World, registry: str, setting: str) -> None:
+    world.down = {registry: f"Get https://{registry}/v2/: dial tcp 192.0.2.1:443: connect: connection refused"}
+    told = world.problem()
+    assert f"web: registry {registry} does not answer" in told
+    assert f"check {setting}.address" in told
+    world.down = {registry: f"GET https://{registry}/v2/: UNAUTHORIZED: authentication required"}
+    assert f"registry {registry} refuses the credentials" in world.problem()
