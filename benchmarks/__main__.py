@@ -1,4 +1,4 @@
-"""`make bench`: the pipeline beside the same tools in a shell script, and a no-change `up` beside an empty program.
+"""`make bench`: the pipeline beside the same tools in a shell script, and what changes nothing beside an empty program.
 
 Everything is measured in one run, turn by turn, on real services, in a checkout and a backend of its own. Each figure
 is a median of whole-process wall times in seconds; the ratio is what counts, machines differ. Results are printed and
@@ -10,13 +10,14 @@ import os
 import shlex
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from benchmarks.evidence import measure as evidence_benchmark
+from benchmarks.measuring import Series, most_memory, row, run
 
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".slipway"
@@ -29,32 +30,8 @@ PORTS = {PIPELINE: 18081, BY_SCRIPT: 18082}
 COLD_ROUNDS, WARM_ROUNDS, QUIET_ROUNDS = 2, 3, 5
 
 
-@dataclass
-class Series:
-    """Wall times of one command, in seconds."""
-
-    times: list[float] = field(default_factory=list)
-
-    @property
-    def median(self) -> float:
-        """The middle of the times."""
-        return statistics.median(self.times)
-
-    def measure(self, command: Sequence[str], folder: Path) -> None:
-        """Run the command once; its output is shown only when it fails."""
-        start = time.monotonic()
-        _run(command, folder)
-        self.times.append(time.monotonic() - start)
-
-    def __str__(self) -> str:
-        return f"{self.median:.2f} s ({min(self.times):.2f} to {max(self.times):.2f}, {len(self.times)} runs)"
-
-
 def _run(command: Sequence[str], folder: Path) -> str:
-    ended = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
-    if ended.returncode:
-        sys.exit(f"{' '.join(command)} failed in {folder}:\n{ended.stdout[-4000:]}{ended.stderr[-4000:]}")
-    return ended.stdout
+    return run(command, folder, _environment())
 
 
 def _environment() -> dict[str, str]:
@@ -76,6 +53,8 @@ def _prepare() -> None:
         for name in ("pyproject.toml", "uv.lock"):
             shutil.copy(PROJECT / name, folder / name)
     (CHECKOUT / ".slipway").symlink_to(STATE)
+    (CHECKOUT / "policies" / ".venv").symlink_to(PROJECT / "policies" / ".venv")
+    (CHECKOUT / "policy.json").write_text(_with_our_ports((PROJECT / "stacks" / "policy.dev.json").read_text()))
     (EMPTY / "Pulumi.yaml").write_text((PROJECT / "Pulumi.yaml").read_text().replace("name: slipway", "name: empty"))
     (EMPTY / "__main__.py").write_text("import pulumi\n")
     _run(["pulumi", "stack", "init", "empty"], EMPTY)
@@ -111,12 +90,17 @@ def _stack(name: str) -> None:
         ("repository: driftwood/web", f"repository: {name}/web"),
         ("name: driftwood-web", f"name: {PIPELINE}"),
         ("host: 8080", f"host: {PORTS[PIPELINE]}"),
-        ("localhost:5380", f"localhost:{os.environ.get('SLIPWAY_QUARANTINE_PORT', '5380')}"),
-        ("localhost:5443", f"localhost:{os.environ.get('SLIPWAY_REGISTRY_PORT', '5443')}"),
     ):
         settings = settings.replace(old, new)
+    settings = _with_our_ports(settings)
     (CHECKOUT / "stacks" / f"Pulumi.{name}.yaml").write_text(settings)
     _run(["pulumi", "stack", "init", name], CHECKOUT)
+
+
+def _with_our_ports(text: str) -> str:
+    for usual, moved in (("5380", "SLIPWAY_QUARANTINE_PORT"), ("5443", "SLIPWAY_REGISTRY_PORT")):
+        text = text.replace(f"localhost:{usual}", f"localhost:{os.environ.get(moved, usual)}")
+    return text
 
 
 def _script(name: str) -> list[str]:
@@ -134,7 +118,7 @@ def _cold(pulumi: Series, script: Series) -> None:
         _stack(name)
         for series, command in ((pulumi, _up(name)), (script, _script(name))):
             _forget()
-            series.measure(command, CHECKOUT)
+            series.measure(command, CHECKOUT, _environment())
         _run(_destroy(name), CHECKOUT)
         _remove_script_container()
 
@@ -143,14 +127,33 @@ def _forget() -> None:
     _run(["buildctl", "--addr", f"unix://{_environment()['BUILDKIT_SOCKET']}", "prune", "--all"], CHECKOUT)
 
 
-def _warm(pulumi: Series, script: Series, quiet: Series, empty: Series) -> None:
+@dataclass
+class Previews:
+    """Previews without a change: under the policy pack, without it, of an empty program."""
+
+    judged: Series = field(default_factory=Series)
+    plain: Series = field(default_factory=Series)
+    empty: Series = field(default_factory=Series)
+    memory: float = 0.0
+    """The most that the pack's process took, in MB."""
+
+
+def _preview(name: str, *flags: str) -> list[str]:
+    return ["pulumi", "preview", "--expect-no-changes", "--stack", name, *flags]
+
+
+def _judged() -> list[str]:
+    return ["--policy-pack", str(CHECKOUT / "policies"), "--policy-pack-config", str(CHECKOUT / "policy.json")]
+
+
+def _warm(pulumi: Series, script: Series, quiet: Series, empty: Series, previews: Previews) -> None:
     """One line of the source changes; then nothing does."""
     _stack("warm")
     _run(_up("warm"), CHECKOUT)
     _run(_script("warm"), CHECKOUT)
     turns: list[Callable[[], None]] = [
-        lambda: pulumi.measure(_up("warm"), CHECKOUT),
-        lambda: script.measure(_script("warm"), CHECKOUT),
+        lambda: pulumi.measure(_up("warm"), CHECKOUT, _environment()),
+        lambda: script.measure(_script("warm"), CHECKOUT, _environment()),
     ]
     source = CHECKOUT / "examples" / "driftwood-web" / "driftwood" / "web.py"
     for number in range(WARM_ROUNDS):
@@ -159,8 +162,17 @@ def _warm(pulumi: Series, script: Series, quiet: Series, empty: Series) -> None:
             measure()
     _run(_up("warm"), CHECKOUT)
     for _ in range(QUIET_ROUNDS):
-        quiet.measure(_up("warm"), CHECKOUT)
-        empty.measure(_up("empty"), EMPTY)
+        quiet.measure(_up("warm"), CHECKOUT, _environment())
+        empty.measure(_up("empty"), EMPTY, _environment())
+    for _ in range(QUIET_ROUNDS):
+        for series, command, folder in (
+            (previews.judged, _preview("warm", *_judged()), CHECKOUT),
+            (previews.plain, _preview("warm"), CHECKOUT),
+            (previews.empty, _preview("empty"), EMPTY),
+        ):
+            series.measure(command, folder, _environment())
+    words = ("pulumi.policy", str(CHECKOUT))
+    previews.memory = most_memory(words, _preview("warm", *_judged()), CHECKOUT, _environment())
     _run(_destroy("warm"), CHECKOUT)
     _remove_script_container()
 
@@ -171,25 +183,28 @@ def _remove_script_container() -> None:
     shutil.rmtree(f"/var/lib/slipway/secrets/benchmark.{BY_SCRIPT}")
 
 
-def _row(what: str, value: float, most: float, unit: str) -> str:
-    return f"| {what} | {value:.2f} {unit} | {most:.2f} {unit} | {'met' if value <= most else 'missed'} |"
-
-
 def main() -> int:
     """Measure, print, record; 1 where a bound was missed."""
     cold, cold_script, warm, warm_script, quiet, empty = (Series() for _ in range(6))
+    previews = Previews()
     _prepare()
     try:
         _cold(cold, cold_script)
-        _warm(warm, warm_script, quiet, empty)
+        _warm(warm, warm_script, quiet, empty, previews)
     finally:
         _clean_up()
+    evidence, figures = evidence_benchmark()
+    judged, plain = previews.judged.median / previews.empty.median, previews.plain.median / previews.empty.median
     rows = [
-        _row("cold pipeline / script", cold.median / cold_script.median, 1.05, "x"),
-        _row("from nothing to healthy", cold.median, 60, "s"),
-        _row("warm pipeline - script - empty program", warm.median - warm_script.median - empty.median, 1.0, "s"),
-        _row("no-change up / empty program", quiet.median / empty.median, 1.5, "x"),
-        _row("no-change up", quiet.median, 10, "s"),
+        row("cold pipeline / script", cold.median / cold_script.median, 1.05, "x"),
+        row("from nothing to healthy", cold.median, 60, "s"),
+        row("warm pipeline - script - empty program", warm.median - warm_script.median - empty.median, 1.0, "s"),
+        row("no-change up / empty program", quiet.median / empty.median, 1.5, "x"),
+        row("no-change up", quiet.median, 10, "s"),
+        row("no-change preview / empty program", plain, 1.5, "x"),
+        row("no-change preview with the pack / empty program", judged, 2.0, "x"),
+        row("memory of the pack's process", previews.memory, 150, "MB"),
+        *evidence,
     ]
     lines = [
         "| measure | seen | at most | |",
@@ -199,6 +214,8 @@ def main() -> int:
         f"cold: pulumi {cold}, script {cold_script}",
         f"warm, one line changed: pulumi {warm}, script {warm_script}",
         f"no-change up: {quiet}, empty program: {empty}",
+        f"no-change preview with the pack: {previews.judged}, without: {previews.plain}, empty: {previews.empty}",
+        *figures,
     ]
     report = "\n".join(lines)
     print(report)

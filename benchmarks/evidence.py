@@ -1,4 +1,4 @@
-"""`python -m benchmarks.evidence`: the evidence of 50 images, verified by the pack and by `xargs -P2 cosign verify`.
+"""The evidence of 50 images, verified by the pack and by `xargs -P2 cosign verify`; a part of `make bench`.
 
 Both are measured turn by turn as whole processes, on a docker-registry and a key of their own, with what cosign has
 signed. The pack verifies all that its rules ask for: the signature, the provenance, and each platform's report and
@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,10 +18,12 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from benchmarks.measuring import Series, row, run
 
 PROJECT = Path(__file__).resolve().parent.parent
 IMAGES, ROUNDS = 50, 3
@@ -51,37 +52,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """What reads and verifies evidence, without the policy SDK around it, whose imports every preview with a pack pays."""
 
 
-@dataclass
-class Series:
-    """Wall times of one command, in seconds."""
-
-    times: list[float] = field(default_factory=list)
-    said: str = ""
-    """What it printed the last time."""
-
-    @property
-    def median(self) -> float:
-        """The middle of the times."""
-        return statistics.median(self.times)
-
-    def measure(self, command: Sequence[str]) -> None:
-        """Run the command once; its output is shown only when it fails."""
-        start = time.monotonic()
-        self.said = _run(command)
-        self.times.append(time.monotonic() - start)
-
-    def __str__(self) -> str:
-        return f"{self.median:.2f} s ({min(self.times):.2f} to {max(self.times):.2f}, {len(self.times)} runs)"
+def _environment() -> dict[str, str]:
+    return {**os.environ, "COSIGN_PASSWORD": "benchmark"}
 
 
 def _run(command: Sequence[str]) -> str:
-    environment = {**os.environ, "COSIGN_PASSWORD": "benchmark"}
-    ended = subprocess.run(
-        command, cwd=PROJECT / "policies", env=environment, capture_output=True, text=True, check=False
-    )
-    if ended.returncode:
-        sys.exit(f"{' '.join(command[:6])} failed:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
-    return ended.stdout
+    return run(command, PROJECT / "policies", _environment())
 
 
 @contextmanager
@@ -215,29 +191,22 @@ def _measure(folder: Path) -> tuple[Series, Series]:
         listed.write_text("\n".join(_signed_images(address, folder)) + "\n")
         verify = ["cosign", "verify", f"--key={folder / 'key'}.pub", "--insecure-ignore-tlog", "--allow-http-registry"]
         for _ in range(ROUNDS):
-            pack.measure([sys.executable, "-c", _VERIFY, f"{folder / 'key'}.pub", str(listed)])
-            cosign.measure(["xargs", "-P2", "-n1", "-a", str(listed), *verify])
+            by_pack = [sys.executable, "-c", _VERIFY, f"{folder / 'key'}.pub", str(listed)]
+            by_cosign = ["xargs", "-P2", "-n1", "-a", str(listed), *verify]
+            for series, command in ((pack, by_pack), (cosign, by_cosign)):
+                series.measure(command, PROJECT / "policies", _environment())
     return pack, cosign
 
 
-def _row(what: str, value: float, most: float, unit: str) -> str:
-    return f"| {what} | {value:.2f} {unit} | {most:.2f} {unit} | {'met' if value <= most else 'missed'} |"
-
-
-def main() -> int:
-    """Measure and print; 1 where a bound was missed."""
+def measure() -> tuple[list[str], list[str]]:
+    """Measure; the rows of the report and the figures behind them."""
     for tool in ("cosign", "docker-registry"):
         if shutil.which(tool) is None:
             sys.exit(f"{tool} is not on PATH: run this in `make shell`")
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as folder:
         pack, cosign = _measure(Path(folder))
-    ratio, memory = pack.median / cosign.median, int(pack.said)
-    print("| measure | seen | at most | |\n| --- | --- | --- | --- |")
-    print(_row(f"evidence of {IMAGES} images / xargs -P2 cosign verify", ratio, MOST, "x"))
-    print(_row("memory of the process that verified them", memory, MOST_MEMORY, "MB"))
-    print(f"\nevidence: {pack}\ncosign verify: {cosign}")
-    return 0 if ratio <= MOST and memory <= MOST_MEMORY else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    rows = [
+        row(f"evidence of {IMAGES} images / xargs -P2 cosign verify", pack.median / cosign.median, MOST, "x"),
+        row("memory of the process that verified them", int(pack.said), MOST_MEMORY, "MB"),
+    ]
+    return rows, [f"evidence: {pack}, cosign verify: {cosign}"]
