@@ -11,7 +11,7 @@ import pulumi
 import pytest
 
 import reachability
-from tests.recording import DIGEST, Engine
+from tests.recording import DIGEST, STAGING, Engine
 from tests.stacks import Stack, configuration
 
 PROGRAM = Path(__file__).resolve().parents[2] / "__main__.py"
@@ -117,3 +117,76 @@ def test_a_service_that_is_down_ends_the_program_before_the_first_resource(
     engine = run(stack)
     assert engine.resources == []
     assert engine.errors
+
+
+# A stack that promotes.
+
+
+def promoting(stack: Stack, **settings: Any) -> Stack:
+    """The stack as production is: it takes its service from staging."""
+    (stack.project / "staging.pub").write_text("a key of its own")
+    stack.settings.pop("quarantine")
+    stack.settings.pop("builder")
+    stack.web.pop("build")
+    stack.web.pop("version")
+    stack.settings["registry"]["address"] = "localhost:5444"
+    stack.settings |= {"channel": "release", "promote": {"from": ["staging"], "public_key": "staging.pub"}, **settings}
+    return stack
+
+
+def production() -> Engine:
+    """The engine of production, where staging runs a release."""
+    return Engine(stack="production", exported=STAGING)
+
+
+def test_a_stack_that_promotes_runs_the_digest_of_another_and_proves_it(stack: Stack) -> None:
+    engine = run(promoting(stack), production())
+    service = exported(engine)["web"]
+    here = f"localhost:5444/driftwood/web@{DIGEST}"
+    assert service["release"]["reference"] == here
+    assert service["proved"] == "2026-11-25T10:00:00Z"
+    assert not engine.of("docker-build:index:Image")
+    assert [module for module in engine.ran() if module != "secret_file"] == ["publish", "preflight", "settle", "prove"]
+    assert engine.one("docker:index/container:Container").inputs["image"] == here
+    prove = engine.step("prove")
+    assert prove.values("--reference") == [here]
+    assert prove.values("--container") == ["web-container-id"]
+    assert prove.values("--commit") == [service["release"]["revision"]]
+    assert engine.step("settle").urn in prove.options["propertyDependencies"]["create"].urns
+
+
+def test_a_release_that_is_promoted_is_protected_and_what_runs_it_can_be_replaced(stack: Stack) -> None:
+    engine = run(promoting(stack), production())
+    assert exported(engine)
+    protected = {it.name for it in engine.resources if it.options.get("protect")}
+    assert protected == {"web", "web-publication", "web-publication-oras"}
+    assert engine.one("slipway:index:Promotion").options.get("protect") is True
+    assert not engine.one("slipway:index:HardenedContainer").options.get("protect")
+
+
+def test_nothing_is_protected_where_the_stack_says_so(stack: Stack) -> None:
+    engine = run(promoting(stack, protect=False), production())
+    assert not [it.name for it in engine.resources if it.options.get("protect")]
+
+
+def test_a_stack_that_builds_proves_only_where_it_is_asked_to(stack: Stack) -> None:
+    assert "prove" not in run(stack).ran()
+    stack.settings["prove"] = {"checks": [{"name": "page", "url": "/"}]}
+    prove = run(stack).step("prove")
+    assert json.loads(prove.values("--checks")[0]) == [{"name": "page", "url": "/"}]
+    assert prove.values("--url") == ["http://127.0.0.1:8080"]
+    assert prove.values("--stack") == ["dev"]
+
+
+def test_a_smoke_test_that_fails_fails_the_run(stack: Stack) -> None:
+    stack.settings["prove"] = {}
+    engine = run(stack, Engine(refused=frozenset({"prove"})))
+    assert engine.errors
+    assert not [urn for urn in engine.outputs if "slipway:index:Proof" in urn]
+
+
+def test_what_cannot_be_promoted_stops_everything_after_it(stack: Stack) -> None:
+    engine = run(promoting(stack), Engine(stack="production"))
+    assert engine.errors
+    assert not engine.of("docker:index/container:Container")
+    assert "publish" not in engine.ran()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from components.publication import Publication, PublicationArgs, own_tag
-from components.registry import RegistryAccess
+from components.registry import PrivateRegistry, RegistryAccess
 from tests.programs import PASSWORDS, SECRETS, source
 from tests.recording import CANDIDATE, RELEASED, Engine, component
 
@@ -144,3 +145,60 @@ def test_the_destinations_authority_is_named() -> None:
 def test_what_cannot_be_published_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(change))):
         args(**change)
+
+
+# From one private registry to another, as a promotion does.
+
+
+def promoted(engine: Engine | None = None, **changes: Any) -> Engine:
+    """The engine after a publication whose version and annotations flow."""
+    registry = PrivateRegistry(
+        address="staging.example", username="reader", password=source("quarantine"), certificate_authority="staging.crt"
+    )
+
+    def program() -> None:
+        flowing = {
+            "version": pulumi.Output.from_input("1.4.0"),
+            "annotations": {"version": pulumi.Output.from_input("1.4.0"), "repository": "staging.example/web"},
+        }
+        given = flowing | {"sources": (registry,), "source_access": None, "channel": "release", "reuse": True}
+        Publication("web", args(**given | changes))
+
+    return (engine or Engine()).good(program, secrets=SECRETS)
+
+
+def test_a_version_that_flows_becomes_tag_claim_and_annotation() -> None:
+    engine = promoted(series=True)
+    publish = engine.step("publish")
+    assert publish.values("--tag") == ["1.4.0", "1.4", "1"]
+    assert publish.values("--immutable-tag") == ["1.4.0"]
+    assert publish.values("--annotation") == ["repository=staging.example/web", "version=1.4.0"]
+    assert "--version 1.4.0" in engine.calls[0].args["command"]
+
+
+def test_a_prerelease_that_flows_moves_no_series() -> None:
+    assert promoted(series=True, version=pulumi.Output.from_input("1.5.0-rc.1")).step("publish").values("--tag") == [
+        "1.5.0-rc.1"
+    ]
+
+
+def test_the_source_is_reached_with_a_login_and_authority_of_its_own() -> None:
+    publish = promoted().step("publish")
+    assert publish.values("--login") == ["staging.example=reader"]
+    assert publish.values("--authority") == ["staging.example=staging.crt"]
+    assert json.loads(publish.inputs["stdin"]) == {
+        "staging.example": PASSWORDS["quarantine"],
+        "password": PASSWORDS["registry"],
+    }
+
+
+def test_a_copier_is_named_only_where_it_is_not_the_usual_one() -> None:
+    assert promoted().step("publish").values("--copier") == []
+    engine = promoted(copier="skopeo")
+    assert engine.step("publish").values("--copier") == ["skopeo"]
+    assert engine.step("publish").name == "web-skopeo"
+
+
+def test_nothing_is_taken_for_copied_unless_it_may_be_there_already() -> None:
+    assert "--reuse" in promoted().step("publish").command
+    assert "--reuse" not in engine_of().step("publish").command

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -195,3 +197,92 @@ def test_another_system_than_linux_is_refused_whatever_is_registered(services: S
     services.stack.web["build"]["platforms"] = ["linux/amd64", "freebsd/amd64"]
     [line] = services.problems()
     assert line.startswith("slipway:services: the builder cannot run freebsd/amd64: its kernel is Linux")
+
+
+# A stack that promotes takes only what is committed.
+
+
+@pytest.fixture(name="project")
+def committed_project(services: Services, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project of a stack that promotes, in git, with everything committed."""
+    stack = services.stack
+    stack.settings.pop("quarantine")
+    stack.settings.pop("builder")
+    stack.web.pop("build")
+    stack.settings["promote"] = {"from": ["staging"], "public_key": "cosign.pub"}
+    (stack.project / ".gitignore").write_text(".slipway/\n")
+    (stack.project / "stacks").mkdir()
+    (stack.project / "stacks" / "Pulumi.production.yaml").write_text("config: {}\n")
+    monkeypatch.chdir(stack.project)
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "everything"]):
+        identity = ["-c", "user.name=Driftwood", "-c", "user.email=driftwood@example.invalid"]
+        subprocess.run(["git", *identity, *arguments], cwd=stack.project, check=True)
+    return stack.project
+
+
+def refusal(services: Services, monkeypatch: pytest.MonkeyPatch, preview: bool = False) -> str:
+    """Why it is refused; empty where it is not."""
+    monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: preview)
+    try:
+        check(services.stack.load())
+    except pulumi.RunError as error:
+        return str(error)
+    return ""
+
+
+def test_a_clean_tree_may_be_promoted_from(services: Services, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert project
+    assert refusal(services, monkeypatch) == ""
+
+
+@pytest.mark.parametrize("change", ["new.py", "app/Dockerfile"])
+def test_a_tree_with_changes_is_refused_by_up_and_told_by_preview(
+    services: Services, project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, change: str
+) -> None:
+    (project / change).write_text("changed")
+    told = f"this stack promotes, and takes only what is committed. Changed: {change}"
+    assert refusal(services, monkeypatch) == f"{told}\nCommit it, or take it back, then try again; nothing was changed."
+    assert refusal(services, monkeypatch, preview=True) == ""
+    assert f"{told}\n`pulumi up` will refuse this." in caplog.text
+
+
+def test_a_removed_file_is_a_change_and_many_are_counted(
+    services: Services, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "bases.json").unlink()
+    for number in range(6):
+        (project / f"new{number}").write_text("x")
+    assert "Changed: bases.json, new0, new1, new2, new3 and 2 more" in refusal(services, monkeypatch)
+
+
+def test_the_salt_that_pulumi_writes_by_itself_is_no_change(
+    services: Services, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = project / "stacks" / "Pulumi.production.yaml"
+    file.write_text("config: {}\nencryptionsalt: v1:abc=:v1:def\n")
+    assert refusal(services, monkeypatch) == ""
+    file.write_text("config: {a: b}\nencryptionsalt: v1:abc=:v1:def\n")
+    assert "Changed: stacks/Pulumi.production.yaml" in refusal(services, monkeypatch)
+
+
+def test_a_stack_that_builds_may_be_brought_up_from_a_tree_with_changes(services: Services) -> None:
+    assert services.problems() == []
+
+
+def test_a_project_outside_of_git_is_warned_about(
+    services: Services, project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.rmtree(project / ".git")
+    assert refusal(services, monkeypatch) == ""
+    assert "this project is in no git repository" in caplog.text
+
+
+def test_a_stack_that_promotes_asks_neither_quarantine_nor_builder(
+    services: Services, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert project
+    services.down("quarantine")
+    services.down("buildkit")
+    assert refusal(services, monkeypatch) == ""
+    services.down("registry")
+    assert "slipway:registry.address" in refusal(services, monkeypatch)

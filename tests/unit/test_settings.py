@@ -29,11 +29,11 @@ def test_the_defaults_are_the_ones_that_are_safe(stack: Stack) -> None:
     stack.settings.pop("scan")
     stack.settings.pop("channel")
     settings = stack.load()
-    run = settings.services["web"].run
-    assert run
+    run, build = settings.services["web"].run, settings.services["web"].build
+    assert run and build
     assert settings.channel == "dev"
     assert settings.series is False
-    assert settings.services["web"].build.platforms == ("linux/amd64", "linux/arm64")
+    assert build.platforms == ("linux/amd64", "linux/arm64")
     assert settings.scan.fail_on == ("HIGH", "CRITICAL")
     assert settings.scan.database_age == 7
     assert run.read_only is True

@@ -335,3 +335,45 @@ def test_an_index_that_cannot_be_read_is_told_with_its_name(tool: ToolMaker) -> 
     tool("oras", fails("Error: connection refused"))
     with pytest.raises(StepError, match=f"{SOURCE} cannot be read"):
         platforms_of(SOURCE, {})
+
+
+# What is there already, as after a rollback or a copy that was interrupted.
+
+
+def oras_that_holds_it(tool: ToolMaker) -> Path:
+    """An oras whose registry holds the artifact and its tag."""
+    return tool("oras", f"case $1 in {READS} resolve) echo {HERE};; esac")
+
+
+def test_what_is_there_and_verifies_is_not_copied_again(tool: ToolMaker, capsys: pytest.CaptureFixture[str]) -> None:
+    path = oras_that_holds_it(tool)
+    tool("cosign", f"echo '{VERIFIED}'")
+    result = publish(Request(SOURCE, TARGET, ["1.4.0"], *SIGNED_BY, immutable_tag="1.4.0", reuse=True), LOGINS)
+    assert result == {"reference": f"{TARGET}@{HERE}", "tags": ["1.4.0"]}
+    assert [call.split()[0] for call in calls(path)] == ["resolve", "manifest", "resolve", "tag", "resolve"]
+    assert str(SOURCE.repository.registry) not in " ".join(calls(path)), "a rollback needs nobody else"
+    assert "is there already, and verified: nothing was copied" in capsys.readouterr().err
+
+
+def test_what_is_there_in_part_is_copied_to_its_end(tool: ToolMaker) -> None:
+    path = oras(tool, copied="true")
+    lacking = fails("Error: no signatures found")
+    tool("cosign", f"[ -e $0.again ] || {{ touch $0.again; {lacking}; }}; echo '{VERIFIED}'")
+    result = publish(Request(SOURCE, TARGET, ["1.4.0"], *SIGNED_BY, reuse=True), LOGINS)
+    assert result["reference"] == f"{TARGET}@{HERE}"
+    assert "cp" in [call.split()[0] for call in calls(path)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'POST "https://registry.driftwood.example/v2/x/blobs/uploads/": response status code 405: Method Not Allowed',
+        "denied: the registry is in read-only mode",
+    ],
+)
+def test_a_registry_that_is_read_only_is_told(tool: ToolMaker, text: str) -> None:
+    oras(tool, copied=f"{{ {fails(text)}; }}")
+    with pytest.raises(
+        StepError, match=r"registry registry\.driftwood\.example is read-only: make it take driftwood/web"
+    ):
+        published()
