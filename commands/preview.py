@@ -134,7 +134,7 @@ def report_of(
 def _problems(seen: Seen) -> tuple[Problem, ...]:
     from commands.previews.report import Problem
 
-    order = ("error", "policy", "warning", "advice")
+    order = ("error", "policy", "warning", "advice", "later")
     found = sorted(seen.problems, key=lambda it: order.index(it.kind))
     if seen.exit_code and not any(it.stops for it in found):
         # Pulumi has said it to nobody but its own terminal: there is no such stack, the passphrase is wrong, …

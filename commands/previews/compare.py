@@ -92,7 +92,7 @@ def service_report(
     unknown = list(new.unknown)
     if before:
         unknown += old.unknown if after.artifact.digest else ()
-        commits, said = _told(lambda: _commits(project, before, after, old, new))
+        commits, said = _told(lambda: _commits(project, before, after, old, new, reader))
         update |= {"commits": commits}
         unknown += said
     update |= {
@@ -180,8 +180,9 @@ def _all(parts: Mapping[str, Known | None]) -> dict[str, Known] | None:
     return known if len(known) == len(parts) else None
 
 
-def _commits(project: Path, before: Side, after: Side, old: Image, new: Image) -> Commits:
-    context = after.context or before.context
+def _commits(project: Path, before: Side, after: Side, old: Image, new: Image, reader: Reader) -> Commits:
+    # A promotion does not build, so that its settings name no folder.
+    context = after.context or before.context or reader.context(after.places, after.key)
     return commits_between(project, context, _revision(before, old), _revision(after, new))
 
 

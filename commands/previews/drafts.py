@@ -132,7 +132,11 @@ def _side(members: Sequence[tuple[Resource, State]], *, today: bool) -> Side | N
         artifact = _named(workload[1].inputs.get("reference"))
     inputs = release[1].inputs if release else {}
     image, policy = _mapping(inputs.get("image")), _mapping(inputs.get("policy"))
+    published = of(PUBLICATION)
+    # Before a promotion is published, it lies where it comes from.
+    source = _named(published[1].inputs.get("reference")).reference if published else None
     places = [artifact.reference, *_places(inputs, image, artifact.digest)]
+    places += [source] if source and artifact.digest and source.endswith(artifact.digest) else []
     return Side(
         artifact,
         tuple(dict.fromkeys(place for place in places if place)),

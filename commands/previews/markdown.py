@@ -14,6 +14,7 @@ from commands.previews.words import (
     commits_words,
     counted,
     headline,
+    later_words,
     operation_words,
     packages_words,
     printable,
@@ -76,16 +77,27 @@ def _rendered(report: Report, cap: int) -> str:
     for service in shown:
         blocks += _service(service, cap)
     blocks += _resources("Other resources", report.other_resources, cap)
-    advice = [it for it in report.problems if not it.stops]
+    advice = [it for it in report.problems if it.kind in ("advice", "warning")]
     if advice:
         listed = _listed(advice, cap, lambda it: f"- {_said(it)}")
         blocks.append(_folded(f"{counted(len(advice), 'remark')} (nothing that stops)", listed))
+    if later := later_words(report):
+        blocks.append(_folded(later, _listed(_by_policy(report), cap, lambda it: it)))
     unchanged = [code(it.name) for it in report.services if it.state == "unchanged"]
     if unchanged:
         blocks.append(f"Unchanged: {', '.join(unchanged[:cap])}{' …' if len(unchanged) > cap else ''}")
     if report.changes:
         blocks.append(f"<sub>Resources: {changes(report)}. The same as data: preview.json</sub>")
     return "\n\n".join(blocks) + "\n"
+
+
+def _by_policy(report: Report) -> list[str]:
+    """Each policy that waits for `up`, once, with the resources that it waits for."""
+    found: dict[str, dict[str, None]] = {}
+    for problem in report.problems:
+        if problem.kind == "later":
+            found.setdefault(problem.policy, {})[problem.resource] = None
+    return [f"- {code(policy)}: {', '.join(map(code, names))}" for policy, names in sorted(found.items())]
 
 
 def _summary(services: Sequence[Service]) -> str:

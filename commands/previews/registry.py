@@ -19,7 +19,7 @@ from commands.previews.drafts import Access, Side
 from commands.previews.layers import Layer, layers_of
 from components.artifact import ImageReference, Platform
 from steps.credentials import registry_credentials
-from steps.predicates import NAMES, SBOM, VULNERABILITIES
+from steps.predicates import NAMES, PROVENANCE, SBOM, VULNERABILITIES
 from steps.registry import platforms_of, transport_flags
 from steps.statements import predicates
 from steps.tool import StepError, run_tool
@@ -49,6 +49,9 @@ class Reader(Protocol):
 
     def statements(self, manifest: str, key: str) -> Statements:
         """What was attested about a platform's manifest with this key."""
+
+    def context(self, places: Sequence[str], key: str) -> str | None:
+        """The folder that an image was built from, as its provenance says; None where nobody says it."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,19 @@ class Registries:
             return predicates(reference, type_, key, self.environment, self._authority(reference))
         except StepError as error:
             raise NotKnownError(f"{NAMES[type_]} of {manifest}: {_last_line(error)}") from None
+
+    def context(self, places: Sequence[str], key: str) -> str | None:
+        """The folder that an image was built from, as its provenance says; None where nobody says it."""
+        for place in places if key else ():
+            try:
+                found = self._verified(place, key, PROVENANCE)
+            except NotKnownError:
+                continue
+            for predicate in found:
+                parameters = (predicate.get("buildDefinition") or {}).get("externalParameters") or {}
+                if isinstance(parameters.get("context"), str):
+                    return str(parameters["context"])
+        return None
 
     def scan(
         self, manifest: str, platform: str, cache: Path, source: str | None, maximum_age: float
@@ -241,6 +257,10 @@ class Images:
             NotKnownError: the registry or the key cannot be read.
         """
         return {} if self._builder_of(manifest) else self.registries.statements(manifest, key)
+
+    def context(self, places: Sequence[str], key: str) -> str | None:
+        """The folder that an image was built from, as its provenance says; None where nobody says it."""
+        return self.registries.context(places, key)
 
     def _builder_of(self, manifest: str) -> Builder | None:
         return None if "@" in manifest else self.builder

@@ -199,8 +199,8 @@ class Service(Part):
 class Problem(Part):
     """Something that somebody must know: an error, a violated policy, advice, a warning."""
 
-    kind: Literal["error", "policy", "advice", "warning"]
-    """`error` and `policy` stop an `up`; `advice` is an advisory policy."""
+    kind: Literal["error", "policy", "warning", "advice", "later"]
+    """`error` and `policy` stop an `up`; `advice` is an advisory policy; `later` one that only `up` can judge."""
     resource: str = ""
     """Name of the resource; empty where it is the stack as a whole."""
     policy: str = ""

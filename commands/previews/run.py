@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from commands.previews.change import Resource, State, merged, plain, step_operation
 from commands.previews.report import Problem
@@ -19,6 +19,8 @@ _CODE = re.compile(r"\s*code: (-?\d+)")
 """How the Automation API says a command's exit code: it has no field for it."""
 _ENDED_BY = 128
 _MARKUP = re.compile(r"<\{%.*?%\}>")
+_NOT_KNOWN = re.compile(r"^can't run policy .* can't be known during preview$", re.DOTALL)
+"""How Pulumi's policy SDK says that a rule has read a value which only `up` will know."""
 _WORTH_SAYING = frozenset({"error", "warning"})
 
 
@@ -102,13 +104,16 @@ def _state(state: StepEventStateMetadata | None) -> State | None:
 def problem_in(event: EngineEvent) -> Problem | None:
     """What an event says that somebody must know; progress and plain messages are none."""
     if it := event.policy_event:
-        kind = "policy" if it.enforcement_level == "mandatory" else "advice"
         message = _cleaned(it.message)
+        if it.enforcement_level == "mandatory":
+            kind: Literal["policy", "advice", "later"] = "policy"
+        else:
+            kind = "later" if _NOT_KNOWN.search(message) else "advice"
         return Problem(kind=kind, resource=_name(it.resource_urn), policy=it.policy_name, message=message)
     said = event.diagnostic_event
     if said and said.severity in _WORTH_SAYING and not said.ephemeral and _cleaned(said.message):
-        kind = "error" if said.severity == "error" else "warning"
-        return Problem(kind=kind, resource=_name(said.urn), message=_cleaned(said.message))
+        severity: Literal["error", "warning"] = "error" if said.severity == "error" else "warning"
+        return Problem(kind=severity, resource=_name(said.urn), message=_cleaned(said.message))
     return None
 
 

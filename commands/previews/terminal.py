@@ -13,6 +13,7 @@ from commands.previews.words import (
     changes,
     commits_words,
     headline,
+    later_words,
     operation_words,
     packages_words,
     printable,
@@ -27,7 +28,7 @@ _MOST = 20
 """Entries of a list on a terminal; the files have all of them."""
 _STYLES = {"weakens": "bold red", "loosens": "yellow", "neutral": "", "tightens": "green"}
 _SEVERITIES = {"CRITICAL": "bold red", "HIGH": "red", "MEDIUM": "yellow"}
-_PROBLEMS = {"error": "bold red", "policy": "bold red", "advice": "cyan", "warning": "yellow"}
+_PROBLEMS = {"error": "bold red", "policy": "bold red", "advice": "cyan", "warning": "yellow", "later": ""}
 
 Entry = TypeVar("Entry")
 
@@ -68,6 +69,8 @@ class Progress:
     def show(self, seen: Resource | Problem) -> None:
         """Say what was seen."""
         if isinstance(seen, Problem):
+            if seen.kind == "later":  # often every rule for every resource: counted at the end
+                return
             about = " ".join(it for it in (seen.policy, seen.resource) if it)
             style = _PROBLEMS[seen.kind]
             self.console.print(f"[{style}]{seen.kind}[/] {escape(about)}: {escape(seen.message)}", soft_wrap=True)
@@ -92,6 +95,8 @@ def show_report(console: Console, report: Report) -> None:
         console.print(escape(problem.message), soft_wrap=True)
     style = "bold" if report.passed and not any(it.stopped_by for it in report.services) else "bold red"
     console.print(f"[{style}]{escape(report.stack)}: {escape(headline(report))}[/]", soft_wrap=True)
+    if later := later_words(report):
+        console.print(escape(later), soft_wrap=True)
     if report.changes:
         console.print(escape(f"resources: {changes(report)}"), soft_wrap=True)
 

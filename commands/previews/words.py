@@ -52,6 +52,15 @@ def size(number: int) -> str:
     return f"{'-' if number < 0 else ''}{text} {_UNITS[unit]}"
 
 
+def later_words(report: Report) -> str:
+    """How many policies can only be judged at `up`; empty where there are none."""
+    policies = {it.policy for it in report.problems if it.kind == "later"}
+    if not policies:
+        return ""
+    verb = "reads" if len(policies) == 1 else "read"
+    return f"{counted(len(policies), 'policy')} {verb} what only `up` will know, and will be judged there"
+
+
 def changes(report: Report) -> str:
     """How many resources each operation concerns, in one line."""
     return ", ".join(f"{count} {operation}" for operation, count in report.changes.items())

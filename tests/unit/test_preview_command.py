@@ -188,6 +188,16 @@ def test_a_violated_policy_stops_and_advice_does_not(project: Project) -> None:
     assert (stopped.code, stopped.data["would_ship"], stopped.data["problems"][0]["kind"]) == (5, False, "policy")
 
 
+def test_a_policy_that_cannot_be_judged_yet_neither_stops_nor_is_silent(project: Project) -> None:
+    waits = policy(
+        "advisory", "can't run policy 'signed' during preview: string value at .image can't be known during preview"
+    )
+    ended = project.preview(events=[*changing(), waits])
+    assert (ended.data["passed"], ended.data["problems"][0]["kind"]) == (True, "later")
+    assert "can't run policy" not in ended.errors + ended.output
+    assert "1 policy reads what only `up` will know, and will be judged there" in ended.output
+
+
 def test_what_pulumi_says_to_nobody_else_is_told(project: Project) -> None:
     ended = project.preview(events=[], code=6, said="error: no stack named 'dev' found", ended=False)
     assert ended.code == 6

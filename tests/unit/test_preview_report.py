@@ -156,6 +156,21 @@ def test_what_the_scan_would_stop_does_not_look_as_if_it_shipped() -> None:
     assert "stopped by the scan at `up`" in printed(content)
 
 
+def test_what_only_an_up_can_judge_is_one_line_a_policy() -> None:
+    message = "can't run policy 'signed' from policy pack 'slipway' during preview: it can't be known during preview"
+    waits = [
+        Problem(kind="later", policy=policy, resource=name, message=message)
+        for policy in ("signed", "pinned")
+        for name in ("web-pull", "web-container")
+    ]
+    content = report(service(), problems=tuple(waits))
+    told = "2 policies read what only `up` will know, and will be judged there"
+    assert "- `pinned`: `web-pull`, `web-container`\n- `signed`: `web-pull`, `web-container`" in markdown(content)
+    assert "remark" not in markdown(content)
+    assert told in printed(content)
+    assert message not in printed(content)
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
