@@ -16,8 +16,9 @@ COSIGN = """#!/bin/sh
 password=$(cat)
 [ -n "$password" ] || exit 8
 case "$*" in *"$password"*) exit 7 ;; esac
-echo private >cosign.key
-echo public >cosign.pub
+for last; do :; done
+echo private >"$last.key"
+echo public >"$last.pub"
 """
 
 
@@ -67,9 +68,17 @@ def test_a_port_that_is_none_is_refused_with_its_name(tmp_path: Path, text: str)
         Project.at(tmp_path, {"SLIPWAY_REGISTRY_PORT": text})
 
 
-def test_one_port_for_both_registries_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ToolchainError, match="are both 5443"):
-        Project.at(tmp_path, {"SLIPWAY_QUARANTINE_PORT": "5443"})
+@pytest.mark.parametrize(
+    ("variable", "port", "told"),
+    [
+        ("SLIPWAY_QUARANTINE_PORT", "5443", "SLIPWAY_QUARANTINE_PORT and SLIPWAY_REGISTRY_PORT are both 5443"),
+        ("SLIPWAY_PRODUCTION_PORT", "5380", "SLIPWAY_QUARANTINE_PORT and SLIPWAY_PRODUCTION_PORT are both 5380"),
+        ("SLIPWAY_REGISTRY_PORT", "5444", "SLIPWAY_REGISTRY_PORT and SLIPWAY_PRODUCTION_PORT are both 5444"),
+    ],
+)
+def test_one_port_for_two_registries_is_refused(tmp_path: Path, variable: str, port: str, told: str) -> None:
+    with pytest.raises(ToolchainError, match=told):
+        Project.at(tmp_path, {variable: port})
 
 
 def test_the_plugins_of_the_cache_are_linked_and_a_folder_in_the_way_is_kept(project: Project, tmp_path: Path) -> None:
@@ -107,3 +116,14 @@ def test_half_a_key_pair_is_never_overwritten(project: Project, environment: dic
     with pytest.raises(ToolchainError, match=r"only cosign\.key of the cosign key pair"):
         ensure_keys(project, environment, project.root)
     assert (project.keys / "cosign.key").read_text() == "mine"
+
+
+def test_production_gets_keys_of_its_own_only_where_it_is_asked_for(
+    project: Project, environment: dict[str, str]
+) -> None:
+    ensure_keys(project, environment, project.root)
+    assert not list(project.keys.glob("production*"))
+    made = ensure_keys(project, environment, project.root, with_production=True)
+    assert made == ["production.password", "production-registry.password", "production.key", "production.pub"]
+    assert (project.keys / "production.password").read_text() != (project.keys / "cosign.password").read_text()
+    assert {path.stat().st_mode & 0o777 for path in project.keys.glob("production*")} == {0o600}

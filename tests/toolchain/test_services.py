@@ -19,7 +19,7 @@ from toolchain.services.certificates import ensure_certificates
 from toolchain.services.emulation import missing_platforms, registration
 from toolchain.services.fleet import running_services, stop_services
 from toolchain.services.probe import port_holder, registry_answers
-from toolchain.services.registries import private, quarantine
+from toolchain.services.registries import private, production, quarantine
 from toolchain.services.service import Service, ensure_running
 
 
@@ -35,7 +35,7 @@ def quiet(_line: str) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    found = Project(tmp_path, free_port(), free_port())
+    found = Project(tmp_path, free_port(), free_port(), free_port())
     found.keys.mkdir(parents=True)
     (found.keys / "registry.password").write_text("a password of this test")
     yield found
@@ -90,6 +90,19 @@ def test_the_private_registry_speaks_tls_by_its_own_authority_only(
     hashed = (service.folder / "htpasswd").read_text()
     assert hashed.startswith("slipway:$2y$")
     assert "a password of this test" not in hashed
+
+
+def test_productions_registry_has_an_authority_a_user_and_a_password_of_its_own(
+    project: Project, environment: dict[str, str]
+) -> None:
+    (project.keys / "production-registry.password").write_text("another password of this test")
+    service, other = production(project, environment), private(project, environment)
+    ensure_running(service, environment, quiet)
+    assert registry_answers(project.production_port, service.folder / "ca.crt")
+    assert not registry_answers(project.production_port, other.folder / "ca.crt")
+    assert (service.folder / "htpasswd").read_text().startswith("production:$2y$")
+    assert service.port_variable == "SLIPWAY_PRODUCTION_PORT"
+    assert [record.name for record in running_services(project)] == ["production"]
 
 
 def test_certificates_are_kept_while_valid_and_their_keys_are_private(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from toolchain.cleaning import clean
 from toolchain.environment import Project
 from toolchain.errors import ToolchainError
 from toolchain.services.engine import states_text
-from toolchain.session import platforms
+from toolchain.session import asks_for_production, platforms
 from toolchain.stack import Stack, foreground, stacks, urls
 from toolchain.status import print_status
 from toolchain.testing import checks, go_modules, run_checks
@@ -29,7 +29,7 @@ def project(tmp_path: Path) -> Project:
     (tmp_path / "Pulumi.yaml").write_text("name: slipway\nruntime: python\n")
     (tmp_path / "stacks").mkdir()
     (tmp_path / "stacks" / "Pulumi.dev.yaml").write_text("config:\n  a: localhost:5380\n  b: localhost:5443/x\n")
-    found = Project(tmp_path, 6000, 6001)
+    found = Project(tmp_path, 6000, 6001, 6002)
     found.run.mkdir(parents=True)
     return found
 
@@ -48,6 +48,26 @@ def test_pulumi_gets_a_copy_of_the_stacks_file_with_the_moved_ports(project: Pro
     assert copy.parent == project.run
     assert copy.read_text() == "config:\n  a: localhost:6000\n  b: localhost:6001/x\n"
     assert stack.file.read_text() == before
+
+
+def test_only_a_stack_that_names_productions_registry_asks_for_it(project: Project) -> None:
+    (project.root / "stacks" / "Pulumi.production.yaml").write_text("config:\n  a: localhost:5444\n")
+    assert asks_for_production(project, "production")
+    assert not asks_for_production(project, "dev")
+    assert not asks_for_production(project, "no-such-stack")
+    moved = Stack(project, "production")
+    assert moved.configuration().read_text() == "config:\n  a: localhost:6002\n"
+    (project.root / "stacks" / "Pulumi.qa.yaml").write_text("config:\n  a: localhost:6002\n")
+    assert asks_for_production(project, "qa"), "a file may name the port that it was moved to"
+
+
+def test_the_checked_in_stacks_ask_for_what_they_name() -> None:
+    project = Project(ROOT)
+    assert {name: asks_for_production(project, name) for name in ("dev", "staging", "production")} == {
+        "dev": False,
+        "staging": False,
+        "production": True,
+    }
 
 
 def test_a_stack_without_a_file_is_refused_with_those_that_have_one(project: Project) -> None:
