@@ -3,12 +3,12 @@
 import base64
 import hashlib
 import json
-import os
-import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.conftest import run_command
 from tests.e2e.oci import INDEX, RegistryClient
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -61,14 +61,20 @@ class Forger:
         written = _json({**statement, "layers": [layer], "subject": about})
         self._list(subject, self._put(written, MANIFEST), len(written), statement)
 
-    def sign(self, digest: str, folder: Path) -> None:
-        """Sign with a key pair that nobody trusts."""
+    def sign(self, digest: str, folder: Path, tools: Mapping[str, str]) -> None:
+        """Sign with a key pair that nobody trusts.
+
+        Args:
+            digest: what is signed.
+            folder: for the key pair and the login.
+            tools: the environment that cosign is found in.
+        """
         login = f"{':'.join(self.registry.login or ())}".encode()
         (folder / "config.json").write_text(
             json.dumps({"auths": {self.registry.address: {"auth": base64.b64encode(login).decode()}}})
         )
-        environment = {**os.environ, "COSIGN_PASSWORD": "", "DOCKER_CONFIG": str(folder)}
-        subprocess.run(["cosign", "generate-key-pair"], cwd=folder, env=environment, check=True, capture_output=True)
+        environment = {**tools, "COSIGN_PASSWORD": "", "DOCKER_CONFIG": str(folder)}
+        run_command(["cosign", "generate-key-pair"], folder, environment, check=True)
         command = [
             "cosign",
             "sign",
@@ -80,10 +86,7 @@ class Forger:
         ]
         command += ["--registry-cacert", str(self.registry.authority), "--recursive"]
         reference = f"{self.registry.address}/{self.repository}@{digest}"
-        ended = subprocess.run(
-            [*command, reference], cwd=folder, env=environment, check=False, capture_output=True, text=True
-        )
-        assert ended.returncode == 0, ended.stderr
+        run_command([*command, reference], folder, environment, check=True)
 
     def _raw(self, digest: str) -> tuple[bytes, str]:
         path = f"{self.repository}/manifests/{digest}"

@@ -5,6 +5,7 @@ The program is somebody else's: a plain container of the docker provider, and no
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,7 +178,7 @@ def test_a_label_proves_nothing(bare: Bare) -> None:
 def test_a_signature_by_another_key_proves_nothing(bare: Bare, tmp_path: Path) -> None:
     somebody = forger(bare.shipped)
     digest = somebody.unproven(bare.shipped.record.digest, "another key")
-    somebody.sign(digest, tmp_path)
+    somebody.sign(digest, tmp_path, bare.checkout.environment)
     bare.stopped(bare.inputs(image=reference(bare.shipped, digest)), *UNPROVEN)
 
 
@@ -199,8 +200,18 @@ def test_a_tag_that_was_pushed_again_is_not_believed(bare: Bare) -> None:
     digest = forger(bare.shipped).unproven(bare.shipped.record.digest, "tag")
     bare.checkout.private.move_tag(REPOSITORY, "1.9.0", digest)
     named = bare.shipped.record.reference.replace("@", ":1.9.0@")
-    output = bare.stopped(bare.inputs(image=named), "image-tag-names-its-digest")
+    try:
+        output = bare.stopped(bare.inputs(image=named), "image-tag-names-its-digest")
+    finally:
+        forget_tag(bare.checkout, "1.9.0")
     assert digest in output
+
+
+def forget_tag(checkout: Checkout, tag: str) -> None:
+    """Take a tag away: this registry's API cannot, so its folder is removed."""
+    data = checkout.root / ".slipway" / "services" / "registry"
+    (folder,) = data.rglob(f"repositories/{REPOSITORY}/_manifests/tags/{tag}")
+    shutil.rmtree(folder)
 
 
 def test_a_registry_that_does_not_answer_proves_nothing(bare: Bare) -> None:
