@@ -25,7 +25,7 @@ class SmokeCheck(Arguments):
     contains: str | None = None
     """Text that has to be in the answer."""
     command: tuple[str, ...] = ()
-    """Program and arguments, run once in the project's folder; SLIPWAY_URL, _REFERENCE and _CONTAINER tell what runs."""
+    """Program and arguments, run once in the project's folder; SLIPWAY_URL, _REFERENCE, _CONTAINER tell what runs."""
     timeout: float = Field(default=10, gt=0, le=600)
     """Seconds for one try."""
 
