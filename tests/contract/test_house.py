@@ -119,6 +119,18 @@ def test_the_policy_pack_has_no_module_that_is_called_like_one_of_ours() -> None
     assert not PACK & (OURS - {"__main__"})
 
 
+@pytest.mark.parametrize("path", sources("components", "steps", ".", "plugin"), ids=relative)
+def test_the_command_line_costs_the_program_nothing(path: Path) -> None:
+    assert not tops(path) & {"commands", "typer", "rich"}
+
+
+def test_the_command_line_starts_without_the_libraries_of_the_program() -> None:
+    heavy = ("pulumi", "pydantic", "grpc", "rich.table", "steps", "components", "settings")
+    script = f"import sys, commands.__main__; print([name for name in {heavy} if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
 def test_components_are_imported_one_by_one() -> None:
     tree = ast.parse((ROOT / "components" / "__init__.py").read_text(encoding="utf-8"))
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
