@@ -43,6 +43,8 @@ class References:
     """Every digest in a state, a configuration, or a history."""
     versions: Collection[str]
     """Every version in a configuration or a history: a release by that name is held, whatever its digest."""
+    named: Collection[Digest] = ()
+    """Those of the digests that name an artifact; others are of configurations and layers, and no manifest."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from steps.stacks import Stack, configuration, exported, history
 from steps.tool import StepError
 
 _DIGEST = re.compile(r"(?<![0-9a-f])sha256[:-]([0-9a-f]{64})(?![0-9a-f])")
+_REFERENCE = re.compile(r"@sha256:([0-9a-f]{64})(?![0-9a-f])")
 _VERSION = re.compile(r"(?<![0-9A-Za-z.])[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]*[0-9A-Za-z])?(?![0-9A-Za-z.])")
 
 
@@ -36,7 +37,8 @@ def references(stacks: Sequence[Stack], project: str) -> References:
     with ThreadPoolExecutor(max_workers=4) as pool:
         known = list(pool.map(lambda stack: _texts(stack, stack.project == project), stacks))
     states, settings = [state for state, _ in known], [text for _, text in known]
-    return References(digests_in(*states, *settings), frozenset(_VERSION.findall("\n".join(settings))))
+    named = {Digest(f"sha256:{found}") for text in (*states, *settings) for found in _REFERENCE.findall(text)}
+    return References(digests_in(*states, *settings), frozenset(_VERSION.findall("\n".join(settings))), named)
 
 
 def _texts(stack: Stack, ours: bool) -> tuple[str, str]:
@@ -70,7 +72,9 @@ def built(builders: Iterable[str]) -> dict[Digest, datetime]:
 
 
 def _made(record: Mapping[str, Any]) -> Iterator[Digest]:
-    yield from digests_in(json.dumps(record.get("Result") or {}))
+    result = record.get("Result") or {}
+    made = [result.get("ResultDeprecated") or {}, *(result.get("Results") or {}).values()]
+    yield from (Digest(it["digest"]) for it in made if it.get("digest"))
 
 
 def _time(record: Mapping[str, Any]) -> datetime:

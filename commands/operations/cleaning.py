@@ -115,7 +115,8 @@ def _held(project: str) -> References:
 
 
 def _both(one: References, other: References) -> References:
-    return References({*one.digests, *other.digests}, {*one.versions, *other.versions})
+    named = {*one.named, *other.named}
+    return References({*one.digests, *other.digests}, {*one.versions, *other.versions}, named)
 
 
 def _members(own: Sequence[Stack]) -> Iterator[Member]:
@@ -130,7 +131,7 @@ def _found(
     places: Sequence[Repository], members: Sequence[Member], held: References, rule: Rule, registries: Registries
 ) -> list[_Found]:
     made = built({it.settings.builder for it in members if it.settings.builder})
-    named = {*held.digests, *made}
+    named = {*held.named, *made}
     return [
         _Found(repository, judge(take_inventory(repository, registries, named), held, rule, made))
         for repository in places

@@ -298,6 +298,22 @@ def test_clean_registry_says_that_the_private_registry_never_deletes(checkout: C
     checkout.preview(DEV, "--expect-no-changes")
 
 
+def test_clean_registry_refuses_where_a_history_cannot_be_read(
+    checkout: Checkout, rolled_back: tuple[str, str]
+) -> None:
+    assert rolled_back
+    folder = checkout.root / ".slipway" / "backend" / ".pulumi" / "history" / "slipway" / PRODUCTION
+    broken = sorted(folder.glob("*.history.json*"))[0]
+    text = broken.read_bytes()
+    try:
+        broken.write_bytes(text[: len(text) // 2])
+        ended = slipway(checkout, "clean-registry", *EVERYTHING, "--yes", check=False)
+        assert ended.returncode == 2
+        refused(ended, f"stack organization/slipway/{PRODUCTION} cannot be read, so nothing is known to be unused")
+    finally:
+        broken.write_bytes(text)
+
+
 def test_clean_registry_refuses_where_a_state_cannot_be_read(checkout: Checkout, rolled_back: tuple[str, str]) -> None:
     assert rolled_back
     folder = checkout.root / ".slipway" / "backend" / ".pulumi" / "stacks" / "slipway"
@@ -308,7 +324,7 @@ def test_clean_registry_refuses_where_a_state_cannot_be_read(checkout: Checkout,
         broken.write_text(text[: len(text) // 2])
         ended = slipway(checkout, "clean-registry", *EVERYTHING, "--yes", check=False)
         assert ended.returncode == 2
-        refused(ended, "ops-broken")
+        refused(ended, "Pulumi cannot say what this needs (`pulumi stack ls")
     finally:
         broken.write_text(text)
         checkout.run("pulumi", "stack", "rm", "ops-broken", "--yes")

@@ -90,6 +90,14 @@ def test_digests_are_found_wherever_they_stand_in_a_state(pulumi_cli: FakePulumi
     assert references(stacks(), "slipway").digests == {A, B}
 
 
+def test_only_what_names_an_artifact_is_looked_up_in_a_registry(pulumi_cli: FakePulumi) -> None:
+    staging = pulumi_cli.stack("staging")
+    staging.release("a", "1.4.0", 1)
+    staging.resources.append({"type": "docker:index/remoteImage:RemoteImage", "outputs": {"imageId": str(B)}})
+    held = references(stacks(), "slipway")
+    assert (held.digests, held.named) == ({A, B}, {A}), "a registry answers for a configuration with a fault of its own"
+
+
 def test_versions_and_digests_of_every_update_are_held_and_those_of_today(pulumi_cli: FakePulumi) -> None:
     production = pulumi_cli.stack("production")
     production.updated(1, "1.3.0")
@@ -131,7 +139,7 @@ def test_a_digest_is_found_in_both_of_its_spellings(hexadecimal: str, around: st
 def test_a_builder_says_when_it_made_what(monkeypatch: pytest.MonkeyPatch) -> None:
     records = [
         {
-            "Result": {"ResultDeprecated": {"digest": str(A)}},
+            "Result": {"ResultDeprecated": {"digest": str(A)}, "Attestations": [{"digest": str(B)}]},
             "CreatedAt": {"seconds": 10},
             "CompletedAt": {"seconds": 20},
         },
