@@ -80,7 +80,7 @@ class Settings(Engine):
     builder: str | None = Field(default=None, pattern=r"^[a-zA-Z][a-zA-Z0-9._-]*$")
     """Name of the buildx builder; the default one if left out."""
     build_on_preview: bool = False
-    """Whether a preview builds, so that it knows the digest; it pushes nothing but the layer cache."""
+    """Whether a preview builds, so that it knows the digest; the layer cache in quarantine is then only read."""
     quarantine: Registry | None = None
     """Where candidates go; no host and no cluster may pull from it."""
     registry: PrivateRegistry

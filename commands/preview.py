@@ -139,7 +139,7 @@ def _problems(seen: Seen) -> tuple[Problem, ...]:
     if seen.exit_code and not any(it.stops for it in found):
         # Pulumi has said it to nobody but its own terminal: there is no such stack, the passphrase is wrong, …
         message = seen.failure or f"pulumi ended with exit code {seen.exit_code}"
-        found.insert(0, Problem(kind="warning" if seen.ended else "error", message=message))
+        found.insert(0, Problem(kind="warning" if seen.ended and not seen.failed else "error", message=message))
     return tuple(found)
 
 

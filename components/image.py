@@ -73,9 +73,14 @@ class ImageArgs(Build):
     builder: str | None = None
     """Name of the buildx builder; the default one if left out."""
     build_on_preview: bool = False
-    """Whether a preview builds, so that it knows the digest; it pushes nothing but the layer cache."""
+    """Whether a preview builds, so that it knows the digest; the layer cache in quarantine is then only read."""
     registry: RegistryAccess | None = None
     """Credentials of the quarantine registry where it asks for them."""
+
+    @property
+    def writes_cache(self) -> bool:
+        """Whether a build writes the layer cache: the provider would do so at preview too, which may leave nothing."""
+        return self.cache and not self.build_on_preview
 
     _repository = field_validator("quarantine")(lambda value: str(Repository.parse(value)))
     _version = field_validator("version")(lambda value: str(Version(value)))
@@ -109,7 +114,7 @@ class Image(pulumi.ComponentResource):
             secrets={key: source.read() for key, source in args.secrets.items()},
             builder=docker_build.BuilderConfigArgs(name=args.builder) if args.builder else None,
             cache_from=[docker_build.CacheFromArgs(registry=_cache_from(args))] if args.cache else None,
-            cache_to=[docker_build.CacheToArgs(registry=_cache_to(args))] if args.cache else None,
+            cache_to=[docker_build.CacheToArgs(registry=_cache_to(args))] if args.writes_cache else None,
             exports=[docker_build.ExportArgs(raw=_export(args.quarantine))],
             push=False,  # the export pushes, by digest
             build_on_preview=args.build_on_preview,

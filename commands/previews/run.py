@@ -21,6 +21,8 @@ _ENDED_BY = 128
 _MARKUP = re.compile(r"<\{%.*?%\}>")
 _NOT_KNOWN = re.compile(r"^can't run policy .* can't be known during preview$", re.DOTALL)
 """How Pulumi's policy SDK says that a rule has read a value which only `up` will know."""
+_FAILED = "preview failed"
+"""What the engine says on top of what has failed."""
 _WORTH_SAYING = frozenset({"error", "warning"})
 
 
@@ -54,6 +56,8 @@ class Seen:
     """What was said."""
     ended: bool = False
     """Whether the preview went to its end."""
+    failed: bool = False
+    """Whether the engine says that it failed, without saying why."""
     exit_code: int = 0
     """Pulumi's own."""
     failure: str = ""
@@ -73,6 +77,10 @@ class Seen:
         """Remember one event, and return what it says, where a person wants to see it."""
         if event.summary_event:
             self.ended = True
+        said = event.diagnostic_event
+        if said and said.severity == "error" and not said.urn and _cleaned(said.message) == _FAILED:
+            self.failed = True
+            return None
         about = event.resource_pre_event or event.res_outputs_event
         if about:
             resource = resource_in(about.metadata)
@@ -196,4 +204,4 @@ def exit_code(said: str) -> int:
 
 def passed(seen: Seen) -> bool:
     """Whether a preview went to its end without an error or a violated policy."""
-    return seen.ended and not any(problem.stops for problem in seen.problems)
+    return seen.ended and not seen.failed and not any(problem.stops for problem in seen.problems)

@@ -26,6 +26,8 @@ from commands.previews.words import (
 
 _MOST = 20
 """Entries of a list on a terminal; the files have all of them."""
+_WIDTHS = {"release": 24, "to pull": 22}
+"""Least widths of columns; the others are as wide as their titles."""
 _STYLES = {"weakens": "bold red", "loosens": "yellow", "neutral": "", "tightens": "green"}
 _SEVERITIES = {"CRITICAL": "bold red", "HIGH": "red", "MEDIUM": "yellow"}
 _PROBLEMS = {"error": "bold red", "policy": "bold red", "advice": "cyan", "warning": "yellow", "later": ""}
@@ -104,7 +106,7 @@ def show_report(console: Console, report: Report) -> None:
 def _table(services: Sequence[Service]) -> Table:
     table = Table(show_lines=True)
     for title in ("service", "release", "commits", "to pull", "packages", "vulnerabilities", "settings"):
-        table.add_column(title, overflow="fold", no_wrap=title in ("release", "to pull"))
+        table.add_column(title, overflow="fold", min_width=_WIDTHS.get(title, len(title)))
     for it in services:
         names, digests = release_words(it)
         introduced = bool(it.vulnerabilities and it.vulnerabilities.introduced)

@@ -55,8 +55,11 @@ def test_a_preview_builds_nothing() -> None:
     assert build_of().inputs["buildOnPreview"] is False
 
 
-def test_a_preview_builds_where_the_stack_asks_for_it() -> None:
-    assert build_of(build_on_preview=True).inputs["buildOnPreview"] is True
+def test_a_preview_builds_where_the_stack_asks_for_it_and_leaves_nothing_in_a_registry() -> None:
+    build = build_of(build_on_preview=True)
+    assert build.inputs["buildOnPreview"] is True
+    assert "cacheTo" not in build.inputs  # the provider writes it at preview, too
+    assert build.inputs["cacheFrom"]
 
 
 def test_a_candidate_outlives_its_stack_for_another_one_may_run_it() -> None:

@@ -198,6 +198,15 @@ def test_a_policy_that_cannot_be_judged_yet_neither_stops_nor_is_silent(project:
     assert "1 policy reads what only `up` will know, and will be judged there" in ended.output
 
 
+def test_that_it_failed_is_no_second_problem(project: Project) -> None:
+    failed = {"diagnosticEvent": {"message": "preview failed\n", "color": "raw", "severity": "error", "urn": ""}}
+    ended = project.preview(events=[*changing(), policy("mandatory"), failed], code=1)
+    assert [it["kind"] for it in ended.data["problems"]] == ["policy"]
+    alone = project.preview(events=[*changing(), failed], code=1)
+    assert (alone.data["passed"], alone.data["would_ship"]) == (False, False)
+    assert alone.data["problems"][0]["message"] == "pulumi ended with exit code 1"
+
+
 def test_what_pulumi_says_to_nobody_else_is_told(project: Project) -> None:
     ended = project.preview(events=[], code=6, said="error: no stack named 'dev' found", ended=False)
     assert ended.code == 6
