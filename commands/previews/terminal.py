@@ -26,7 +26,7 @@ from commands.previews.words import (
 
 _MOST = 20
 """Entries of a list on a terminal; the files have all of them."""
-_WIDTHS = {"release": 24, "to pull": 22}
+_WIDTHS = {"release": 14, "to pull": 14}
 """Least widths of columns; the others are as wide as their titles."""
 _STYLES = {"weakens": "bold red", "loosens": "yellow", "neutral": "", "tightens": "green"}
 _SEVERITIES = {"CRITICAL": "bold red", "HIGH": "red", "MEDIUM": "yellow"}

@@ -122,6 +122,16 @@ def test_the_terminal_says_the_same() -> None:
     assert text.rstrip().splitlines()[-2] == "staging: 1 service would ship"
 
 
+@pytest.mark.parametrize("width", [110, 124, 160])
+def test_a_narrow_terminal_cuts_nothing_off(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    show_report(console, report(service()))
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    table = [line for line in text.splitlines() if line.startswith(("┏", "│", "└"))]
+    assert {line[-1] for line in table} == {"┓", "│", "┘"}
+    assert {len(line) for line in table} and max(map(len, table)) <= width
+
+
 def test_an_unchanged_service_is_only_named() -> None:
     same = service(state="unchanged", ships=False, settings=(), resources=())
     text = markdown(report(same, would_ship=False))
