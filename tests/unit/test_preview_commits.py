@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from commands.previews.commits import NotKnownError, commits_between
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Run git, as somebody."""
-    identity = ["-c", "user.name=A Person", "-c", "user.email=a@example.invalid", "-c", "init.defaultBranch=main"]
-    command = ["git", *identity, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
-
-
-@pytest.fixture(name="repository")
-def repository_with_commits(tmp_path: Path) -> tuple[Path, list[str]]:
-    """A repository with three commits, the second one elsewhere, and their hashes."""
-    git(tmp_path, "init", "--quiet")
-    hashes = []
-    for name, subject in (("app", "first"), ("docs", "elsewhere"), ("app", "a | `second` @everyone")):
-        (tmp_path / name).mkdir(exist_ok=True)
-        (tmp_path / name / "file").write_text(subject)
-        git(tmp_path, "add", ".")
-        git(tmp_path, "commit", "--quiet", "-m", subject)
-        hashes.append(git(tmp_path, "rev-parse", "HEAD"))
-    return tmp_path, hashes
+from tests.conftest import git
 
 
 def test_the_commits_of_the_context_lie_between(repository: tuple[Path, list[str]]) -> None:
