@@ -157,7 +157,7 @@ def test_the_packs_process_stays_small_while_it_judges() -> None:
 
 
 def test_the_program_serves_the_pack() -> None:
-    serving = subprocess.Popen([sys.executable, "__main__.py"], cwd=PACK, stdout=subprocess.PIPE, text=True)
+    serving = subprocess.Popen([sys.executable, "-u", "__main__.py"], cwd=PACK, stdout=subprocess.PIPE, text=True)
     try:
         assert serving.stdout
         port = int(serving.stdout.readline())
