@@ -185,7 +185,7 @@ def test_a_service_without_a_port_cannot_be_asked_for_a_path(tool: ToolMaker) ->
 
 def test_a_command_gets_to_know_what_runs_and_is_run_once(tool: ToolMaker, tmp_path: Path) -> None:
     engine(tool)
-    smoke = tool("smoke", f'env | grep -E '^SLIPWAY_(CONTAINER|REFERENCE|URL)=' | sort >"{tmp_path}/told"')
+    smoke = tool("smoke", f'env | grep -E "^SLIPWAY_(CONTAINER|REFERENCE|URL)=" | sort >"{tmp_path}/told"')
     assert run_checks(request("http://127.0.0.1:8080", Check("smoke", command=["smoke", "-v"]), wait=5)) == [
         "health",
         "smoke",
