@@ -176,6 +176,7 @@ def _granted(
     answer = local.run_output(
         command=command_line("promote", arguments),
         stdin=document(registry_secrets(registries)),
+        logging=local.Logging.STDERR,
         opts=pulumi.InvokeOutputOptions(parent=parent),
     )
     return pulumi.Output.unsecret(answer.stdout.apply(lambda line: _answered(line, parent)))

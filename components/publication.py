@@ -127,6 +127,7 @@ def _claimed(args: PublicationArgs, parent: pulumi.Resource) -> pulumi.Output[st
     answer = local.run_output(
         command=command_line("claim", arguments),
         stdin=document(login_secrets(args.access, "password")),
+        logging=local.Logging.STDERR,
         opts=pulumi.InvokeOutputOptions(parent=parent),
     )
     return pulumi.Output.unsecret(answer.stdout.apply(_granted))

@@ -25,6 +25,7 @@ from tests.e2e.names import PREFIX
 from tests.e2e.oci import RegistryClient
 
 if TYPE_CHECKING:
+    from components.record import ReleaseRecord
     from tests.e2e.shipped import Shipped
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -283,6 +284,22 @@ def shipped_stack(checkout: Checkout) -> "Shipped":
     from tests.e2e.shipped import ship
 
     return ship(checkout)
+
+
+@pytest.fixture(scope="session", name="release")
+def proved_release(checkout: Checkout) -> "ReleaseRecord":
+    """What a staging has built and proved, for everything that may go wrong on its way to production."""
+    from tests.e2e.environments import prove
+
+    return prove(checkout)
+
+
+@pytest.fixture(scope="session", name="today")
+def database_of_today(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A vulnerability database that knows more than the one by which that release was scanned."""
+    from tests.e2e.environments import publish_todays_database
+
+    return publish_todays_database(checkout, tmp_path_factory.mktemp("today"))
 
 
 def clone(root: Path) -> None:

@@ -44,6 +44,7 @@ def write_context(checkout: Checkout, name: str, files: Mapping[str, str] | None
     folder = checkout.root / "small" / name
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in {"Dockerfile": DOCKERFILE, "app.py": APP, "check.py": CHECK, **(files or {})}.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text(text)
     commit(checkout.root, f"write {name}", f"small/{name}")
     return folder
