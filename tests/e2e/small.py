@@ -30,6 +30,7 @@ import socket
 socket.create_connection(("127.0.0.1", 8080), 1).close()
 print("it listens")
 """
+PLATFORM = "linux/amd64"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -72,14 +73,16 @@ def small_stack(
             "context": f"small/{name}",
             "source": web["build"]["source"],
             "base_images": web["build"]["base_images"],
-            "platforms": ["linux/amd64"],
+            "platforms": [PLATFORM],
             "cache": False,
         }
         web["run"] = {"name": web["run"]["name"], "memory": 64, "ports": web["run"]["ports"], "stop_timeout": 1}
         if change:
             change(settings)
 
-    return checkout.stack(name, shrink)
+    checkout.stack(name, shrink)
+    checkout.write_policy(name, platforms=[PLATFORM])
+    return name
 
 
 def attempt(checkout: Checkout, stack: str) -> subprocess.CompletedProcess[str]:
