@@ -1,7 +1,7 @@
 """Prove a release where it runs: the container is healthy, the checks pass, and the stack signs that this is so.
 
-A stack says `deployed` once a digest and key, and `held` each time that it is asked to look again. The passwords come on
-standard input.
+A stack says `deployed` once a digest and key, and `held` each time that it is asked to look again. The passwords come
+on standard input.
 Source: sigstore/cosign, `cosign attest --help`.
 """
 
