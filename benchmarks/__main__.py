@@ -18,6 +18,8 @@ from pathlib import Path
 
 from benchmarks.evidence import measure as evidence_benchmark
 from benchmarks.measuring import Series, most_memory, row, run
+from benchmarks.promotion import Place
+from benchmarks.promotion import measure as promotion_benchmark
 
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".slipway"
@@ -191,6 +193,7 @@ def main() -> int:
     try:
         _cold(cold, cold_script)
         _warm(warm, warm_script, quiet, empty, previews)
+        promoted, promotions = promotion_benchmark(Place(CHECKOUT, STATE, _environment(), _with_our_ports))
     finally:
         _clean_up()
     evidence, figures = evidence_benchmark()
@@ -205,6 +208,7 @@ def main() -> int:
         row("no-change preview with the pack / empty program", judged, 2.0, "x"),
         row("memory of the pack's process", previews.memory, 150, "MB"),
         *evidence,
+        *promoted,
     ]
     lines = [
         "| measure | seen | at most | |",
@@ -216,6 +220,7 @@ def main() -> int:
         f"no-change up: {quiet}, empty program: {empty}",
         f"no-change preview with the pack: {previews.judged}, without: {previews.plain}, empty: {previews.empty}",
         *figures,
+        *promotions,
     ]
     report = "\n".join(lines)
     print(report)
