@@ -18,7 +18,19 @@ import yaml
 from tests.e2e.conftest import Checkout, free_port
 from tests.e2e.names import PREFIX
 
-COMPONENTS = {"Image", "Scan", "Signature", "Verification", "Publication", "Release", "Host", "HardenedContainer"}
+COMPONENTS = {
+    "Image",
+    "Scan",
+    "Signature",
+    "Evidence",
+    "Verification",
+    "Publication",
+    "Release",
+    "Promotion",
+    "Host",
+    "HardenedContainer",
+    "Proof",
+}
 CONTAINER = f"{PREFIX}-yaml"
 
 
