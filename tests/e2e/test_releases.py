@@ -57,6 +57,7 @@ def first_up(checkout: Checkout) -> State:
         settings["services"]["web"]["build"]["context"] = context
 
     checkout.stack(STACK, change)
+    checkout.write_policy(STACK, releaseStacks=["production"])  # by its name it is one, and lines are edited here
     checkout.up(STACK)
     return state_of(checkout)
 
