@@ -28,7 +28,7 @@ def main() -> None:
             container = HardenedContainer(name, run, pulumi.ResourceOptions(providers=[host.provider]))
             outputs |= {"container": container.container_id, "url": container.url}
             if proof := settings.proof(name, release.record, container.container_id, container.url):
-                outputs["proved"] = Proof(name, proof).time
+                outputs["proved"] = Proof(name, proof, guarded).time
         pulumi.export(name, outputs)
 
 

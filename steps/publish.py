@@ -104,7 +104,8 @@ def tag_taken(repository: Repository, tag: str, taken: Digest, digest: Digest) -
     """Say that a release's tag names another artifact."""
     return (
         f"{repository.tagged(tag)} is taken: it names {taken}, this build is {digest}. "
-        "A release is immutable: raise `version`, or build the commit that was released."
+        "A release is immutable: raise `version`, or build the commit that was released; "
+        "where releases are promoted, `digest` pins the one that the tag names."
     )
 
 

@@ -159,7 +159,8 @@ def test_a_release_that_is_promoted_is_protected_and_what_runs_it_can_be_replace
     engine = run(promoting(stack), production())
     assert exported(engine)
     protected = {it.name for it in engine.resources if it.options.get("protect")}
-    assert protected == {"web", "web-publication", "web-publication-oras"}
+    # What is destroyed first is the proof: where that is refused, nothing has been destroyed yet.
+    assert protected == {"web", "web-publication", "web-publication-oras", "web-prove"}
     assert engine.one("slipway:index:Promotion").options.get("protect") is True
     assert not engine.one("slipway:index:HardenedContainer").options.get("protect")
 

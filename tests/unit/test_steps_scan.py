@@ -155,7 +155,7 @@ def test_a_finding_without_a_severity_counts_as_unknown(tool: ToolMaker, tmp_pat
 def test_exceptions_reach_the_scanner_with_reason_and_end(tool: ToolMaker, tmp_path: Path) -> None:
     path = trivy(tool)
     scanned(tmp_path, ignore=[{"id": "CVE-2019-10906", "reason": "no sandbox here", "expires": "2099-01-31"}])
-    entry = {"id": "CVE-2019-10906", "statement": "no sandbox here", "expired_at": "2099-01-31"}
+    entry = {"id": "CVE-2019-10906", "statement": "no sandbox here", "expired_at": "2099-01-31T00:00:00Z"}
     assert json.loads(Path(f"{path}.ignored").read_text()) == {"vulnerabilities": [entry]}
 
 
