@@ -18,12 +18,12 @@ from typing import Any
 from components.artifact import Digest, ImageReference, Platform, Repository
 from steps.choose import Candidate, Registries, Upstream, Wanted, choose, is_there, repositories_of
 from steps.credentials import add_registry_flags, registry_credentials, registry_logins
-from steps.predicates import APPROVED, PROVED, SIGNATURE, evidence_of
+from steps.predicates import APPROVED, PROVED, SBOM, SIGNATURE, evidence_of
 from steps.proofs import Approval, Proof, Rule, StackName, duration, missing, proved_by, readable, spelled
 from steps.publish import explain
 from steps.registry import platforms_of
 from steps.scan import add_policy_flags, table
-from steps.scanned import Policy, todays_findings
+from steps.scanned import Policy, todays_findings, todays_findings_by_sbom
 from steps.statements import predicates, says_nothing
 from steps.tool import StepError, ToolError, read_secrets, run_step
 from steps.verify import Statement, lacking, proven
@@ -73,7 +73,7 @@ def promote(request: Request, registries: Registries) -> dict[str, Any]:
         verified = pool.submit(_verified, request, candidate, place, platforms, registries)
         proofs = pool.submit(_proofs, request, [place], registries)
         approvals = pool.submit(_approvals, request, [place], registries)
-        scanned = pool.submit(_scanned, request, place, list(platforms), bool(own), registries)
+        scanned = pool.submit(_scanned, request, place, platforms, bool(own), registries)
         said, approved, unread = _enough(request, place, candidate, (proofs.result(), approvals.result()), registries)
         (says, wrong), (failing, warnings) = verified.result(), scanned.result()
     lacks = missing(request.rule, said, approved, request.target, datetime.now(UTC))
@@ -200,17 +200,24 @@ def _enough(
 
 
 def _scanned(
-    request: Request, place: ImageReference, platforms: Sequence[Platform], proved: bool, registries: Registries
+    request: Request,
+    place: ImageReference,
+    platforms: Mapping[Platform, Digest],
+    proved: bool,
+    registries: Registries,
 ) -> tuple[list[str], list[str]]:
     """What today's vulnerabilities stop, and what they only tell: nothing stops what this stack has proved."""
     if proved and request.running == place.digest:
         return [], []
     try:
-        failing = todays_findings(place, platforms, request.policy, registries)
+        if proved:
+            failing = todays_findings_by_sbom(_sboms(request, place, platforms, registries), request.policy)
+        else:
+            failing = todays_findings(place, list(platforms), request.policy, registries)
     except (StepError, OSError, ValueError) as error:
         if not proved:
             return [str(error)], []
-        return [], [f"{request.service}: it could not be scanned with today's database: {error}"]
+        return [], [f"{request.service}: today's database could not be asked about it: {error}"]
     if not failing:
         return [], []
     severities = " or ".join(request.policy.fail_on)
@@ -218,6 +225,19 @@ def _scanned(
     if proved:
         return [], [f"{request.service}: {told}\nThis stack has proved {place.digest} before, so it goes through."]
     return [f"{told}\nUpdate the packages, or accept a finding for a time under scan.ignore"], []
+
+
+def _sboms(
+    request: Request, place: ImageReference, platforms: Mapping[Platform, Digest], registries: Registries
+) -> dict[str, dict[str, Any]]:
+    """What each platform is made of, as it was signed; one without is told where the evidence is verified."""
+
+    def signed(digest: Digest) -> list[dict[str, Any]]:
+        return _statements(place.repository.at(digest), SBOM, request.public_key, registries)
+
+    with ThreadPoolExecutor() as pool:
+        found = zip(platforms, pool.map(signed, platforms.values()), strict=True)
+        return {str(platform): said[0] for platform, said in found if said}
 
 
 def _told(request: Request, name: str, proofs: Sequence[Proof], approvals: Sequence[Approval], proved: bool) -> str:

@@ -106,8 +106,7 @@ def scan_platforms(
     kept.unlink(missing_ok=True)
     record = scan_record(request.reference, database, request.source) | {"started": _now()}
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor() as pool:
-        ignore_file = Path(scratch, "trivyignore.yaml")
-        ignore_file.write_text(json.dumps({"vulnerabilities": [_ignored(entry) for entry in request.ignore]}))
+        ignore_file = write_accepted(Path(scratch), request.ignore)
         with elapsed(f"scanned {request.reference.digest} for {', '.join(map(str, request.platforms))}"):
             found = pool.map(lambda at: _scan_platform(request, at, ignore_file, environment), request.platforms)
             reports = dict(zip(map(str, request.platforms), found, strict=True))
@@ -125,6 +124,18 @@ def _cover_all(request: ScanRequest, environment: Mapping[str, str]) -> None:
     if left_out := platforms_of(request.reference, environment).keys() - set(request.platforms):
         names = ", ".join(sorted(map(str, left_out)))
         raise StepError(f"{request.reference} also holds {names}, which would ship without a scan: name all platforms")
+
+
+def write_accepted(folder: Path, ignore: Sequence[Mapping[str, str]]) -> Path:
+    """The file that tells trivy which vulnerabilities are accepted for a time.
+
+    Args:
+        folder: where it is written.
+        ignore: `id`, `reason` and `expires` of each.
+    """
+    path = folder / "trivyignore.yaml"
+    path.write_text(json.dumps({"vulnerabilities": [_ignored(entry) for entry in ignore]}))
+    return path
 
 
 def _ignored(entry: Mapping[str, str]) -> dict[str, str]:

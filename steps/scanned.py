@@ -1,8 +1,15 @@
-"""Scan a release with today's vulnerability database, once a digest and database: a preview and its `up` ask twice."""
+"""What today's vulnerability database knows of a release.
+
+One that a stack has never run is scanned itself, once a digest and database: a preview and its `up` ask twice. Of one
+that it has run, the SBOM that was signed is looked up: nothing is pulled for that, and a rollback waits for no scan.
+Source: trivy.dev, "SBOM scanning".
+"""
 
 import argparse
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +17,8 @@ from typing import Any
 from components.artifact import ImageReference, Platform
 from steps.choose import Registries
 from steps.database import cache_of, ensure_database
-from steps.scan import Finding, ScanRequest, failing, findings_in, scan_platforms
+from steps.scan import Finding, ScanRequest, failing, findings_in, scan_platforms, write_accepted
+from steps.trivy import trivy
 
 _KEPT = "today.json"
 """What was scanned with what, beside the reports."""
@@ -74,6 +82,33 @@ def todays_findings(
     if reports is None:
         reports, _ = scan_platforms(wanted, database, registries.environment)
         (policy.reports / _KEPT).write_text(json.dumps(fingerprint))
+    return failing(findings_in(reports), policy.fail_on, policy.unfixed)
+
+
+def todays_findings_by_sbom(sboms: Mapping[str, Mapping[str, Any]], policy: Policy) -> list[Finding]:
+    """The findings that would not ship, by the packages that were found when the release was built.
+
+    Args:
+        sboms: what each platform is made of, CycloneDX.
+        policy: what may not ship.
+
+    Raises:
+        StepError: the scanner failed, or the database is too old or cannot be had.
+    """
+    cache = cache_of(policy.cache, policy.database)
+    ensure_database(cache, policy.database, policy.database_age)
+    with tempfile.TemporaryDirectory(prefix="slipway-") as folder, ThreadPoolExecutor() as pool:
+        accepted = write_accepted(Path(folder), policy.ignore)
+
+        def known(entry: tuple[int, Mapping[str, Any]]) -> dict[str, Any]:
+            path = Path(folder, f"{entry[0]}.cdx.json")
+            path.write_text(json.dumps(entry[1]))
+            command: list[str | Path] = ["sbom", "--quiet", "--cache-dir", cache, "--skip-db-update"]
+            command += ["--skip-java-db-update", "--skip-version-check", "--scanners", "vuln", "--format", "json"]
+            report: dict[str, Any] = json.loads(trivy([*command, "--ignorefile", accepted, path]))
+            return report
+
+        reports = dict(zip(sboms, pool.map(known, enumerate(sboms.values())), strict=True))
     return failing(findings_in(reports), policy.fail_on, policy.unfixed)
 
 
