@@ -250,7 +250,7 @@ def test_slipway_evidence_shows_it_as_tables_and_as_data(attested: Attested) -> 
     for text in (
         "Who signed",
         "version 1.4.0",
-        "none",
+        "1 MEDIUM",
         "CycloneDX 1.6",
         "FLAVOUR=salt",
         "urn:slipway:builder:buildkit",
