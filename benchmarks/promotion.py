@@ -5,6 +5,7 @@ preview and once more, scanned, copied to another registry and tagged. A stack t
 known under ten names, each with a signature and a proof of its own. What counts is the ratio.
 """
 
+import base64
 import json
 import shutil
 import tempfile
@@ -103,8 +104,8 @@ def _named(place: Place, record: Mapping[str, Any], service: str) -> dict[str, A
     authority = str(place.state / "services" / "registry" / "ca.crt")
     password = (place.state / "keys" / "registry.password").read_text().strip()
     with tempfile.TemporaryDirectory() as folder:
-        place.run("oras", "login", "--registry-config", f"{folder}/config.json", "--ca-file", authority,
-                  "--username", "slipway", "--password", password, registry)  # fmt: skip
+        auth = base64.b64encode(f"slipway:{password}".encode()).decode()
+        Path(folder, "config.json").write_text(json.dumps({"auths": {registry: {"auth": auth}}}))
         login, config = {"DOCKER_CONFIG": folder}, f"{folder}/config.json"
         flags = [f"--from-registry-config={config}", f"--to-registry-config={config}"]
         flags += ["--from-ca-file", authority, "--to-ca-file", authority]
