@@ -7,6 +7,7 @@ container has been created) and 4.6 (HEALTHCHECK instructions have been added).
 import argparse
 import errno
 import json
+import os
 import re
 import socket
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from typing import Any
 from steps.engine import docker, inspect
 from steps.tool import StepError, run_step
 
+_PREVIOUS = "PULUMI_COMMAND_STDOUT"
+"""What the step printed the last time; Pulumi's command provider hands it on where the state has one."""
 _SECOND = 1_000_000_000
 _DURATIONS = {
     "interval": "Interval",
@@ -72,13 +75,24 @@ def _decimal(value: int, unit: int) -> str:
     return f"{whole}.{fraction:0{len(str(unit)) - 1}d}".rstrip("0").rstrip(".")
 
 
-def check_name(host: str, name: str, stack: str) -> None:
-    """Refuse a name that a container of somebody else has."""
+def check_name(host: str, name: str, stack: str, *, first: bool = False) -> None:
+    """Refuse a name that a container of somebody else has.
+
+    Args:
+        host: address of the Docker Engine.
+        name: name of the container that is to be.
+        stack: the stack, as the label of its containers says it.
+        first: whether the stack's state holds no container yet. One with the stack's label is another checkout's
+            then, whose stack has the same name.
+    """
     for container in inspect(host, "container", [name]):
         owner = (container["Config"].get("Labels") or {}).get("io.slipway.stack")
-        if owner != stack:
+        if owner != stack or first:
+            whose = owner or "not ours"
+            if owner == stack:
+                whose += ", of another checkout, or left behind: this state does not know it"
             raise StepError(
-                f"container name {name} is taken by {container['Id'][:12]} ({owner or 'not ours'}): "
+                f"container name {name} is taken by {container['Id'][:12]} ({whose}): "
                 "choose another run.name, or remove that container"
             )
 
@@ -112,11 +126,18 @@ def _own_port(host: str, address: str, port: int, stack: str) -> None:
 
 
 def preflight(
-    host: str, reference: str, name: str, ports: Sequence[tuple[str, int]], stack: str, health: Mapping[str, Any]
+    host: str,
+    reference: str,
+    name: str,
+    ports: Sequence[tuple[str, int]],
+    stack: str,
+    health: Mapping[str, Any],
+    *,
+    first: bool = False,
 ) -> dict[str, Any]:
     """Check everything; the first problem ends the step while the old container still runs."""
     health = check_image(host, reference, health)
-    check_name(host, name, stack)
+    check_name(host, name, stack, first=first)
     for address, port in ports:
         check_port(host, address, port, stack)
     return {"reference": reference, "health": health}
@@ -137,7 +158,8 @@ def main() -> dict[str, Any]:
     parser.add_argument("--port", action="append", default=[], type=_address, metavar="ADDRESS:PORT")
     parser.add_argument("--health", default={}, type=json.loads, help="changes to the image's health check, as JSON")
     it = parser.parse_args()
-    return preflight(it.docker, it.reference, it.name, it.port, it.stack, it.health)
+    first = _PREVIOUS not in os.environ
+    return preflight(it.docker, it.reference, it.name, it.port, it.stack, it.health, first=first)
 
 
 if __name__ == "__main__":

@@ -138,6 +138,29 @@ def test_a_name_that_somebody_else_has_is_refused(tool: ToolMaker, owner: str | 
     assert "run.name" in str(caught.value)
 
 
+def test_a_container_of_another_checkout_is_told_before_the_first_one_of_ours(tool: ToolMaker) -> None:
+    docker(tool, container=named(STACK))
+    with pytest.raises(StepError) as caught:
+        check_name(HOST, "web", STACK, first=True)
+    assert str(caught.value).startswith(
+        f"container name web is taken by {CONTAINER[:12]} ({STACK}, of another checkout"
+    )
+    assert "this state does not know it" in str(caught.value)
+
+
+@pytest.mark.parametrize("previous", [None, "{}"], ids=["a first up", "a later one"])
+def test_the_step_knows_by_what_it_printed_before_whether_there_was_one(
+    tool: ToolMaker, monkeypatch: pytest.MonkeyPatch, previous: str | None
+) -> None:
+    monkeypatch.delenv("PULUMI_COMMAND_STDOUT", raising=False)
+    if previous:
+        monkeypatch.setenv("PULUMI_COMMAND_STDOUT", previous)
+    docker(tool, image=image(), container=named(STACK))
+    arguments = ["--docker", HOST, "--reference", REFERENCE, "--name", "web", "--stack", STACK]
+    ended = run_step_program("preflight", arguments)
+    assert (ended.returncode == 0) == bool(previous), ended.stderr
+
+
 def test_a_container_without_labels_is_not_ours(tool: ToolMaker) -> None:
     docker(tool, container=[{"Id": CONTAINER, "Config": {"Labels": None}}])
     with pytest.raises(StepError, match="not ours"):
