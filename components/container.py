@@ -53,18 +53,23 @@ class HardenedContainer(pulumi.ComponentResource):
         )
         checked = step(f"{name}-preflight", "preflight", _preflight(args, image, stack), self)
         secrets = self._secret_files(name, args, stack, checked)
+        own_network = f"docker:index/network:Network::{name}-network"
         network = docker.Network(
-            # Without a name of ours each network gets one of its own, so that it is made beside the build (the provider
-            # takes 2 s for it), and a new one never takes the old container away before the checks have passed.
+            # Without a name of ours each network gets one of its own: a new one never takes the old container away
+            # before the checks have passed.
             f"{name}-network",
-            labels=self._labels(docker.NetworkLabelArgs, stack, f"docker:index/network:Network::{name}-network"),
-            opts=on_host,
+            labels=self._labels(
+                docker.NetworkLabelArgs, stack, engine, f"docker:index/network:Network::{name}-network"
+            ),
+            # This component is declared once the release is known, and the provider takes 2 s for a network: as the
+            # engine's own child it is made beside the build.
+            opts=pulumi.ResourceOptions(parent=engine, provider=engine),
         )
         container = docker.Container(
             f"{name}-container",
             image=result(checked, "reference"),
             labels=self._labels(
-                docker.ContainerLabelArgs, stack, f"docker:index/container:Container::{name}-container"
+                docker.ContainerLabelArgs, stack, self, f"docker:index/container:Container::{name}-container"
             ),
             network_mode=network.name,  # networks_advanced would make it on docker0 first, and still say "bridge"
             mounts=[_mount(path) for path, _ in secrets],
@@ -92,11 +97,12 @@ class HardenedContainer(pulumi.ComponentResource):
     def _child(self, **options: Any) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, **options)
 
-    def _labels(self, label: Callable[..., _Label], stack: str, child: str) -> list[_Label]:
+    @staticmethod
+    def _labels(label: Callable[..., _Label], stack: str, parent: pulumi.Resource, child: str) -> list[_Label]:
         """The stack and the URN of a child: what was created but never recorded can be recognized by them."""
-        # Without the dependency on this component that its URN carries: it would be one on the child itself.
-        own = pulumi.Output(set(), self.urn.future(), self.urn.is_known())
-        urn = own.apply(lambda parent: f"{str(parent).rpartition('::')[0]}${child}")
+        # Without the dependency that a URN carries: of a component, it would be one on the child itself.
+        above = pulumi.Output(set(), parent.urn.future(), parent.urn.is_known())
+        urn = above.apply(lambda text: f"{str(text).rpartition('::')[0]}${child}")
         return [label(label="io.slipway.stack", value=stack), label(label="io.slipway.urn", value=urn)]
 
     def _secret_files(

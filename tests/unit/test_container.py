@@ -87,6 +87,10 @@ def test_its_network_is_made_beside_the_build_and_replaced_without_taking_the_co
     network = engine_of().one("docker:index/network:Network")
     assert "name" not in network.inputs  # a fixed name would have to be free before the new one is made
     assert set(network.options.get("dependencies", ())) == set()
+    # The component itself is declared once the release is known, and so is every child of it.
+    assert "HardenedContainer" not in network.urn
+    labels = {label["label"]: label["value"] for label in network.inputs["labels"]}
+    assert labels["io.slipway.urn"].endswith("Host$pulumi:providers:docker$docker:index/network:Network::web-network")
 
 
 def test_only_listed_capabilities_are_added_in_the_form_that_the_provider_reads_back() -> None:
