@@ -53,7 +53,6 @@ class HardenedContainer(pulumi.ComponentResource):
         )
         checked = step(f"{name}-preflight", "preflight", _preflight(args, image, stack), self)
         secrets = self._secret_files(name, args, stack, checked)
-        own_network = f"docker:index/network:Network::{name}-network"
         network = docker.Network(
             # Without a name of ours each network gets one of its own: a new one never takes the old container away
             # before the checks have passed.
