@@ -41,13 +41,15 @@ class Source:
 class Problem:
     """One thing that is wrong: what was seen, what to write instead, and in which part of the resource.
 
-    Neither text ever holds a secret's value. An advisory one is reported, and stops nothing.
+    Neither text ever holds a secret's value. An advisory one is reported, and stops nothing. What is wrong with the
+    pack and not with a resource is told `once`: at the first resource that is judged, which is the stack itself.
     """
 
     seen: str
     write: str
     where: str = ""
     advisory: bool = False
+    once: bool = False
 
 
 class NotApplicable(Exception):  # noqa: N818 (it is no error)
@@ -124,8 +126,15 @@ class Rule:
 
     def policy(self) -> ResourceValidationPolicy:
         """The policy that Pulumi runs."""
+        first: list[str] = []
+
+        def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+            # It stops the run there; told again for each of the others, it would be hard to find.
+            first[:] = first or [args.urn]
+            self._validate(args, report, is_first=first == [args.urn])
+
         return ResourceValidationPolicy(
-            validate=self._validate,
+            validate=validate,
             remediate=self._remediate if self.remedy else None,
             **metadata(self, self.family),
         )
@@ -133,13 +142,15 @@ class Rule:
     def _subject(self, args: ResourceValidationArgs, options: Options, properties: Mapping[str, Any]) -> Subject:
         return Subject(args.resource_type, args.name, args.urn, properties, options.values)
 
-    def _validate(self, args: ResourceValidationArgs, report: ReportViolation) -> None:
+    def _validate(self, args: ResourceValidationArgs, report: ReportViolation, *, is_first: bool) -> None:
         options = read_options(self.name, self.options, args.get_config())
         subject = self._subject(args, options, args.props)
-        for mistake in options.mistakes:
+        for mistake in options.mistakes if is_first else ():
             report(f"configuration of {self.name}: {mistake}", None)
         try:
             for problem in self.check(subject):
+                if problem.once and not is_first:
+                    continue
                 self._report(subject, options, problem, report)
         except NotApplicable as silent:
             args.not_applicable(silent.reason)

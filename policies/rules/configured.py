@@ -22,9 +22,8 @@ def configured(names: frozenset[str] = frozenset()) -> Rule:
         )
         keep(settings)
         for mistake in mistakes:
-            yield Problem(
-                f"the pack's configuration: {mistake}", "correct it in the file that --policy-pack-config names"
-            )
+            write = "correct it in the file that --policy-pack-config names"
+            yield Problem(f"the pack's configuration: {mistake}", write, once=True)
 
     return Rule(
         name="pack-is-configured",

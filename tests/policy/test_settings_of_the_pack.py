@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi.runtime.proto import analyzer_pb2
+from pulumi_policy.policy import EnforcementLevel, _PolicyAnalyzerServicer
 
 from judging.configuration import FOLDER, KEYS, Identity, Settings, current, keep, read_settings, schema
 from judging.exceptions import Exemption, find, read_file, today
@@ -169,13 +171,28 @@ def test_the_first_policy_keeps_the_settings_for_the_others() -> None:
     assert current().quarantine == ("localhost:5380",)
 
 
-def test_the_first_policy_reports_each_mistake_for_each_resource() -> None:
+def test_the_first_policy_reports_each_mistake() -> None:
     expected = (
         "web (pulumi:Stack): the pack's configuration: timeout: is no number above 0 (-1): write one; "
         "correct it in the file that --policy-pack-config names [Slipway, fail early, in the user's words]"
     )
     for _ in range(2):
         assert answer(configured(), STACK, {}, {"timeout": -1}).violations == [expected]
+
+
+def test_a_mistake_is_told_at_the_first_resource_and_not_again_at_each_of_the_others() -> None:
+    rule = configured()
+    servicer: Any = _PolicyAnalyzerServicer("slipway", "1.0.0", [rule.policy()], EnforcementLevel.MANDATORY)
+    request = analyzer_pb2.ConfigureAnalyzerRequest()
+    request.policyConfig[rule.name].enforcementLevel = analyzer_pb2.MANDATORY
+    request.policyConfig[rule.name].properties.update({"timeout": -1, "quarantin": ["a"]})
+    servicer.Configure(request, None)
+
+    def told(name: str) -> int:
+        question = analyzer_pb2.AnalyzeRequest(type=STACK, name=name, urn=f"urn:pulumi:dev::shop::{STACK}::{name}")
+        return len(servicer.Analyze(question, None).diagnostics)
+
+    assert [told("shop-dev"), told("web"), told("api"), told("shop-dev")] == [2, 0, 0, 2]
 
 
 def test_without_a_configuration_the_first_policy_keeps_the_defaults() -> None:
