@@ -128,6 +128,8 @@ class Checkout:
     root: Path
     environment: dict[str, str]
     stacks: list[str] = field(default_factory=list)
+    lasting: set[str] = field(default_factory=set)
+    """Stacks that more than one file works with."""
 
     def run(self, *command: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in the checkout; standard error is part of the output, as a person sees it."""
@@ -215,6 +217,11 @@ class Checkout:
         text = state.read_text()
         return any(kind in text for kind in ("docker:index/", "steps.secret_file"))
 
+    def take_down(self, stacks: Sequence[str]) -> None:
+        """Remove what these stacks have made on the host; their states and stack files stay."""
+        failed = [stack for stack in filter(self.reached_host, stacks) if not _destroyed(self, stack)]
+        assert not failed, f"not destroyed: {failed}"
+
     @staticmethod
     def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         """Ask until the condition holds; fails at the deadline."""
@@ -262,8 +269,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
         subprocess.run([*toolchain, "services"], cwd=root, env=bare, check=True)
         made = Checkout(root, bare | prepared_environment(root, bare))
         yield made
-        failed = [stack for stack in filter(made.reached_host, made.stacks) if not _destroyed(made, stack)]
-        assert not failed, f"not destroyed: {failed}"
+        made.take_down(made.stacks)
     finally:
         subprocess.run([*toolchain, "down"], cwd=root, env=bare, check=True)
 
@@ -278,19 +284,30 @@ def _destroyed(made: Checkout, stack: str) -> bool:
     return recovered.returncode == 0
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _room_for_the_next_file(checkout: Checkout) -> Iterator[None]:
+    """Takes a file's own stacks down at its end: an engine has addresses for some thirty networks, and each container
+    that is left running costs the tests after it its health checks."""
+    before = len(checkout.stacks)
+    yield
+    checkout.take_down([stack for stack in checkout.stacks[before:] if stack not in checkout.lasting])
+
+
 @pytest.fixture(scope="session", name="shipped")
 def shipped_stack(checkout: Checkout) -> "Shipped":
     """The stack of the main story after its first `pulumi up`; see tests/e2e/shipped.py."""
-    from tests.e2e.shipped import ship
+    from tests.e2e.shipped import STACK, ship
 
+    checkout.lasting.add(STACK)
     return ship(checkout)
 
 
 @pytest.fixture(scope="session", name="release")
 def proved_release(checkout: Checkout) -> "ReleaseRecord":
     """What a staging has built and proved, for everything that may go wrong on its way to production."""
-    from tests.e2e.environments import prove
+    from tests.e2e.environments import PROVED, prove
 
+    checkout.lasting.add(PROVED)
     return prove(checkout)
 
 
