@@ -29,7 +29,8 @@ def job(folder: Path, **environment: str) -> subprocess.Popen[bytes]:
     shutil.copy(ROOT / ".ci" / "run", folder / ".ci" / "run")
     script(folder / "bin", "make", MAKE)
     given = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "CALLS": str(folder / "calls"), **environment}
-    return subprocess.Popen([folder / ".ci" / "run"], env=given)
+    # A shell's background job, as which these tests may run, ignores SIGINT, and hands that down.
+    return subprocess.Popen(["env", "--default-signal=INT", folder / ".ci" / "run"], env=given)
 
 
 def calls(folder: Path) -> list[str]:
