@@ -4,8 +4,18 @@ Rules leave their advice here under the URN of the resource. The policy `advice`
 resource and prints it.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from pulumi_policy import EnforcementLevel, ReportViolation, ResourceValidationArgs, ResourceValidationPolicy, Severity
 
+METADATA: Mapping[str, Any] = {
+    "enforcement_level": EnforcementLevel.ADVISORY,
+    "severity": Severity.LOW,
+    "tags": ["advice"],
+    "remediation_steps": "Follow the advice; end an exception as soon as its reason is gone.",
+}
+"""What Pulumi is told about the policies that print advice."""
 _kept: dict[str, list[str]] = {}
 
 
@@ -30,8 +40,5 @@ def advice() -> ResourceValidationPolicy:
         name="advice",
         description="What other rules advise, and each use of an exception",
         validate=validate,
-        enforcement_level=EnforcementLevel.ADVISORY,
-        severity=Severity.LOW,
-        tags=["advice"],
-        remediation_steps="Follow the advice; end an exception as soon as its reason is gone.",
+        **METADATA,
     )

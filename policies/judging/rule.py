@@ -97,22 +97,20 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """What must hold for a resource.
+class AnyRule:
+    """What a rule about a resource and one about a whole stack have in common.
 
-    `check` finds the problems, and its docstring is the reason for the rule. `remedy` returns the properties to set
-    where it is safe to repair the resource in flight, for whoever configures the level `remediate`.
+    `check` finds the problems, and its docstring is the reason for the rule.
     """
 
     name: str
     statement: str
-    check: Callable[[Subject], Iterable[Problem]]
+    check: Callable[..., Iterable[Any]]
     source: Source
     severity: Severity
     fix: str
     level: EnforcementLevel = EnforcementLevel.MANDATORY
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    remedy: Callable[[Subject], Mapping[str, Any] | None] | None = None
 
     @property
     def reason(self) -> str:
@@ -123,6 +121,18 @@ class Rule:
     def family(self) -> str:
         """The file that it is in."""
         return str(inspect.unwrap(self.check).__module__).rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class Rule(AnyRule):
+    """What must hold for a resource.
+
+    `remedy` returns the properties to set where it is safe to repair the resource in flight, for whoever configures the
+    level `remediate`.
+    """
+
+    check: Callable[[Subject], Iterable[Problem]]
+    remedy: Callable[[Subject], Mapping[str, Any] | None] | None = None
 
     def policy(self) -> ResourceValidationPolicy:
         """The policy that Pulumi runs."""
@@ -136,7 +146,7 @@ class Rule:
         return ResourceValidationPolicy(
             validate=validate,
             remediate=self._remediate if self.remedy else None,
-            **metadata(self, self.family),
+            **metadata(self),
         )
 
     def _subject(self, args: ResourceValidationArgs, options: Options, properties: Mapping[str, Any]) -> Subject:
@@ -200,7 +210,7 @@ def judge(rule: str, name: str, urn: str, exemptions: Sequence[Exemption], text:
     return Verdict(f"{text} (excepted: {exemption})", excepted=True)
 
 
-def metadata(rule: Any, family: str) -> dict[str, Any]:
+def metadata(rule: AnyRule) -> dict[str, Any]:
     """What Pulumi is told about a rule, of a resource or of a whole stack."""
     return {
         "name": rule.name,
@@ -211,7 +221,7 @@ def metadata(rule: Any, family: str) -> dict[str, Any]:
         "framework": PolicyComplianceFramework(
             rule.source.framework, rule.source.version, rule.source.control, rule.source.url
         ),
-        "tags": [family],
+        "tags": [rule.family],
         "remediation_steps": rule.fix,
         "url": rule.source.url,
     }

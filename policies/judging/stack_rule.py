@@ -1,14 +1,12 @@
 """A rule about a whole stack. It is judged when everything is done, so it stops nothing and reports what is wrong."""
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from pulumi_policy import EnforcementLevel, ReportViolation, Severity, StackValidationArgs, StackValidationPolicy
+from pulumi_policy import ReportViolation, StackValidationArgs, StackValidationPolicy
 
 from judging import advice
-from judging.rule import NotApplicable, Options, Problem, Source, Subject, judge, message, metadata, read_options
+from judging.rule import AnyRule, NotApplicable, Options, Problem, Subject, judge, message, metadata, read_options
 
 _STACK = "stack"
 """Under which the advice about stacks is kept."""
@@ -28,31 +26,14 @@ class Graph:
 
 
 @dataclass(frozen=True)
-class StackRule:
-    """What must hold between the resources of a stack; the fields are those of a `Rule`."""
+class StackRule(AnyRule):
+    """What must hold between the resources of a stack."""
 
-    name: str
-    statement: str
     check: Callable[[Graph], Iterable[Found]]
-    source: Source
-    severity: Severity
-    fix: str
-    level: EnforcementLevel = EnforcementLevel.MANDATORY
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    @property
-    def reason(self) -> str:
-        """Why it must hold."""
-        return inspect.getdoc(self.check) or ""
-
-    @property
-    def family(self) -> str:
-        """The file that it is in."""
-        return str(inspect.unwrap(self.check).__module__).rpartition(".")[2]
 
     def policy(self) -> StackValidationPolicy:
         """The policy that Pulumi runs."""
-        return StackValidationPolicy(validate=self._validate, **metadata(self, self.family))
+        return StackValidationPolicy(validate=self._validate, **metadata(self))
 
     def _validate(self, args: StackValidationArgs, report: ReportViolation) -> None:
         options = read_options(self.name, self.options, args.get_config())
@@ -85,8 +66,5 @@ def stack_advice() -> StackValidationPolicy:
         name="stack-advice",
         description="What rules about the whole stack advise, and each use of an exception from them",
         validate=validate,
-        enforcement_level=EnforcementLevel.ADVISORY,
-        severity=Severity.LOW,
-        tags=["advice"],
-        remediation_steps="Follow the advice; end an exception as soon as its reason is gone.",
+        **advice.METADATA,
     )

@@ -13,7 +13,7 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 
 from judging import advice
 from judging.configuration import Settings, keep, read_settings
-from judging.exceptions import today
+from judging.grants import today
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
 from tests.policy.answers import Answer, answer, remediated, unknown
 from tests.policy.compliant import CONTAINER

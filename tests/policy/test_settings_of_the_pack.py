@@ -12,7 +12,8 @@ from pulumi.runtime.proto import analyzer_pb2
 from pulumi_policy.policy import EnforcementLevel, _PolicyAnalyzerServicer
 
 from judging.configuration import FOLDER, KEYS, Identity, Settings, current, keep, read_settings, schema
-from judging.exceptions import Exemption, find, read_file, today
+from judging.exceptions import Exemption, find, read_file
+from judging.grants import today
 from rules.configured import configured
 from tests.policy.answers import answer
 from verification.registry import Access
