@@ -52,7 +52,7 @@ def ensure_database(
         project: the checkout; its quarantine registry must run.
         environment: the prepared environment, with oras on its PATH.
         report: takes a line when the database was made anew, and always where it is the small local one.
-        tool: makes sure of a tool that is only needed at times, here trivy-db, and returns its program.
+        tool: makes sure of a tool that is only needed at times, here trivy-db and Go, and returns its program.
         advisories: folder of OSV advisories that the local one is built from.
         reachable: tells whether a registry's host answers; asked before anything is pulled.
 
@@ -74,7 +74,7 @@ def ensure_database(
         report(f"vulnerability database: the official one is out of reach; keeping the copy of {age / 3600:.0f} h ago")
         return held
     if source is None:
-        _build(project, environment, tool("trivy-db"), advisories)
+        build_database(project.quarantine, project.state / "trivy-db", environment, tool, advisories)
         source = "local"
     refreshed = {
         "digest": manifest_digest(project.quarantine, "trivy-db", "2") or "",
@@ -135,9 +135,21 @@ def _mirror(
     return None
 
 
-def _build(project: Project, environment: Mapping[str, str], trivy_db: Path, advisories: Path) -> None:
-    """Builds the small database with trivy-db and pushes it to quarantine."""
-    work = project.state / "trivy-db"
+def build_database(registry: str, work: Path, environment: Mapping[str, str], tool: Tool, advisories: Path) -> None:
+    """Builds a small database with trivy-db, and pushes it to a registry as `trivy-db:2`.
+
+    Args:
+        registry: where it goes, over plain HTTP.
+        work: a folder for what is made on the way; it is emptied first, and gone afterwards.
+        environment: the prepared environment, with oras on its PATH.
+        tool: makes sure of a tool, and returns its program.
+        advisories: folder of OSV advisories that it is built from.
+
+    Raises:
+        ToolchainError: a tool cannot be had, or failed.
+    """
+    from toolchain.gobuild import Go  # a database that is there needs no builds
+
     shutil.rmtree(work, ignore_errors=True)
     cache, output = work / "cache", work / "out"
     # trivy-db reads this folder whatever it is told to update.
@@ -148,14 +160,16 @@ def _build(project: Project, environment: Mapping[str, str], trivy_db: Path, adv
         target = reviewed / year / month / path.stem / path.name
         target.parent.mkdir(parents=True)
         shutil.copyfile(path, target)
-    build = [str(trivy_db), "build", "--cache-dir", str(cache), "--output-dir", str(output), "--only-update", "ghsa"]
-    _must([*build, "--update-interval", "24h"], work, environment)
+    build = [str(tool("trivy-db")), "build", "--cache-dir", str(cache), "--output-dir", str(output)]
+    # As it starts, trivy-db asks a `go` on PATH for the packages of the standard library, and ends where there is none.
+    with_go = Go.of(tool("go")).environment(environ=environment)
+    _must([*build, "--only-update", "ghsa", "--update-interval", "24h"], work, with_go)
     with tarfile.open(work / "db.tar.gz", "w:gz") as archive:
         for name in ("trivy.db", "metadata.json"):
             archive.add(output / name, arcname=name)
     (work / "config.json").write_text("{}", encoding="ascii")
     push = ["oras", "push", "--plain-http", "--config", f"config.json:{CONFIG_TYPE}"]
-    _must([*push, f"{project.quarantine}/trivy-db:2", f"db.tar.gz:{LAYER_TYPE}"], work, environment)
+    _must([*push, f"{registry}/trivy-db:2", f"db.tar.gz:{LAYER_TYPE}"], work, environment)
     shutil.rmtree(work)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from toolchain.errors import ToolchainError
 from toolchain.pins import GoBuild, Pin
 from toolchain.progress import Step
-from toolchain.store import check_space
+from toolchain.store import cache_folder, check_space
 
 _LOG_LINES = 12
 _POLL = 0.5
@@ -44,6 +44,12 @@ class Go:
             fixed["GOFLAGS"] += " -modcacherw"
             fixed |= {"GOPATH": str(self.caches / "path"), "GOCACHE": str(self.caches / "build")}
         return {**kept, **fixed, **(build.env if build else {})}
+
+    @classmethod
+    def of(cls, program: Path) -> "Go":
+        """Returns the toolchain of a program: one out of the cache of tools keeps what it needs there, too."""
+        cache = cache_folder()
+        return cls(program, cache / "go" if program.is_relative_to(cache) else None)
 
     def ask(self, *names: str) -> list[str]:
         """Returns what ``go env`` tells of ``names``."""

@@ -10,7 +10,6 @@ from toolchain.errors import ToolchainError
 from toolchain.gobuild import Go
 from toolchain.services.service import Report
 from toolchain.stack import foreground
-from toolchain.store import cache_folder
 
 END_TO_END = "end-to-end tests"
 SLOW = "e2e"
@@ -73,8 +72,7 @@ def run_checks(
 def _run_go_tests(root: Path, report: Report, tool: Callable[[str], Path]) -> int:
     modules = go_modules(root)
     program = tool("go") if modules else Path()
-    cache = cache_folder()
-    go = Go(program, cache / "go" if program.is_relative_to(cache) else None)
+    go = Go.of(program)
     # With the flag of the builds, the tests find what these have compiled.
     argv = [str(program), "test", "-trimpath", "./..."]
     for module in modules:

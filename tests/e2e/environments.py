@@ -164,6 +164,19 @@ def prove(checkout: Checkout) -> ReleaseRecord:
     return record(checkout, PROVED)
 
 
+_PUBLISH = """
+import os, sys
+from functools import partial
+from pathlib import Path
+from toolchain.database import build_database
+from toolchain.progress import Progress
+from toolchain.tools import ensure_tool
+
+tool = partial(ensure_tool, Path.cwd(), report=Progress(sys.stderr))
+build_database(sys.argv[1], Path(sys.argv[2]), os.environ, tool, Path(sys.argv[3]))
+"""
+
+
 def publish_todays_database(checkout: Checkout, folder: Path) -> str:
     """A vulnerability database that knows something new about the package in the service; where it is."""
     advisories = folder / "advisories"
@@ -173,14 +186,11 @@ def publish_todays_database(checkout: Checkout, folder: Path) -> str:
         text = text.replace(old, new)
     text = text.replace('"Jinja2"', '"tides"').replace('"2.10.1"', '"1.0.1"')
     (advisories / "GHSA-aaaa-bbbb-cccc.json").write_text(text)
-    script = (
-        "import os, sys; from pathlib import Path; from types import SimpleNamespace\n"
-        "from toolchain.database import _build; from toolchain.progress import Progress\n"
-        "from toolchain.tools import ensure_tool\n"
-        "tool = ensure_tool(Path('.'), 'trivy-db', report=Progress(sys.stderr))\n"
-        "place = SimpleNamespace(state=Path(sys.argv[1]), quarantine=sys.argv[2])\n"
-        "_build(place, dict(os.environ), tool, Path(sys.argv[3]))\n"
-    )
-    address = f"{checkout.quarantine.address}/today"
-    checkout.run("python3", "-c", script, str(folder), address, str(advisories))
-    return f"{address}/trivy-db:2"
+    registry = f"{checkout.quarantine.address}/today"
+    publish_database(checkout, registry, folder / "work", advisories)
+    return f"{registry}/trivy-db:2"
+
+
+def publish_database(checkout: Checkout, registry: str, work: Path, advisories: Path) -> None:
+    """Build a vulnerability database from a folder of advisories, and push it as `trivy-db:2`."""
+    checkout.run("python3", "-c", _PUBLISH, registry, str(work), str(advisories))

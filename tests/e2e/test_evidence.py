@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pytest
 
 from components.record import ReleaseRecord
 from tests.e2e.conftest import Checkout
+from tests.e2e.environments import publish_database
 from tests.e2e.oci import INDEX, RegistryClient
 from tests.e2e.small import DOCKERFILE, refused, small_stack
 from tests.e2e.test_secrets import forms_of, leaks
@@ -25,19 +27,6 @@ TYPES = {"index": ["slsaprovenance1"]} | {platform: ["vuln", "cyclonedx"] for pl
 ADVISORY, CVE = "GHSA-462w-v97r-4m45", "CVE-2019-10906"
 SOURCE = "https://git.driftwood.example/driftwood/evidence"
 PACKAGE = "Metadata-Version: 2.1\nName: Jinja2\nVersion: 2.10\n"
-BEFORE = """
-import os, sys
-from pathlib import Path
-from toolchain.database import _build
-from toolchain.environment import Project
-from toolchain.progress import Progress
-from toolchain.tools import ensure_tool
-
-root = Path.cwd()
-tool = ensure_tool(root, "trivy-db", report=Progress(sys.stderr))
-_build(Project.at(root), os.environ, tool, Path(sys.argv[1]))
-"""
-"""Builds the small database from a folder of advisories and pushes it."""
 
 
 @dataclass
@@ -94,18 +83,13 @@ def stack_with_evidence(checkout: Checkout, tmp_path_factory: pytest.TempPathFac
 
 
 def earlier_database(checkout: Checkout, folder: Path) -> str:
-    """Push a database that lacks one advisory, as it was before somebody wrote it; today's keeps its tag."""
-    today = checkout.quarantine.digest("trivy-db", "2")
-    assert today
-    for path in (checkout.root / "toolchain" / "advisories").glob("*.json"):
-        if path.stem != ADVISORY:
-            (folder / path.name).write_text(path.read_text())
-    checkout.run("python3", "-c", BEFORE, str(folder))
-    earlier = checkout.quarantine.digest("trivy-db", "2")
-    assert earlier and earlier != today
-    checkout.quarantine.move_tag("trivy-db", "before", earlier)
-    checkout.quarantine.move_tag("trivy-db", "2", today)
-    return f"{checkout.quarantine.address}/trivy-db:before"
+    """Publish a database that lacks one advisory, as it was before somebody wrote it."""
+    advisories = folder / "advisories"
+    shutil.copytree(checkout.root / "toolchain" / "advisories", advisories)
+    (advisories / f"{ADVISORY}.json").unlink()
+    registry = f"{checkout.quarantine.address}/earlier"
+    publish_database(checkout, registry, folder / "work", advisories)
+    return f"{registry}/trivy-db:2"
 
 
 def statements(attested: Attested, name: str, type_: str) -> list[dict[str, Any]]:

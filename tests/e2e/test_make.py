@@ -140,6 +140,12 @@ def test_plain_pulumi_in_a_prepared_shell_shows_the_same_stack_unchanged(
     assert [line.partition(":")[0] for line in lines] in ([], ["+encryptionsalt"]), changed
 
 
+def test_the_state_passes_the_policy_pack(fresh: Clone, up: str) -> None:
+    assert up
+    analyze = "pulumi policy analyze --policy-pack policies --policy-pack-config stacks/policy.dev.json --stack dev\n"
+    fresh.run("make", "shell", input=analyze)
+
+
 def test_a_second_make_up_changes_nothing_and_is_quick(fresh: Clone, up: str) -> None:
     assert up
     before, start = container_id(fresh), time.monotonic()

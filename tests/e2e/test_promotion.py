@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -33,20 +34,25 @@ class Shipped:
     page: str
     image: str
     """What the container in production says that it runs."""
+    report: dict[str, Any]
+    """What `slipway preview` said of the service before."""
 
 
 def ship(checkout: Checkout) -> Shipped:
     """Preview production, bring it up, and look at it."""
     preview = checkout.preview(PRODUCTION).stdout
+    checkout.run("bin/slipway", "preview", PRODUCTION)
+    written = checkout.root / ".slipway" / "reports" / PRODUCTION / "preview.json"
+    [report] = json.loads(written.read_text())["services"]
     log = checkout.up(PRODUCTION).stdout
-    return seen(checkout, preview, log)
+    return seen(checkout, preview, log, report)
 
 
-def seen(checkout: Checkout, preview: str, log: str) -> Shipped:
+def seen(checkout: Checkout, preview: str, log: str, report: dict[str, Any]) -> Shipped:
     """Both stacks as they are now."""
     page = get(checkout.outputs(PRODUCTION)["web"]["url"] + "/")[1]
     image = checkout.inspect(f"{PREFIX}-{PRODUCTION}")["Config"]["Image"]
-    return Shipped(record(checkout, STAGING), record(checkout, PRODUCTION), log, preview, page, image)
+    return Shipped(record(checkout, STAGING), record(checkout, PRODUCTION), log, preview, page, image, report)
 
 
 @pytest.fixture(scope="module", name="proved")
@@ -95,7 +101,7 @@ def production_is_rolled_back(checkout: Checkout, second: Shipped) -> RolledBack
     seconds = time.monotonic() - start
     events = ["docker", "events", "--since", str(since), "--until", str(time.time()), "--filter", "event=pull"]
     pulled = checkout.run(*events).stdout.split("\n")
-    return RolledBack(seen(checkout, "", log), seconds, [line for line in pulled if PATH in line])
+    return RolledBack(seen(checkout, "", log, {}), seconds, [line for line in pulled if PATH in line])
 
 
 @pytest.fixture(scope="module", name="stopped")
@@ -136,6 +142,20 @@ def test_a_preview_of_production_knows_the_digest_and_what_was_verified(first: S
     assert f"{first.production.reference}" in first.preview
 
 
+def test_the_report_of_a_promotion_compares_it_with_what_runs(first: Shipped, second: Shipped) -> None:
+    assert first.report["before"] is None
+    assert first.report["after"]["digest"] == first.staging.digest
+    report = second.report
+    assert report["ships"] is True
+    assert report["unknown"] == []
+    digests = [report[when]["digest"] for when in ("before", "after")]
+    assert digests == [first.staging.digest, second.staging.digest]
+    assert report["commits"]["added"]
+    assert [it["platform"] for it in report["layers"]] == list(second.staging.platforms)
+    assert all(0 < it["pull_layers"] < it["total_layers"] for it in report["layers"])
+    assert report["packages"] == [] == report["vulnerabilities"]["introduced"]
+
+
 def test_production_runs_the_very_digest_of_staging_from_a_registry_of_its_own(
     checkout: Checkout, first: Shipped
 ) -> None:
@@ -165,6 +185,12 @@ def test_production_builds_and_signs_nothing(checkout: Checkout, first: Shipped)
     assert "docker-build" not in state
     assert "steps.sign" not in state
     assert first.production.signature["version"] == "1.4.0"
+
+
+@pytest.mark.parametrize("stack", [STAGING, PRODUCTION])
+def test_the_state_of_either_stack_passes_the_policy_pack(checkout: Checkout, first: Shipped, stack: str) -> None:
+    assert first.production.version == "1.4.0"
+    checkout.run("pulumi", "policy", "analyze", *checkout.judged(stack), "--stack", stack)
 
 
 def test_promotion_of_an_unchanged_release_is_a_preview_without_changes(checkout: Checkout, back: RolledBack) -> None:

@@ -15,12 +15,12 @@ from toolchain.database import ADVISORIES, ensure_database
 from toolchain.environment import Project
 from toolchain.errors import ToolchainError
 
-# Each stands for a tool: `oras` notes what it is told, `trivy-db` writes what the real one writes.
+# Each stands for a tool: `oras` notes what it is told, `trivy-db` wants and writes what the real one does.
 ORAS = """#!/bin/sh
 echo "$@" >>"$PUSHED"
 """
 TRIVY_DB = """#!/bin/sh
-mkdir -p "$5" && test -d "$3/cocoapods-specs/Specs" || exit 1
+command -v go >/dev/null && mkdir -p "$5" && test -d "$3/cocoapods-specs/Specs" || exit 1
 find "$3/ghsa" -name '*.json' | wc -l >"$5/trivy.db"
 echo '{"Version": 2}' >"$5/metadata.json"
 """
@@ -51,12 +51,17 @@ class Bench:
         self.project.run.mkdir()
         self.tools = folder / "tools"
         self.tools.mkdir()
-        for name, text in (("oras", ORAS), ("trivy-db", TRIVY_DB)):
+        for name, text in (("oras", ORAS), ("trivy-db", TRIVY_DB), ("sdk/go", "")):
+            (self.tools / name).parent.mkdir(exist_ok=True)
             (self.tools / name).write_text(text)
             (self.tools / name).chmod(0o755)
         self.pushed = folder / "pushed"
         self.environment = {"PATH": f"{self.tools}:/usr/bin:/bin", "PUSHED": str(self.pushed)}
         self.said: list[str] = []
+
+    def tool(self, name: str) -> Path:
+        # Go is found where no PATH leads.
+        return self.tools / ("sdk/go" if name == "go" else name)
 
     def ensure(self, *, online: bool, advisories: Path = ADVISORIES) -> str:
         self.said.clear()
@@ -64,7 +69,7 @@ class Bench:
             self.project,
             self.environment,
             self.said.append,
-            lambda name: self.tools / name,
+            self.tool,
             advisories=advisories,
             reachable=lambda _host: online,
         )
