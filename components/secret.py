@@ -28,11 +28,12 @@ _SECRET_LOOK = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|\b((AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[0-9A-Za-z]{36,}|github_pat_[0-9A-Za-z_]{22,}|glpat-[0-9A-Za-z_-]{20,}"
     r"|xox[abprs]-[0-9A-Za-z-]{10,}|sk[-_](live|test|ant|proj)[-_][0-9A-Za-z_-]{16,}"
-    r"|eyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.)"
-    r"|(?i:\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@)"
+    r"|eyJ[0-9A-Za-z_-]{8,2048}\.eyJ[0-9A-Za-z_-]{8,}\.)"
+    r"|(?i:\b[a-z][a-z0-9+.-]{0,31}://[^/\s:@]*:[^/\s@]+@)"
     r"|(?i:(^|[?&;,\s])(password|passwd|pwd|secret|token|api_?key)=[^&;,\s]+)"
 )
-_CREDENTIALS = re.compile(r"[^\s'\"/:@]+:[^\s'\"/@]+@")
+_CREDENTIALS = re.compile(r"(?<![^\s'\"/@])[^\s'\"/:@]*:[^\s'\"/@]+@")
+"""Begins where a word does, and nowhere within: a long word is read once, not once for each of its characters."""
 
 
 def looks_secret(name: str, value: str) -> bool:
