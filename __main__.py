@@ -1,10 +1,10 @@
 """Slipway: the settings of a stack in, its releases and containers, their outputs out."""
 
-import sys
 from pathlib import Path
 
 import pulumi
 
+import startup
 from components.container import HardenedContainer
 from components.host import Host
 from components.promotion import Promotion
@@ -16,8 +16,7 @@ from settings import configuration, load
 
 def main() -> None:
     """Declare what the stack's configuration asks for."""
-    settings = load(configuration(), Path.cwd())
-    check(settings)
+    check(settings := load(configuration(), Path.cwd()))
     stack, guarded = pulumi.get_stack(), pulumi.ResourceOptions(protect=settings.protects or None)
     host = Host("host", settings.host()) if settings.runs else None
     for name in settings.services:
@@ -32,8 +31,4 @@ def main() -> None:
         pulumi.export(name, outputs)
 
 
-try:
-    main()
-except pulumi.RunError as error:
-    pulumi.log.error(str(error))
-    sys.exit(32)  # what tells Pulumi that the message was shown, and that there is nothing to add
+startup.run(main)
