@@ -39,7 +39,7 @@ def _run(command: Sequence[str], folder: Path) -> str:
 def _environment() -> dict[str, str]:
     instance = json.loads((STATE / "buildx" / "instances" / "slipway").read_text())
     socket = instance["Nodes"][0]["Endpoint"].removeprefix("unix://")
-    return {**os.environ, "PULUMI_BACKEND_URL": f"file://{FOLDER}/backend", "BUILDKIT_SOCKET": socket}
+    return {**os.environ, "PULUMI_BACKEND_URL": f"file://{FOLDER}/backend?metadata=skip", "BUILDKIT_SOCKET": socket}
 
 
 def _prepare() -> None:

@@ -16,7 +16,7 @@ from components.record import ReleaseRecord
 from components.registry import PrivateRegistry, RegistryAccess, registry_flags, registry_secrets
 from components.scan import ScanPolicy, policy_flags
 from components.step import Argument, command_line, document
-from components.upstream import output_of, record_in, upstream
+from components.upstream import output_of, own_output, record_in, upstream
 
 _STACK = r"[A-Za-z0-9_.-]+"
 
@@ -126,7 +126,7 @@ class Promotion(pulumi.ComponentResource):
         super().__init__("slipway:index:Promotion", name, args.properties(), opts)
         service, policy = args.service or name, args.policy
         outputs = [output_of(f"{name}-from", stack, service, self) for stack in policy.stacks]
-        before = output_of(f"{name}-before", pulumi.get_stack(), service, self).apply(record_in)
+        before = own_output(service).apply(record_in)
         granted = _granted(args, service, outputs, before, self)
         publication_args = PublicationArgs(
             reference=granted["reference"],

@@ -1,5 +1,6 @@
-"""What another stack says about a service of its own, read through a StackReference and checked word by word."""
+"""What stacks say about a service of theirs, another's read through a StackReference and checked word by word."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from pydantic import ValidationError
 from components.artifact import Repository
 from components.record import RECORD_VERSION, ReleaseRecord
 
+_ATTEMPTS, _PAUSE = 5, 0.2
+"""How often this stack's own outputs are asked for, and seconds between."""
 _SHOWN = 3
 """How many mistakes in a record a person is told of."""
 
@@ -32,6 +35,33 @@ def output_of(name: str, stack: str, service: str, parent: pulumi.Resource) -> p
     child = pulumi.ResourceOptions(parent=parent)
     reference = pulumi.StackReference(f"{name}-{stack.replace('/', '-')}", full_name(stack), child)
     return reference.get_output(service)
+
+
+def own_output(service: str) -> pulumi.Output[Any]:
+    """What this stack exports about a service since its last `up`; None where it exports nothing of that name."""
+    outputs: pulumi.Output[Mapping[str, Any]] = pulumi.Output.from_input(asyncio.ensure_future(_own_outputs()))
+    return outputs.apply(lambda it: it.get(service))
+
+
+async def _own_outputs() -> Mapping[str, Any]:
+    """The outputs in this stack's state.
+
+    The engine writes that state meanwhile, and a backend may hand out half of it. A StackReference that cannot be read
+    ends the run; this can be asked again.
+    """
+    arguments = {"name": full_name(pulumi.get_stack())}
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await _outputs(arguments)
+        except Exception:  # the SDK knows no narrower one
+            await asyncio.sleep(_PAUSE)
+    return await _outputs(arguments)
+
+
+async def _outputs(arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    answer = await pulumi.runtime.invoke_async("pulumi:pulumi:readStackOutputs", arguments)
+    outputs: Mapping[str, Any] = answer["outputs"]
+    return outputs
 
 
 def record_in(output: Any) -> dict[str, Any] | None:

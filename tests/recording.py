@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, cast
 
+import grpc  # type: ignore[import-untyped]
 import pulumi
 from pulumi.runtime import mocks, rpc, set_all_config
 from pulumi.runtime.settings import SETTINGS, get_root_resource
@@ -69,6 +70,16 @@ class Registration:
         return [words[at + 1] for at, word in enumerate(words[:-1]) if word == flag]
 
 
+class _Unreadable(grpc.RpcError):  # type: ignore[misc]
+    """What the SDK gets where the engine cannot read a state that is just written."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return "failed to load checkpoint: EOF"
+
+
 @dataclass
 class Engine(mocks.Mocks):
     """Answers as the real providers would, and records."""
@@ -81,6 +92,8 @@ class Engine(mocks.Mocks):
     stack: str = "dev"
     exported: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The outputs of the stacks that a program may refer to, by their full names."""
+    unreadable: int = 0
+    """How often this stack's own state cannot be read, as while it is written."""
     resources: list[Registration] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What each component registered as its outputs, by URN."""
@@ -162,14 +175,18 @@ class Engine(mocks.Mocks):
         self.calls.append(args)
         if args.token == "command:local:run":
             return {**args.args, "stdout": self._stdout(args.args["command"]), "stderr": ""}, []
+        if args.token == "pulumi:pulumi:readStackOutputs":
+            if self.unreadable:
+                self.unreadable -= 1
+                raise _Unreadable
+            return self._outputs_of(args.args["name"]), []
         return {}, []
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """The engine's side of a registration."""
         state = dict(args.inputs)
         if args.typ == "pulumi:pulumi:StackReference":  # an engine reads it during preview, too
-            name = state["name"]
-            return name, {"name": name, "outputs": self.exported.get(name, {}), "secretOutputNames": []}
+            return state["name"], self._outputs_of(state["name"])
         if self.preview:
             return "", state
         if args.typ == COMMAND:
@@ -179,6 +196,9 @@ class Engine(mocks.Mocks):
         if args.typ == "docker:index/network:Network":
             state.setdefault("name", f"{args.name}-0123456")  # the provider's own
         return f"{args.name}-id", state
+
+    def _outputs_of(self, stack: str) -> dict[str, Any]:
+        return {"name": stack, "outputs": self.exported.get(stack, {}), "secretOutputNames": []}
 
     def _stdout(self, line: str) -> str:
         words = shlex.split(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shlex
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ BUILDER = "slipway"
 """Name of the buildx instance, and of the user of the private registry."""
 PRODUCTION = "production"
 """Name of the second private registry, of its user, and of the key pair of who releases there."""
+_NO_LOGS = """\
+Here Pulumi would keep a debug log of each command. It keeps none in this checkout, because secrets may stand in them:
+see docs/decisions/0015-debug-logs.md. `pulumi -v=9 --logtostderr …` shows one, secrets and all.
+"""
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,18 @@ def link_plugins(project: Project, plugins: Path) -> None:
     link.symlink_to(plugins)
 
 
+def forbid_logs(project: Project) -> None:
+    """Keeps Pulumi from writing its automatic debug logs, in which secrets may stand.
+
+    No setting turns them off; a file where their folder would be does (docs/decisions/0015-debug-logs.md).
+    """
+    place = project.pulumi_home / "logs"
+    if place.is_dir():
+        shutil.rmtree(place)
+    if not place.exists():
+        place.write_text(_NO_LOGS, encoding="utf-8")
+
+
 def prepared_environment(
     project: Project, tools: Sequence[Path] = (), environ: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
@@ -180,7 +197,9 @@ def project_variables(project: Project) -> dict[str, str]:
     """Returns the variables that point Pulumi and buildx at this checkout's embedded defaults."""
     return {
         "PULUMI_HOME": str(project.pulumi_home),
-        "PULUMI_BACKEND_URL": f"file://{project.backend}",
+        # The side file with a checkpoint's metadata is not written in one go: a StackReference to a stack that is just
+        # brought up would find it empty.
+        "PULUMI_BACKEND_URL": f"file://{project.backend}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(project.keys / "pulumi.passphrase"),
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from toolchain.bases import ensure_base_lock
 from toolchain.database import ensure_database
-from toolchain.environment import Project, create_folders, link_plugins, prepared_environment
+from toolchain.environment import Project, create_folders, forbid_logs, link_plugins, prepared_environment
 from toolchain.keys import ensure_keys
 from toolchain.progress import Progress
 from toolchain.services.emulation import PLATFORMS
@@ -66,6 +66,7 @@ def open_session(root: Path, *, consent: bool = False) -> Session:
     tools = ensure_tools(project.root, consent=consent, report=progress)
     create_folders(project)
     link_plugins(project, tools.plugins)
+    forbid_logs(project)
     return Session(project, prepared_environment(project, tools.path), tools.python, progress)
 
 

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from toolchain.environment import Project, create_folders, link_plugins, prepared_environment, shell_exports
+from toolchain.environment import (
+    Project,
+    create_folders,
+    forbid_logs,
+    link_plugins,
+    prepared_environment,
+    shell_exports,
+)
 from toolchain.errors import ToolchainError
 from toolchain.keys import ensure_keys
 
@@ -55,10 +62,20 @@ def test_a_passphrase_of_the_users_does_not_win_over_the_checkouts(environment: 
     assert environment["PULUMI_CONFIG_PASSPHRASE_FILE"].endswith("/.slipway/keys/pulumi.passphrase")
 
 
+def test_pulumi_finds_no_folder_for_its_debug_logs(project: Project) -> None:
+    logs = project.pulumi_home / "logs"
+    logs.mkdir(parents=True)
+    (logs / "pulumi-20261125T074358-1.log").write_text("a secret")
+    for _ in range(2):
+        forbid_logs(project)
+        assert logs.is_file()
+    assert "0015-debug-logs" in logs.read_text()
+
+
 def test_a_shell_reads_the_exports_back_whatever_the_path_holds(project: Project, environment: dict[str, str]) -> None:
     script = shell_exports(project, environment) + 'printf %s "$PULUMI_BACKEND_URL${PULUMI_CONFIG_PASSPHRASE-}"'
     outside = {"PULUMI_CONFIG_PASSPHRASE": "x"}
-    assert subprocess.check_output(["sh", "-c", script], env=outside, text=True) == f"file://{project.backend}"
+    assert subprocess.check_output(["sh", "-c", script], env=outside, text=True) == environment["PULUMI_BACKEND_URL"]
     assert all(shlex.split(line) for line in shell_exports(project, environment).splitlines())
 
 

@@ -31,7 +31,7 @@ def engine_of(policy: dict[str, Any] | None = None, engine: Engine | None = None
 
 def asked(engine: Engine, step: str = "promote") -> list[str]:
     """The words of the command that a step was asked by, during preview too."""
-    [words] = [shlex.split(it.args["command"]) for it in engine.calls if f"steps.{step}" in it.args["command"]]
+    [words] = [shlex.split(it.args["command"]) for it in engine.calls if f"steps.{step}" in it.args.get("command", "")]
     return words
 
 
@@ -211,6 +211,18 @@ def test_what_this_stack_ran_before_and_its_own_key_are_told() -> None:
     assert "--own-key" not in asked(engine_of(own_key=None))
 
 
+def test_this_stacks_own_state_is_read_again_where_it_is_just_written() -> None:
+    outputs = STAGING | {"driftwood/slipway/production": {"web": {"release": RECORD | {"digest": OTHER}}}}
+    words = asked(engine_of(engine=Engine(stack="production", exported=outputs, unreadable=2)))
+    assert value(words, "--running") == OTHER
+
+
+def test_a_state_of_its_own_that_stays_unreadable_ends_the_run() -> None:
+    engine = Engine(stack="production", exported=STAGING, unreadable=99)
+    with pytest.raises(Exception, match="failed to load checkpoint"):
+        engine_of(engine=engine)
+
+
 def test_what_this_stack_said_of_a_digest_is_kept_once_the_other_has_moved_on() -> None:
     before = {"driftwood/slipway/production": {"web": {"release": RECORD | {"scan": {"counts": {"LOW": 3}}}}}}
     outputs = exported(digest=OTHER, reference=f"localhost:5443/driftwood/web@{OTHER}") | before
@@ -234,7 +246,7 @@ def test_what_this_stack_said_of_a_digest_is_kept_once_the_other_has_moved_on() 
 
 def test_passwords_of_all_registries_reach_both_steps_through_standard_input_alone() -> None:
     engine = engine_of()
-    [call] = [it for it in engine.calls if "steps.promote" in it.args["command"]]
+    [call] = [it for it in engine.calls if "steps.promote" in it.args.get("command", "")]
     secrets = {"localhost:5443": PASSWORDS["quarantine"], "localhost:5444": PASSWORDS["registry"]}
     assert json.loads(call.args["stdin"]) == secrets
     logins = [word for word in asked(engine) if "=" in word and word.startswith("localhost:")]
