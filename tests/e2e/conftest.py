@@ -217,6 +217,11 @@ class Checkout:
         text = state.read_text()
         return any(kind in text for kind in ("docker:index/", "steps.secret_file"))
 
+    def forget(self, stack: str) -> None:
+        """Remove a stack that has no resources, with its file: commands about all stacks read it no more."""
+        self.run("pulumi", "stack", "rm", "--yes", stack)
+        self.stacks.remove(stack)
+
     def take_down(self, stacks: Sequence[str]) -> None:
         """Remove what these stacks have made on the host; their states and stack files stay."""
         failed = [stack for stack in filter(self.reached_host, stacks) if not _destroyed(self, stack)]

@@ -185,7 +185,7 @@ def push_aged_database(checkout: Checkout, folder: Path, days: int) -> str:
     checkout.run("oras", "pull", "--plain-http", f"{address}/trivy-db:2", cwd=folder)
     made = (datetime.now(UTC) - timedelta(days=days, hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     with tarfile.open(folder / "db.tar.gz") as whole:
-        whole.extractall(folder, filter="data")
+        whole.extractall(folder)
     metadata = json.loads((folder / "metadata.json").read_text()) | {"UpdatedAt": made, "NextUpdate": made}
     (folder / "metadata.json").write_text(json.dumps(metadata))
     buffer = io.BytesIO()

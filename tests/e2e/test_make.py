@@ -142,8 +142,9 @@ def test_plain_pulumi_in_a_prepared_shell_shows_the_same_stack_unchanged(
 
 def test_the_state_passes_the_policy_pack(fresh: Clone, up: str) -> None:
     assert up
-    analyze = "pulumi policy analyze --policy-pack policies --policy-pack-config stacks/policy.dev.json --stack dev\n"
-    fresh.run("make", "shell", input=analyze)
+    # The pack's configuration with the ports of this clone, as `make up` has used it.
+    judged = "--policy-pack policies --policy-pack-config .slipway/run/policy.dev.json"
+    fresh.run("make", "shell", input=f"pulumi policy analyze {judged} --stack dev\n")
 
 
 def test_a_second_make_up_changes_nothing_and_is_quick(fresh: Clone, up: str) -> None:

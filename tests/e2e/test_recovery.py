@@ -77,8 +77,10 @@ def locks(checkout: Checkout, stack: str) -> list[Path]:
 
 
 def assert_whole(checkout: Checkout, stack: str) -> dict[str, Any]:
-    """One container, healthy; nothing pending, nothing locked, nothing left to do. Returns the container."""
+    """One container, healthy, on one network; nothing pending, locked or left to do. Returns the container."""
     assert len(containers(checkout, container_of(stack))) == 1
+    ours = f"label=io.slipway.stack=organization/slipway/{stack}"
+    assert len(checkout.run("docker", "network", "ls", "--quiet", "--filter", ours).stdout.split()) == 1
     assert pending(checkout, stack) == []
     assert locks(checkout, stack) == []
     checkout.preview(stack, "--expect-no-changes")
@@ -95,7 +97,10 @@ def test_a_run_that_was_killed_while_it_built_is_completed(checkout: Checkout, t
         run.wait_for(f"] {SLOW_STEP}")
         run.kill()
 
-    assert [operation["type"] for operation in pending(checkout, stack)] == ["creating"]
+    # The container's network is made beside the build, and takes two seconds.
+    begun = {operation["resource"]["urn"].rpartition("::")[2] for operation in pending(checkout, stack)}
+    assert {"web-image-build"} <= begun <= {"web-image-build", "web-network"}
+    assert {operation["type"] for operation in pending(checkout, stack)} == {"creating"}
     (lock,) = locks(checkout, stack)
     plain = refused(checkout.up(stack, check=False), "locked", "pulumi cancel")
     assert str(json.loads(lock.read_text())["pid"]) in plain
