@@ -193,7 +193,7 @@ def test_a_taken_version_is_told_during_preview_where_the_digest_is_known(
 
 def test_a_taken_version_says_what_to_do(second_release: tuple[str, str, str]) -> None:
     for output in second_release[1:]:
-        assert "A release is immutable: raise `version`, or build the commit that was released." in output
+        assert "A release is immutable: raise `version`, or build the commit that was released; " in output
 
 
 def test_a_registry_that_is_no_registry_is_named(checkout: Checkout, broken: Callable[..., str]) -> None:
