@@ -75,9 +75,9 @@ for name in ("amd64", "arm64"):
 EOF
 attest "${references[0]}" slsaprovenance1 "$work/provenance.json" & attesters=($!)
 for number in 1 2; do
-    name=$([ $number = 1 ] && echo amd64 || echo arm64)
-    { attest "${references[$number]}" https://cosign.sigstore.dev/attestation/vuln/v1 "$work/$name.vuln.json" &&
-        attest "${references[$number]}" cyclonedx "$work/$name.cdx.json"; } & attesters+=($!)
+    platform=$([ $number = 1 ] && echo amd64 || echo arm64)
+    { attest "${references[$number]}" https://cosign.sigstore.dev/attestation/vuln/v1 "$work/$platform.vuln.json" &&
+        attest "${references[$number]}" cyclonedx "$work/$platform.cdx.json"; } & attesters+=($!)
 done
 for attester in "${attesters[@]}"; do wait "$attester"; done
 cosign verify --key $state/keys/cosign.pub --insecure-ignore-tlog --allow-http-registry "${statement[@]}" \
