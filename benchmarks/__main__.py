@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -185,17 +186,27 @@ def _remove_script_container() -> None:
     shutil.rmtree(f"/var/lib/slipway/secrets/benchmark.{BY_SCRIPT}")
 
 
+def _say(step: str, start: float = time.monotonic()) -> None:
+    """Say what is measured now, and after how many seconds."""
+    print(f"bench: {time.monotonic() - start:4.0f} s: {step}", file=sys.stderr)
+
+
 def main() -> int:
     """Measure, print, record; 1 where a bound was missed."""
     cold, cold_script, warm, warm_script, quiet, empty = (Series() for _ in range(6))
     previews = Previews()
+    _say("a checkout and a backend of its own")
     _prepare()
     try:
+        _say("from nothing to healthy, beside the script")
         _cold(cold, cold_script)
+        _say("one line changed, then nothing, beside the script and an empty program")
         _warm(warm, warm_script, quiet, empty, previews)
+        _say("ten promotions at once, beside ten in turn")
         promoted, promotions = promotion_benchmark(Place(CHECKOUT, STATE, _environment(), _with_our_ports))
     finally:
         _clean_up()
+    _say("evidence of fifty digests, beside cosign")
     evidence, figures = evidence_benchmark()
     judged, plain = previews.judged.median / previews.empty.median, previews.plain.median / previews.empty.median
     rows = [

@@ -49,10 +49,11 @@ class Place:
         """Make a stack, its file committed: what promotes refuses a tree with changes."""
         document = {"config": {f"slipway:{key}": value for key, value in settings.items()}}
         (self.checkout / "stacks" / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump(document))
+        self.run("pulumi", "stack", "init", name)  # notes a salt in that file
+        self.run("git", "add", "--all")
         self.run("git", "add", "--force", "stacks")
         identity = ["-c", "user.name=Driftwood", "-c", "user.email=driftwood@example.invalid"]
         self.run("git", *identity, "commit", "--quiet", "--allow-empty", "-m", f"write {name}")
-        self.run("pulumi", "stack", "init", name)
 
 
 def measure(place: Place) -> tuple[list[str], list[str]]:
