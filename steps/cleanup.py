@@ -13,13 +13,11 @@ from datetime import datetime, timedelta
 from components.artifact import Digest, Repository, Version
 from steps.choose import Registries
 from steps.inventory import Inventory
-from steps.predicates import APPROVED, PROVED
 from steps.proofs import duration
 from steps.tool import StepError, ToolError
 
 _AGE = re.compile(r"(?P<count>[0-9]{1,6})(?P<unit>[smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_STATEMENTS = frozenset({PROVED, APPROVED})
 _NOT_ALLOWED = re.compile(r"\b405\b|\bunsupported\b|method not allowed", re.IGNORECASE)
 
 
@@ -40,9 +38,9 @@ class References:
     """What the stacks hold on to."""
 
     digests: Collection[Digest]
-    """Every digest in a state, a configuration, or a history."""
+    """Every digest in a state or a configuration."""
     versions: Collection[str]
-    """Every version in a configuration or a history: a release by that name is held, whatever its digest."""
+    """Every version in a configuration: a release by that name is held, whatever its digest."""
     named: Collection[Digest] = ()
     """Those of the digests that name an artifact; others are of configurations and layers, and no manifest."""
 
@@ -127,14 +125,12 @@ def _held(
     attached = [it for member in members for it in inventory.referrers.get(member, ())]
     lists = [it for member in members for it in inventory.lists.get(member, ())]
     if any(it in references.digests for it in (*members, *(it.digest for it in attached), *lists)):
-        return "a stack's state or history has its digest"
+        return "a stack's state or settings have its digest"
     for tag, digest in names:
         if not _is_version(tag):
             return f"the tag {tag} is no version of ours"
         if tag in references.versions and not tag.endswith(f".{digest.short}"):
-            return f"a stack's history or settings have the version {tag}"
-    if any(it.type in _STATEMENTS for it in attached):
-        return "a stack has proved it, or somebody has approved it"
+            return f"a stack's settings have the version {tag}"
     return None
 
 

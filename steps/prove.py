@@ -1,7 +1,7 @@
 """Prove a release where it runs: the container is healthy, the checks pass, and the stack signs that this is so.
 
-A stack says `deployed` once a digest and key, and `held` each time that it is asked to look again. The passwords come
-on standard input.
+A stack says `deployed` once a digest and key, and `held` when it is asked to look again, not more often than tells
+something new. The passwords come on standard input.
 Source: sigstore/cosign, `cosign attest --help`.
 """
 
@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from steps.statements import predicates
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step
 from steps.verify import logins_of, request_parser
 
+_LEAST = timedelta(hours=1)
+"""Between two proofs that a release held."""
 _PAUSE = 0.25
 """Seconds between two tries of a URL."""
 _LAST_LINES = 15
@@ -83,9 +85,8 @@ def prove(request: Request, kind: str, signer: Signer) -> dict[str, Any]:
     """
     with elapsed(f"checked {request.reference}"):
         passed = run_checks(request)
-    known = _known(request, signer)
-    if kind == HELD or not known:
-        now = datetime.now(UTC)
+    known, now = _known(request, signer), datetime.now(UTC)
+    if is_due(kind, known, now):
         _sign(request, _predicate(request, kind, now, passed), signer)
         known = known or [Proof(request.stack, request.commit, now, kind)]
     return {
@@ -93,6 +94,19 @@ def prove(request: Request, kind: str, signer: Signer) -> dict[str, Any]:
         "time": spelled(known[0].time),
         "checks": [{"name": name, "result": "passed"} for name in passed],
     }
+
+
+def is_due(kind: str, known: Sequence[Proof], now: datetime) -> bool:
+    """Whether something new would be signed.
+
+    Between two proofs that a release held lies an hour, and a tenth of the time since it was first proved: a timer that
+    looks each half an hour leaves some sixty in a month. All of them travel with the release, and each preview reads
+    them.
+    """
+    if kind != HELD or not known:
+        return not known
+    held = [proof.time for proof in known if proof.kind == HELD]
+    return not held or now - held[-1] >= max(_LEAST, (now - known[0].time) / 10)
 
 
 def run_checks(request: Request) -> list[str]:

@@ -1,4 +1,6 @@
-"""What stacks hold on to: every digest in their states, and every digest and version in their histories and settings.
+"""What stacks hold on to: every digest in their states, and every digest and version in their settings.
+
+What they ran before is theirs to go back to as long as age and count leave it there.
 
 Rather too much than too little: a digest counts wherever it stands, and whichever resource has it. Where one stack
 cannot be read there is no answer at all.
@@ -42,10 +44,10 @@ def references(stacks: Sequence[Stack], project: str) -> References:
 
 
 def _texts(stack: Stack, ours: bool) -> tuple[str, str]:
-    """The stack's state, and its settings of today and of each update."""
+    """The stack's state, and its settings of today and of the last update."""
     try:
         state = exported(stack)
-        known = [it.config for it in history(stack)]
+        known = [it.config for it in history(stack)[:1]]
         today = configuration(stack) if ours else {}
     except (StepError, LookupError, ValueError, TypeError) as error:
         raise StepError(f"stack {stack} cannot be read, so nothing is known to be unused: {error}") from None

@@ -145,14 +145,14 @@ def test_what_a_stack_references_stays_whichever_part_of_it_the_stack_names(shel
     named = {"index": index, "platform": platform, "referrer": signed[0]}[which]
     verdict = verdicts(shelf, References([Digest(named)], ()))[index]
     assert not verdict.goes
-    assert verdict.reason == "a stack's state or history has its digest"
+    assert verdict.reason == "a stack's state or settings have its digest"
 
 
-def test_a_release_whose_version_a_history_has_stays(shelf: Shelf) -> None:
+def test_a_release_whose_version_settings_have_stays(shelf: Shelf) -> None:
     index = shelf.image(NAME, "old", "1.3.0")
     shelf.sign(NAME, index, LONG_AGO)
     verdict = verdicts(shelf, References((), ["1.3.0"]))[index]
-    assert (verdict.goes, verdict.reason) == (False, "a stack's history or settings have the version 1.3.0")
+    assert (verdict.goes, verdict.reason) == (False, "a stack's settings have the version 1.3.0")
     assert verdicts(shelf, References((), ["1.3.1"]))[index].goes
 
 
@@ -165,11 +165,15 @@ def test_what_has_a_tag_that_is_no_version_stays(shelf: Shelf, tag: str) -> None
 
 
 @pytest.mark.parametrize("type_", [PROVED, APPROVED])
-def test_what_was_proved_or_approved_stays_whoever_said_so(shelf: Shelf, type_: str) -> None:
-    index = shelf.image(NAME, "old", "1.3.0")
-    shelf.sign(NAME, index, LONG_AGO)
-    shelf.refer(NAME, index, type_, LONG_AGO)
-    assert not verdicts(shelf)[index].goes
+def test_what_was_proved_or_approved_goes_by_age_and_count_as_well(shelf: Shelf, type_: str) -> None:
+    old, young = shelf.image(NAME, "old", "1.3.0"), shelf.image(NAME, "young", "1.4.0")
+    for index in (old, young):
+        shelf.sign(NAME, index, LONG_AGO)
+    shelf.refer(NAME, old, type_, LONG_AGO)
+    shelf.refer(NAME, young, type_, NOW)
+    found = verdicts(shelf)
+    assert found[old].goes
+    assert not found[young].goes, "somebody has looked at it since"
 
 
 def test_a_build_of_a_channel_goes_as_a_candidate_does(shelf: Shelf) -> None:

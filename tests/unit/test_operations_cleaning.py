@@ -89,10 +89,18 @@ def test_clean_registry_spares_what_another_project_runs(project: Project, old: 
     assert old["release"] in project.shelf.repository(STAGED)["manifests"]
 
 
-def test_clean_registry_spares_a_release_that_a_history_names(project: Project, old: dict[str, str]) -> None:
+def test_clean_registry_spares_the_release_that_the_last_update_named(project: Project, old: dict[str, str]) -> None:
     project.production.updated(1, "1.2.0")
     good(project.cli(clean_registry, "--keep", "0", "--yes"))
     assert old["release"] in project.shelf.repository(STAGED)["manifests"]
+
+
+def test_clean_registry_leaves_what_ran_before_that_to_age_and_count(project: Project, old: dict[str, str]) -> None:
+    project.production.updated(1, "1.2.0")
+    project.production.updated(2, "1.3.0")
+    assert "nothing to remove" in good(project.cli(clean_registry, "--yes"))
+    good(project.cli(clean_registry, "--keep", "0", "--yes"))
+    assert old["release"] not in project.shelf.repository(STAGED)["manifests"]
 
 
 def test_clean_registry_spares_what_was_brought_up_while_it_looked(project: Project, old: dict[str, str]) -> None:
@@ -151,5 +159,5 @@ def test_clean_registry_as_data_tells_why_each_goes_or_stays(project: Project, o
     assert candidate["bytes"] > 1000 and candidate["manifests"] == 9
     reasons = {it["digest"]: it["reason"] for it in places[CANDIDATES]["stays"]}
     assert reasons[old["cache"]] == "the tag cache is no version of ours"
-    assert reasons[old["running"]] == "a stack's state or history has its digest"
+    assert reasons[old["running"]] == "a stack's state or settings have its digest"
     assert places[STAGED]["deleted"] is None

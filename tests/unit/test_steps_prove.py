@@ -15,8 +15,8 @@ import pytest
 from components.artifact import Digest, ImageReference, Repository
 from steps.attest import Signer
 from steps.predicates import PROVED
-from steps.proofs import DEPLOYED, HELD, StackName, moment
-from steps.prove import Check, Request, prove, run_checks
+from steps.proofs import DEPLOYED, HELD, Proof, StackName, moment
+from steps.prove import Check, Request, is_due, prove, run_checks
 from steps.tool import StepError
 from tests.conftest import ToolMaker
 from tests.running import calls, run_step_program
@@ -102,14 +102,32 @@ def test_what_is_healthy_and_passes_is_signed_with_who_what_and_when(box: Toolbo
     }
 
 
-def test_a_stack_says_once_that_it_deployed_and_each_time_that_it_held(box: Toolbox) -> None:
+def test_a_stack_says_once_that_it_deployed_and_at_once_not_twice_that_it_held(box: Toolbox) -> None:
     first = prove(request(), DEPLOYED, SIGNER)
     assert prove(request(), DEPLOYED, SIGNER) == first
     assert box.types(str(REFERENCE)) == [PROVED]
     prove(request(), HELD, SIGNER)
     prove(request(), HELD, SIGNER)
-    assert [it["predicate"]["kind"] for it in box.written()] == [DEPLOYED, HELD, HELD]
+    assert [it["predicate"]["kind"] for it in box.written()] == [DEPLOYED, HELD]
     assert prove(request(), DEPLOYED, SIGNER)["time"] == first["time"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "due"),
+    [(3.0, 2.0, True), (3.0, 0.9, False), (30.0, 2.0, False), (30.0, 3.1, True), (1.0, None, True), (None, None, True)],
+)
+def test_the_longer_a_release_holds_the_rarer_that_is_signed(
+    first: float | None, last: float | None, due: bool
+) -> None:
+    now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    ages = {DEPLOYED: first, HELD: last}
+    known = [
+        Proof(StackName("slipway", "staging"), "5" * 40, now - timedelta(hours=hours), kind)
+        for kind, hours in ages.items()
+        if hours is not None
+    ]
+    assert is_due(HELD, known, now) is due
+    assert is_due(DEPLOYED, known, now) is (not known)
 
 
 def test_what_another_key_or_stack_said_is_not_its_own_word(box: Toolbox) -> None:
