@@ -1,6 +1,7 @@
 """Promotion: a release of another stack, verified again and taken as it is: the same digest, never built anew."""
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from typing import Any, Literal, Self
@@ -110,6 +111,10 @@ class PromotionArgs(Arguments):
     _digest = field_validator("digest")(lambda value: value and str(Digest(value)))
 
 
+APPROVED = "SLIPWAY_APPROVED"
+"""Environment variable with what may ship: a JSON object, digest by service. Without it `promote` alone decides."""
+
+
 class Promotion(pulumi.ComponentResource):
     """Takes a release that other stacks have proved: the same digest with its signature and evidence, to this registry.
 
@@ -179,7 +184,26 @@ def _granted(
         logging=local.Logging.STDERR,
         opts=pulumi.InvokeOutputOptions(parent=parent),
     )
-    return pulumi.Output.unsecret(answer.stdout.apply(lambda line: _answered(line, parent)))
+    known = pulumi.Output.all(answer.stdout, before)
+    return pulumi.Output.unsecret(known.apply(lambda it: _as_approved(service, _answered(it[0], parent), it[1])))
+
+
+def _as_approved(service: str, answer: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+    """The answer, where it is what somebody has approved; all that is not approved has to stay as it is.
+
+    Between the preview that was approved and this `up` the other stack may have moved on.
+
+    Raises:
+        pulumi.RunError: it is another digest.
+    """
+    if approved := os.environ.get(APPROVED):
+        expected = json.loads(approved).get(service, before["digest"] if before else "no release")
+        if expected != (digest := str(_digest(answer["reference"]))):
+            raise pulumi.RunError(
+                f"{service}: approved was {expected}, what would ship now is {digest}. "
+                "Nothing was published; preview and approve again."
+            )
+    return answer
 
 
 def _answered(line: str, component: pulumi.Resource) -> dict[str, Any]:

@@ -5,9 +5,11 @@ The fixtures are the story in its order; a test looks at one point of it.
 
 import base64
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from tests.e2e.small import refused
 
 STAGING, PRODUCTION = "staging-web", "production-web"
 ROLLBACK_SECONDS = 15.0
+STEPS = "docs/workflows/steps"
 
 
 @dataclass
@@ -38,13 +41,14 @@ class Shipped:
     """What `slipway preview` said of the service before."""
 
 
-def ship(checkout: Checkout) -> Shipped:
-    """Preview production, bring it up, and look at it."""
+def ship(checkout: Checkout, folder: Path) -> Shipped:
+    """Preview production, bring up what was previewed, and look at it: the last by the steps of the workflows."""
     preview = checkout.preview(PRODUCTION).stdout
-    checkout.run("bin/slipway", "preview", PRODUCTION)
-    written = checkout.root / ".slipway" / "reports" / PRODUCTION / "preview.json"
-    [report] = json.loads(written.read_text())["services"]
-    log = checkout.up(PRODUCTION).stdout
+    checkout.run(f"{STEPS}/preview.sh", PRODUCTION)
+    approved = folder / "preview.json"
+    shutil.copy(checkout.root / ".slipway" / "reports" / PRODUCTION / "preview.json", approved)
+    [report] = json.loads(approved.read_text())["services"]
+    log = checkout.run(f"{STEPS}/promote.sh", PRODUCTION, str(approved)).stdout
     return seen(checkout, preview, log, report)
 
 
@@ -67,19 +71,21 @@ def staging_has_proved(checkout: Checkout) -> Iterator[ReleaseRecord]:
 
 
 @pytest.fixture(scope="module", name="first")
-def production_runs_the_first(checkout: Checkout, proved: ReleaseRecord) -> Shipped:
+def production_runs_the_first(
+    checkout: Checkout, proved: ReleaseRecord, tmp_path_factory: pytest.TempPathFactory
+) -> Shipped:
     """Production took 1.4.0."""
     assert proved.version == "1.4.0"
-    return ship(checkout)
+    return ship(checkout, tmp_path_factory.mktemp("approved"))
 
 
 @pytest.fixture(scope="module", name="second")
-def production_runs_the_second(checkout: Checkout, first: Shipped) -> Shipped:
+def production_runs_the_second(checkout: Checkout, first: Shipped, tmp_path_factory: pytest.TempPathFactory) -> Shipped:
     """1.5.0 went the same way."""
     assert first.production.version == "1.4.0"
     build(checkout, STAGING, "1.5.0")
-    checkout.up(STAGING)
-    return ship(checkout)
+    checkout.run(f"{STEPS}/up.sh", STAGING)
+    return ship(checkout, tmp_path_factory.mktemp("approved"))
 
 
 @dataclass
@@ -216,6 +222,17 @@ def test_a_rollback_takes_seconds_and_pulls_nothing(first: Shipped, back: Rolled
     assert back.seconds < ROLLBACK_SECONDS
     assert back.pulled == []
     assert "is there already, and verified: nothing was copied" in back.state.log
+
+
+def test_what_another_stack_has_made_since_the_approval_is_not_shipped(checkout: Checkout, back: RolledBack) -> None:
+    assert back.state.production.version == "1.4.0"
+    edit(checkout, PRODUCTION, lambda settings: settings["services"]["web"].pop("version"))
+    try:
+        approved = {"SLIPWAY_APPROVED": json.dumps({"web": back.state.production.digest})}
+        ended = checkout.run(f"{STEPS}/up.sh", PRODUCTION, check=False, env=approved)
+        refused(ended, f"web: approved was {back.state.production.digest}, what would ship now is")
+    finally:
+        edit(checkout, PRODUCTION, lambda settings: settings["services"]["web"].update(version="1.4.0"))
 
 
 def test_a_release_with_a_vulnerable_dependency_never_leaves_staging(

@@ -211,6 +211,22 @@ def test_what_this_stack_ran_before_and_its_own_key_are_told() -> None:
     assert "--own-key" not in asked(engine_of(own_key=None))
 
 
+@pytest.mark.parametrize("approved", [{"web": OTHER}, {}], ids=["another digest", "nothing of this service"])
+def test_what_ships_is_what_was_approved(monkeypatch: pytest.MonkeyPatch, approved: dict[str, str]) -> None:
+    monkeypatch.setenv("SLIPWAY_APPROVED", json.dumps({"web": DIGEST}))
+    assert asked(engine_of())
+    monkeypatch.setenv("SLIPWAY_APPROVED", json.dumps({"tide": DIGEST, **approved}))
+    expected = approved.get("web", "no release")
+    with pytest.raises(Exception, match=f"web: approved was {expected}, what would ship now is {DIGEST}"):
+        engine_of()
+
+
+def test_what_is_not_approved_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_APPROVED", json.dumps({"tide": OTHER}))
+    before = {"driftwood/slipway/production": {"web": {"release": RECORD}}}
+    assert asked(engine_of(engine=Engine(stack="production", exported=STAGING | before)))
+
+
 def test_this_stacks_own_state_is_read_again_where_it_is_just_written() -> None:
     outputs = STAGING | {"driftwood/slipway/production": {"web": {"release": RECORD | {"digest": OTHER}}}}
     words = asked(engine_of(engine=Engine(stack="production", exported=outputs, unreadable=2)))

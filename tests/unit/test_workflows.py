@@ -192,6 +192,7 @@ def test_only_what_was_approved_is_promoted(tmp_path: Path, now: dict[str, Any],
     paths = [report(tmp_path, "approved.json"), report(tmp_path, "now.json", **now)]
     ended = subprocess.run([sys.executable, STEPS / "same.py", *paths], capture_output=True, text=True, check=False)
     assert ended.returncode == bool(told)
+    assert ended.stdout == ("" if told else '{"web": "sha256:1"}\n')
     assert told in ended.stderr
     assert ("nothing was changed" in ended.stderr) == bool(told)
 

@@ -11,6 +11,10 @@ for name in PULUMI_BACKEND_URL PULUMI_CONFIG_PASSPHRASE PULUMI_CONFIG_PASSPHRASE
   [ -z "${!name-}" ] || told+=("$name=${!name}")
 done
 own_backend=${PULUMI_BACKEND_URL:+yes}
+if [ -z "$own_backend" ] && [ -n "${CI:-}" ] && [ -z "${SLIPWAY_TRIAL:-}" ]; then
+  echo 'error: PULUMI_BACKEND_URL is not set for this job: set it for its environment (SLIPWAY_TRIAL=yes: embedded)' >&2
+  exit 2
+fi
 prepared=$(python3 -m toolchain env)
 eval "$prepared"
 [ ${#told[@]} -eq 0 ] || export "${told[@]}"

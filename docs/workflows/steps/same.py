@@ -1,4 +1,7 @@
-"""same.py APPROVED NOW: whether two preview.json ship the same digests with the same settings; exit code 1 if not."""
+"""same.py APPROVED NOW: whether two preview.json ship the same digests with the same settings; exit code 1 if not.
+
+Where they do, it prints what ships as JSON, digest by service.
+"""
 
 import json
 import sys
@@ -32,14 +35,17 @@ def differences(approved: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 def main(approved: str, now: str) -> int:
     """Compare, and say what differs."""
-    found = differences(shipped(Path(approved)), shipped(Path(now)))
+    ships = shipped(Path(now))
+    found = differences(shipped(Path(approved)), ships)
     for line in found:
         print(f"error: {line}", file=sys.stderr)
     if found:
         print(
             "What would ship is not what was approved; nothing was changed. Preview and approve again.", file=sys.stderr
         )
-    return 1 if found else 0
+        return 1
+    print(json.dumps({name: it["digest"] for name, it in ships.items() if name and it["digest"]}))
+    return 0
 
 
 if __name__ == "__main__":
