@@ -66,16 +66,20 @@ class Health(Arguments):
 class Logs(Arguments):
     """Where the container's output goes, and how much of it is kept on the host."""
 
-    driver: Literal["json-file", "local", "journald", "syslog", "fluentd", "gelf", "awslogs", "gcplogs", "splunk"] = (
-        "json-file"
-    )
-    """Log driver of the Docker Engine."""
+    driver: Literal["json-file", "local", "journald", "syslog", "fluentd", "gelf", "awslogs", "gcplogs"] = "json-file"
+    """Log driver of the Docker Engine; not splunk, which takes its token as an option that `docker inspect` shows."""
     maximum_size: str = Field(default="10m", pattern=r"^[1-9][0-9]*[kmg]$")
     """Size of one log file, for json-file and local."""
     maximum_files: int = Field(default=3, ge=1, le=100)
     """How many log files are kept, for json-file and local."""
     options: dict[str, str] = {}
-    """Further options of the driver."""
+    """Further options of the driver; a secret among them is refused, as `docker inspect` shows them."""
+
+    @field_validator("options")
+    @classmethod
+    def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
+        refuse_secrets(value, ", and `docker inspect` shows it: let the driver log in by the host's own identity")
+        return value
 
     def log_options(self) -> dict[str, str]:
         """The driver's options; files are always bounded."""

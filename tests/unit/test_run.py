@@ -239,6 +239,14 @@ def test_a_health_check_cannot_be_switched_off(test: list[str]) -> None:
     assert "CMD" in mistakes(health={"test": test})[0]
 
 
+@pytest.mark.parametrize("options", [{"fluentd-token": "tide-and-salt"}, {"gelf-address": "tcp://a:b@logs.example"}])
+def test_a_secret_among_the_options_of_a_log_driver_is_refused_and_not_repeated(options: dict[str, str]) -> None:
+    [told] = mistakes(logs={"driver": "gelf", "options": options})
+    assert "looks like a secret, and `docker inspect` shows it" in told
+    assert not any(value in told for value in options.values())
+    assert accepted(logs={"driver": "gelf", "options": {"gelf-address": "udp://logs.example:12201", "tag": "web"}})
+
+
 @pytest.mark.parametrize("field", ["memory", "cpus", "pids", "open_files", "stop_timeout", "secrets_owner"])
 @given(st.one_of(st.integers(max_value=0), st.floats(max_value=0, allow_nan=False), st.just(float("nan"))))
 def test_no_limit_can_be_switched_off(field: str, value: float) -> None:
