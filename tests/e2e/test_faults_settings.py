@@ -28,7 +28,9 @@ def misspelt(checkout: Checkout) -> Iterator[tuple[str, str]]:
         del web["repository"]
 
     stack = small_stack(checkout, "misspelt", change)
-    yield stack, refused(attempt(checkout, stack))
+    ended = attempt(checkout, stack)
+    assert ended.returncode == 1
+    yield stack, refused(ended)
     checkout.forget(stack)
 
 

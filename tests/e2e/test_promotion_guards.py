@@ -73,10 +73,19 @@ def test_a_copy_that_is_interrupted_goes_on_where_it_ended(
     assert own.manifest(PATH, platform), "the half that was copied is there"
     assert own.manifest(PATH, release.digest) is None
     assert own.tags(PATH) & {"1.4.0"} == set()
+    half = received(checkout)
     checkout.up(PRODUCTION)
+    assert half.items() < received(checkout).items(), "what was there is not sent again"
     assert own.digest(PATH, "1.4.0") == release.digest
     assert record(checkout, PRODUCTION).digest == release.digest
     checkout.preview(PRODUCTION, "--expect-no-changes")
+
+
+def received(checkout: Checkout) -> dict[str, int]:
+    """When production's registry last took each blob, by its digest: it writes a link each time."""
+    data = checkout.root / ".slipway" / "services" / "production" / "data" / "docker" / "registry" / "v2"
+    links = (data / "repositories" / PATH / "_layers").rglob("link")
+    return {link.parent.name: link.stat().st_mtime_ns for link in links}
 
 
 # The story goes on: production runs the release now.
@@ -179,7 +188,7 @@ def test_a_smoke_test_that_fails_proves_nothing_and_the_record_stays(
         checkout.up(STAGING)
 
 
-def test_a_new_environment_is_one_command(checkout: Checkout, release: ReleaseRecord) -> None:
+def test_a_new_environment_is_made_as_the_guide_says(checkout: Checkout, release: ReleaseRecord) -> None:
     assert release.version == "1.4.0"
     checkout.run("pulumi", "config", "set", "--secret", "--stack", STAGING, "--", "db_password", "low-water-8841")
     checkout.run("pulumi", "stack", "init", "staging-qa", "--copy-config-from", STAGING, "--no-select")
@@ -188,8 +197,17 @@ def test_a_new_environment_is_one_command(checkout: Checkout, release: ReleaseRe
     assert "low-water-8841" not in text
     read = checkout.run("pulumi", "config", "get", "db_password", "--stack", "staging-qa").stdout
     assert read.strip() == "low-water-8841"
-    checkout.write_policy("staging-qa")
-    assert "slipway:index:Release" in checkout.preview("staging-qa").stdout
+    shutil.copy(
+        checkout.root / "stacks" / f"policy.{STAGING}.json", checkout.root / "stacks" / "policy.staging-qa.json"
+    )
+
+    def own(settings: dict[str, Any]) -> None:
+        settings["services"]["web"]["run"]["name"] = container_of("staging-qa")
+        settings["services"]["web"]["run"]["ports"][0]["host"] = free_port()
+
+    checkout.edit_stack("staging-qa", own)
+    checkout.up("staging-qa")
+    assert record(checkout, "staging-qa").digest == release.digest
 
 
 def test_the_second_of_two_ups_at_once_is_stopped_and_builds_nothing(checkout: Checkout) -> None:

@@ -258,7 +258,9 @@ def test_the_documented_steps_by_hand_lead_there_too(checkout: Checkout, tmp_pat
     assert "pulumi refresh --clear-pending-creates" in readme
     assert f"docker ps -a --filter label={STACK_LABEL}" in readme
 
+    refused(checkout.up(stack, check=False), "locked", "pulumi cancel")
     checkout.run("pulumi", "cancel", "--yes", "--stack", stack)
+    refused(checkout.up(stack, check=False), "interrupted while creating", "pulumi refresh", container_of(stack))
     checkout.run("pulumi", "refresh", "--clear-pending-creates", "--yes", "--stack", stack)
     left = ["docker", "ps", "-a", "--no-trunc", "--quiet", "--filter"]
     listed = checkout.run(*left, f"label={STACK_LABEL}=organization/slipway/{stack}").stdout.split()
