@@ -88,12 +88,12 @@ def _found(text: str) -> Iterator[Call]:
     plain = LISTED.sub(" ", COMMENT.sub("", text.replace("\\\n", " ")))
     for found in CALL.finditer(plain):
         words = tuple(found["arguments"].split())
-        yield Call(found["engine"], " ".join(_verbs(words)), words)
+        yield Call(found["engine"], " ".join(verbs_of(words)), words)
     for _ in API.finditer(plain):
         yield Call("a request to the engine's API to", "create")
 
 
-def _verbs(words: Sequence[str]) -> list[str]:
+def verbs_of(words: Sequence[str]) -> list[str]:
     """The command, with the group that it belongs to."""
     verbs: list[str] = []
     rest = iter(words)

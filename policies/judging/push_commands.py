@@ -8,11 +8,13 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
+from judging.engine_commands import verbs_of
 from judging.manifest_text import here_documents, is_manifest
 from judging.pushes import Push, exported
 
 _CALL = re.compile(
-    r"(?<![\w./-])(?:[\w./-]*/)?(?P<program>docker|podman|nerdctl|buildah|buildctl|crane|skopeo)"
+    r"(?<![\w./-])(?:[\w./-]*/)?(?P<program>docker|podman|nerdctl|docker-compose|podman-compose|buildah|"
+    r"buildctl|crane|skopeo)"
     r"(?=\s)(?P<arguments>[^|;&\n)`]*)"
 )
 _WITHOUT_VALUE = re.compile(
@@ -23,7 +25,7 @@ _WITHOUT_VALUE = re.compile(
 
 
 def pushes_in(text: str, path: str) -> Iterator[Push]:
-    """The names under which the commands of a text push something."""
+    """The names under which the commands of a text push something; an empty one where a file that they read has it."""
     documents, command = here_documents(text.replace("\\\n", " "))
     for document in documents:
         if not is_manifest(document.body):  # what is handed to a shell, here or on another host
@@ -40,15 +42,24 @@ def _names(program: str, words: Sequence[str]) -> Iterator[str]:
     verbs = [
         word for word in _positional(words) if word not in ("image", "buildx", "builder", "manifest", "imagetools")
     ]
+    pushes = "--push" in words or "--push=true" in words
     if not verbs:
         return
-    if verbs[0] == "push":
+    if _of_compose(program, words, pushes=pushes) or (verbs[0] == "bake" and pushes):
+        yield ""
+    elif verbs[0] == "push":
         # podman and buildah take a destination after the image; crane takes a file before it.
         yield from (name.removeprefix("docker://") for name in verbs[1:][-1:])
-    elif "--push" in words or "--push=true" in words or (verbs[0] == "create" and "imagetools" in words):
+    elif pushes or (verbs[0] == "create" and "imagetools" in words):
         yield from _values(words, "-t", "--tag")
     elif program == "skopeo" and verbs[0] == "copy" and len(verbs) == 3 and not verbs[1].startswith("docker://"):
         yield verbs[2].removeprefix("docker://")
+
+
+def _of_compose(program: str, words: Sequence[str], *, pushes: bool) -> bool:
+    """Whether it pushes the images that a compose file names."""
+    verbs = ["compose"] * program.endswith("-compose") + verbs_of(words)
+    return verbs in (["compose", "push"], ["compose", "publish"]) or (verbs == ["compose", "build"] and pushes)
 
 
 def _split(arguments: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pulumi_policy.proxy import UnknownValueError
 
+from judging.command_lines import INPUTS, found_in
 from judging.node import Node
 from judging.rule import Subject
 from verification.references import Reference
@@ -30,6 +31,7 @@ class Push:
     """A name under which something is put into a registry, or made ready for it."""
 
     name: str
+    """Empty where none is written out."""
     path: str
     kind: Kind = "image"
     by_digest: bool = False
@@ -59,7 +61,7 @@ def pushes(subject: Subject) -> Iterator[Push]:
     elif subject.type == TAG:
         yield _named(resource.at("targetImage"), "local tag")
     elif subject.type.startswith("command:"):
-        yield from _known_first(_of_command(resource, path) for path in ("create", "update", "delete", "stdin"))
+        yield from _known_first(_of_command(resource, path) for path in INPUTS)
 
 
 def _known_first(parts: Iterable[Iterator[Push]]) -> Iterator[Push]:
@@ -80,7 +82,8 @@ def _known_first(parts: Iterable[Iterator[Push]]) -> Iterator[Push]:
 def _of_command(resource: Node, path: str) -> Iterator[Push]:
     from judging.push_commands import pushes_in
 
-    yield from pushes_in(str(resource.at(path).value or ""), path)
+    for where, push in found_in(resource, path, lambda text: pushes_in(text, path)):
+        yield replace(push, path=where)
 
 
 def _named(node: Node, kind: Kind = "image") -> Push:

@@ -33,7 +33,8 @@ def _misplaced(push: Push, subject: Subject) -> Problem | None:
     except ValueError as error:
         # What a shell will put in the place of a variable is not known here.
         variable = subject.type.startswith("command:") and "$" in push.name
-        return Problem(f"{push.path} pushes to a place that cannot be read: {error}", "write it out", advisory=variable)
+        why = error if push.name else "no name is written there"
+        return Problem(f"{push.path} pushes to a place that cannot be read: {why}", "write it out", advisory=variable)
     place = place_of(reference, subject.settings)
     if place == "quarantine" or (push.kind == "local tag" and place is None):
         return None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from pulumi_policy import Severity
 
+from judging.command_lines import INPUTS, found_in
 from judging.engine_commands import Call, calls
 from judging.node import Node
 from judging.pods import judged
@@ -11,8 +12,6 @@ from judging.rule import Problem, Rule, Source, Subject
 from rules.privileges import is_root
 from rules.sources import CIS
 
-INPUTS = ("create", "update", "delete", "stdin")
-"""The inputs of a command that are run, or handed to what is run."""
 FALSE = ("false", "0", "f", "F", "FALSE", "False")
 
 
@@ -48,14 +47,13 @@ def exec_is_not_root(subject: Subject) -> Iterator[Problem]:
 
 
 def _each_call(subject: Subject, judge: Callable[[str, Call], Iterator[Problem]]) -> Iterator[Problem]:
-    """The problems of every call of an engine in the inputs of a command."""
+    """The problems of every call of an engine in the inputs of a command, and in its interpreter."""
     if not subject.type.startswith("command:"):
         return
 
     def read(path: str) -> Iterator[Problem]:
-        text = Node(subject.properties).at(path).value
-        for call in calls(text) if isinstance(text, str) else ():
-            yield from judge(path, call)
+        for where, call in found_in(Node(subject.properties), path, calls):
+            yield from judge(where, call)
 
     yield from judged(INPUTS, read)
 

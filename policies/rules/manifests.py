@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
+from judging.command_lines import found_in
 from judging.kubectl import calls
 from judging.manifests import contains_manifests, inside, may_hold_a_manifest
 from judging.node import Node
@@ -41,9 +42,9 @@ def described(subject: Subject) -> Iterator[Problem]:
         return
 
     def judge(path: str) -> Iterator[Problem]:
-        for call in calls(str(Node(subject.properties).at(path).value or "")):
+        for where, call in found_in(Node(subject.properties), path, calls):
             yield Problem(
-                f"{path}: {call.seen}",
+                f"{where}: {call.seen}",
                 "apply a manifest that is part of the command, or write a resource of the kubernetes provider",
                 advisory=call.sees,
             )

@@ -17,6 +17,7 @@ from detection.commands import find_in_command
 from detection.dockerfile import find_in_dockerfile
 from detection.finding import Finding
 from detection.values import find_in_value
+from judging.command_lines import UNKNOWN
 from judging.engine import label, made, text, variables
 from judging.images import REMOTE_IMAGE
 from judging.node import Node
@@ -28,8 +29,6 @@ from rules.sources import CIS
 
 FILES = partial(Source, "Slipway", "", url="")
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
-UNKNOWN = "${unknown}"
-"""Stands for a word that a preview does not know yet, so that the words around it are no neighbours."""
 _BUILD_ARGUMENTS = {
     BUILD: (("buildArgs",),),
     DOCKER_IMAGE: (("build", "args"),),

@@ -97,6 +97,15 @@ def test_a_workload_without_a_manifest_is_a_violation(command: str, message: str
     ]
 
 
+def test_an_interpreter_that_runs_a_workload_is_a_violation() -> None:
+    properties = {"interpreter": ["kubectl", "run", "web", "--image"], "create": "web:latest"}
+    ((_, said),) = violations((DESCRIBED,), "command:local:Command", properties)
+    assert "interpreter with create: kubectl run web starts a container that no manifest describes;" in said
+    properties = {"interpreter": ["kubectl", "exec", "web", "--", "sh", "-c"], "create": "kubectl run web --image=web"}
+    ((_, said),) = violations((DESCRIBED,), "command:local:Command", properties)
+    assert "(command:Command): create: kubectl run web starts" in said
+
+
 def test_a_manifest_in_a_file_is_advice() -> None:
     kind = "command:local:Command"
     assert not analyzed((DESCRIBED,), kind, {"create": "kubectl apply -f shop.yaml"}).diagnostics

@@ -187,6 +187,30 @@ def test_a_place_that_cannot_be_read_is_a_violation_but_a_variable_of_a_shell_is
 
 
 @pytest.mark.parametrize(
+    "command", ["docker compose push", "docker buildx bake --push", "docker --debug compose -p shop build --push web"]
+)
+def test_a_push_under_names_that_a_file_has_is_a_violation(command: str) -> None:
+    assert by_rule(COMMAND, {"create": command}).violations == [
+        "web (command:Command): create pushes to a place that cannot be read: no name is written there; write it out "
+        "[Slipway, nothing unverified reaches the registry]"
+    ]
+
+
+def test_the_interpreter_of_a_command_is_read_too() -> None:
+    properties = {"interpreter": ["docker", "push"], "create": f"{RELEASES}:1.4.0"}
+    assert by_rule(COMMAND, properties).violations == [
+        f"web (command:Command): interpreter with create pushes to {RELEASES}, which is where releases are; {WRITE}"
+    ]
+    assert by_rule(COMMAND, {**properties, "create": f"{QUARANTINE}:1.4.0"}).nothing
+    within = {"interpreter": ["docker", "exec", "web", "sh", "-c"], "create": f"docker push {RELEASES}:1.4.0"}
+    (said,) = by_rule(COMMAND, within).violations
+    assert said.startswith("web (command:Command): create pushes to")
+    advised = by_rule(COMMAND, {"interpreter": ["docker", "push", UNKNOWN], "create": ""})
+    assert not advised.violations
+    assert advised.advice == [unknown(TO_QUARANTINE, "interpreter.2")]
+
+
+@pytest.mark.parametrize(
     ("kind", "properties", "path"),
     [
         (BUILD, {"push": UNKNOWN}, "push"),
@@ -257,6 +281,21 @@ def test_a_preview_must_not_push_a_cache() -> None:
         ("echo dockerpush; docker-push x; git push origin main", []),
         ("docker build -t r.example/a .", []),
         ("docker push", []),
+        ("docker compose push", [""]),
+        ("docker compose -f a.yaml -p shop push --quiet web", [""]),
+        ("docker-compose -f a.yaml push web", [""]),
+        ("podman-compose push", [""]),
+        ("docker compose publish r.example/app", [""]),
+        ("docker compose build --push", [""]),
+        ("docker buildx bake --push", [""]),
+        ("docker buildx bake -f a.hcl --push=true web", [""]),
+        ("docker bake --push", [""]),
+        ("docker compose push && docker push r.example/a", ["", "r.example/a"]),
+        ("docker buildx bake --push=false web", []),
+        ("docker buildx bake web", []),
+        ("docker compose build", []),
+        ("docker compose run web push it", []),
+        ("docker compose -p push up", []),
     ],
 )
 def test_the_pushes_of_a_command_are_found(text: str, names: list[str]) -> None:

@@ -150,6 +150,62 @@ def test_a_known_input_is_judged_beside_an_unknown_one() -> None:
     assert len(found.violations) == 1
 
 
+def interpreted(rule: str, interpreter: list[str], command: str, key: str = "create") -> list[str]:
+    """What a rule sees in a command with an interpreter, without what to write instead."""
+    found = answer(BY_NAME[rule], COMMAND, {key: command, "interpreter": interpreter})
+    assert not found.advice and not found.not_applicable
+    return [text.removeprefix("web (command:Command): ").partition(";")[0] for text in found.violations]
+
+
+@pytest.mark.parametrize("key", ["create", "update", "delete"])
+@pytest.mark.parametrize(
+    ("interpreter", "command", "call"),
+    [
+        (["docker", "run", "--privileged", "IMG", "sh", "-c"], "make site", "docker run"),
+        (["sudo", "/usr/bin/podman", "run", "--rm", "IMG", "python", "-c"], "print(1)", "podman run"),
+        (["docker", "compose", "-f", "a.yaml"], "up", "docker compose up"),
+        (["ssh", "host", "docker"], "run nginx", "docker run"),
+        (["docker", "run", "IMG", "sh", "-c"], "# build\nmake site", "docker run"),
+    ],
+)
+def test_an_interpreter_that_starts_a_container_is_a_violation(
+    interpreter: list[str], command: str, call: str, key: str
+) -> None:
+    assert interpreted(START, interpreter, command, key) == [f"interpreter with {key} runs {call}"]
+
+
+def test_what_an_interpreter_and_its_script_do_is_told_of_both() -> None:
+    interpreter = ["docker", "exec", "-u", "root", "web", "sh", "-c"]
+    assert interpreted(ROOT, interpreter, "docker exec -u 0 other sh") == [
+        "create runs docker exec as 0",
+        "interpreter with create runs docker exec as root",
+    ]
+    privileged = ["docker", "exec", "--privileged", "web", "sh", "-c"]
+    assert interpreted(PRIVILEGED, privileged, "make") == ["interpreter with create runs docker exec with --privileged"]
+
+
+@pytest.mark.parametrize(
+    "interpreter", [["/bin/sh", "-c"], ["/bin/bash", "-c"], ["bash", "-e", "-c"], ["ssh", "host"], ["python3", "-c"]]
+)
+def test_an_interpreter_that_adds_nothing_changes_nothing(interpreter: list[str]) -> None:
+    assert interpreted(START, interpreter, "docker run nginx") == ["create runs docker run"]
+    assert interpreted(START, interpreter, "# docker run nginx\ntrue") == []
+
+
+def test_an_interpreter_without_a_command_runs_nothing() -> None:
+    properties = {"interpreter": ["docker", "run", "nginx"], "stdin": "x"}
+    assert answer(BY_NAME[START], COMMAND, properties).nothing
+
+
+def test_an_unknown_word_of_an_interpreter_hides_nothing() -> None:
+    found = answer(BY_NAME[START], COMMAND, {"create": "make", "interpreter": ["docker", "run", UNKNOWN, "sh", "-c"]})
+    assert len(found.violations) == 1
+    assert found.advice == [unknown(BY_NAME[START], "interpreter.2")]
+    found = answer(BY_NAME[START], COMMAND, {"create": "docker run nginx", "interpreter": UNKNOWN})
+    assert len(found.violations) == 1
+    assert len(found.advice) == 1 and ".interpreter can't be known" in found.advice[0]
+
+
 def test_another_resource_is_not_read_as_a_command() -> None:
     for rule in RULES:
         assert answer(rule, "docker:index/container:Container", {"create": "docker run nginx"}).nothing
