@@ -19,6 +19,7 @@ from verification.registry import Access
 FOLDER = Path(__file__).resolve().parents[1]
 """The pack's own folder, which relative paths in its configuration start from."""
 SEVERITIES = ("UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL")
+"""In ascending order."""
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?")
 _ACCESS_KEYS = ("certificateAuthority", "username", "passwordFile")
 
@@ -58,6 +59,7 @@ def _platforms(value: Any) -> tuple[str, ...]:
 
 
 def _severities(value: Any) -> tuple[str, ...]:
+    """The lowest severity that is named and all above it: nothing worse than what stops may pass."""
     names = tuple(item.upper() for item in _texts(value))
     for item in names:
         if item not in SEVERITIES:
@@ -66,7 +68,7 @@ def _severities(value: Any) -> tuple[str, ...]:
         raise MistakeError(
             "stops nothing", "an empty list", "write at least one severity, or leave it out for HIGH and CRITICAL"
         )
-    return names
+    return SEVERITIES[min(map(SEVERITIES.index, names)) :]
 
 
 def _positive(value: Any) -> float:
@@ -200,7 +202,11 @@ class Settings:
     )
     severities: tuple[str, ...] = field(
         default=("HIGH", "CRITICAL"),
-        metadata=_setting(_severities, _TEXTS, "severities of vulnerabilities that stop a deployment"),
+        metadata=_setting(
+            _severities,
+            _TEXTS,
+            "severities of vulnerabilities that stop a deployment: the lowest one named, and every one above it",
+        ),
     )
     report_age: float = field(
         default=7.0, metadata=_setting(_positive, _NUMBER, "days that a vulnerability report stays valid")

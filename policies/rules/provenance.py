@@ -67,12 +67,21 @@ def tree_is_clean(subject: Subject) -> Iterator[Problem]:
 
 
 def bases_are_allowed(subject: Subject) -> Iterator[Problem]:
-    """An image is as trustworthy as what it was built on, and nearly all that is in it comes from there."""
+    """An image is as trustworthy as what it was built on, and nearly all that is in it comes from there.
+
+    Provenance that names no base image is advised against: only an image that was built from nothing has none.
+    """
     allowed = subject.settings.base_images
 
     def judge(evidence: Evidence) -> Iterator[Problem]:
         bases = dict.fromkeys(base for provenance in _some_provenances(evidence) for base in provenance.bases)
-        if bases and not allowed:
+        if not bases:
+            yield Problem(
+                f"the provenance of {evidence.reference} names no base image",
+                "let the build name its base images; an image built FROM scratch has none",
+                advisory=True,
+            )
+        elif not allowed:
             yield missing_setting("baseImages", "no base image is known to be reviewed")
             return
         for base in bases:

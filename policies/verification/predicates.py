@@ -175,8 +175,9 @@ def _report(predicate: Mapping[str, Any], signer: str) -> Report:
 
 
 def _trivy_findings(report: Mapping[str, Any]) -> Iterator[Finding]:
+    """All that it found. What its ignore list or a VEX document took out counts: this pack alone says what does not."""
     for result in _entries(report.get("Results")):
-        for entry in _entries(result.get("Vulnerabilities")):
+        for entry in (*_entries(result.get("Vulnerabilities")), *_suppressed(result)):
             yield Finding(
                 str(entry.get("VulnerabilityID", "")),
                 str(entry.get("Severity") or "UNKNOWN").upper(),
@@ -186,8 +187,15 @@ def _trivy_findings(report: Mapping[str, Any]) -> Iterator[Finding]:
             )
 
 
+def _suppressed(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for modified in _entries(result.get("ExperimentalModifiedFindings")):
+        if modified.get("Type") == "vulnerability":
+            yield _mapping(modified.get("Finding"))
+
+
 def _grype_findings(report: Mapping[str, Any]) -> Iterator[Finding]:
-    for match in _entries(report.get("matches")):
+    """All that it found; what its ignore rules took out counts, as for trivy."""
+    for match in (*_entries(report.get("matches")), *_entries(report.get("ignoredMatches"))):
         entry, artifact = _mapping(match.get("vulnerability")), _mapping(match.get("artifact"))
         fixed = _mapping(entry.get("fix")).get("versions")
         yield Finding(

@@ -189,6 +189,30 @@ def test_one_without_a_fix_counts_too(registry: RegistryServer) -> None:
     assert "HIGH CVE-2026-1000 in openssl 3.0.1 (no fix yet)" in said
 
 
+def suppressed() -> Document:
+    """A report from which a program's ignore list took a finding out."""
+    document = report()
+    modified = {"Type": "vulnerability", "Status": "ignored", "Source": ".trivyignore", "Finding": finding()}
+    document["scanner"]["result"]["Results"][0]["ExperimentalModifiedFindings"] = [modified]
+    return document
+
+
+def test_the_ignore_list_of_a_program_accepts_nothing(registry: RegistryServer) -> None:
+    image = Image(reports=[suppressed()]).push(registry)
+    (said,) = judged(SEVERE, image).violations
+    assert f"{image} has HIGH CVE-2026-1000 in openssl 3.0.1 (fixed in 3.0.2)" in said
+    assert not judged(SEVERE, image, accepted=accepted()).violations
+
+
+def test_the_lowest_severity_that_is_named_is_a_threshold(registry: RegistryServer) -> None:
+    read, mistakes = configuration.read_settings({"severities": ["MEDIUM"]})
+    assert not mistakes
+    configuration.keep(settings(severities=read.severities))
+    severe = [finding(f"CVE-{severity}", severity) for severity in ("LOW", "MEDIUM", "HIGH", "CRITICAL")]
+    (said,) = judged(SEVERE, Image(reports=[report(*severe)]).push(registry)).violations
+    assert [f"CVE-{severity} " in said for severity in ("LOW", "MEDIUM", "HIGH", "CRITICAL")] == [False, *[True] * 3]
+
+
 def test_which_severities_stop_is_configured(registry: RegistryServer) -> None:
     image = Image(reports=[report(finding(severity="MEDIUM"))]).push(registry)
     configuration.keep(settings(severities=("MEDIUM", "HIGH", "CRITICAL")))
@@ -377,6 +401,19 @@ def test_another_base_image_is_a_violation(registry: RegistryServer) -> None:
     configuration.keep(settings(base_images=()))
     (said,) = judged(BASES, image).violations
     assert "names no baseImages, so no base image is known to be reviewed" in said
+
+
+@pytest.mark.parametrize("bases", [(), ("registry.example/base",)])
+def test_provenance_that_names_no_base_image_is_advised_against(
+    registry: RegistryServer, bases: tuple[str, ...]
+) -> None:
+    configuration.keep(settings(base_images=bases))
+    image = Image(provenances=[provenance(base="pkg:generic/archive@1")]).push(registry)
+    assert not judged(BASES, image).violations
+    assert advised() == [
+        f"image-is-built-on-allowed-bases: web (docker:Container): the provenance of {image} names no base image; let "
+        "the build name its base images; an image built FROM scratch has none [CIS Docker Benchmark 1.6, 4.2]"
+    ]
 
 
 def test_a_base_that_is_no_image_is_a_violation(registry: RegistryServer) -> None:

@@ -87,6 +87,21 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("named", "counted"),
+    [
+        (["critical"], ("CRITICAL",)),
+        (["HIGH"], ("HIGH", "CRITICAL")),
+        (["MEDIUM"], ("MEDIUM", "HIGH", "CRITICAL")),
+        (["CRITICAL", "low", "low"], ("LOW", "MEDIUM", "HIGH", "CRITICAL")),
+        (["UNKNOWN"], ("UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL")),
+    ],
+)
+def test_the_lowest_severity_brings_all_above_it(named: list[str], counted: tuple[str, ...]) -> None:
+    settings, wrong = read_settings({"severities": named})
+    assert (settings.severities, list(wrong)) == (counted, [])
+
+
 def test_paths_start_from_the_packs_folder() -> None:
     settings, wrong = read_settings({"registries": {"a": {"certificateAuthority": "requirements.in"}}})
     assert not wrong

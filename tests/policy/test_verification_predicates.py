@@ -60,6 +60,32 @@ def test_a_report_by_trivy_is_read() -> None:
     )
 
 
+@pytest.mark.parametrize("status", ["ignored", "not_affected", "fixed", "under_investigation", ""])
+def test_what_an_ignore_list_of_trivy_took_out_counts(status: str) -> None:
+    predicate = report(finding())
+    (result,) = predicate["scanner"]["result"]["Results"]
+    about = {"Status": status, "Statement": "accepted", "Source": ".trivyignore.yaml"}
+    result["ExperimentalModifiedFindings"] = [
+        {"Type": "vulnerability", **about, "Finding": finding("CVE-2026-2000", "CRITICAL")},
+        {"Type": "secret", **about, "Finding": {"RuleID": "aws-access-key-id", "Severity": "CRITICAL"}},
+    ]
+    found = said(VULNERABILITIES, predicate)
+    assert isinstance(found, Report)
+    assert found.findings == (
+        Finding("CVE-2026-1000", "HIGH", "openssl", "3.0.1", "3.0.2"),
+        Finding("CVE-2026-2000", "CRITICAL", "openssl", "3.0.1", "3.0.2"),
+    )
+
+
+def test_a_result_of_trivy_with_nothing_but_what_was_taken_out_is_read() -> None:
+    predicate = report()
+    modified = {"Type": "vulnerability", "Status": "ignored", "Finding": finding()}
+    predicate["scanner"]["result"]["Results"] = [{"Target": "debian", "ExperimentalModifiedFindings": [modified]}]
+    found = said(VULNERABILITIES, predicate)
+    assert isinstance(found, Report)
+    assert [it.vulnerability for it in found.findings] == ["CVE-2026-1000"]
+
+
 def grype() -> Document:
     """A report by grype, whose own JSON carries the database's date."""
     match = {
@@ -82,6 +108,16 @@ def test_a_report_by_grype_is_read() -> None:
         datetime(2026, 11, 23, 12, tzinfo=UTC),
         (Finding("CVE-2026-1000", "HIGH", "openssl", "3.0.1", "3.0.2, 3.1"),),
     )
+
+
+def test_what_an_ignore_rule_of_grype_took_out_counts() -> None:
+    predicate = grype()
+    result = predicate["scanner"]["result"]
+    result["ignoredMatches"] = [{**it, "appliedIgnoreRules": [{"vulnerability": ""}]} for it in result["matches"]]
+    result["matches"] = []
+    found = said(VULNERABILITIES, predicate)
+    assert isinstance(found, Report)
+    assert found.findings == (Finding("CVE-2026-1000", "HIGH", "openssl", "3.0.1", "3.0.2, 3.1"),)
 
 
 def test_the_date_of_older_databases_of_grype_is_read() -> None:
@@ -308,7 +344,8 @@ def test_times_of_all_tools_are_read(text: object, time: datetime | None) -> Non
 
 
 NAMES_OF_FIELDS = (
-    "scanner db result Results matches SchemaVersion metadata buildDefinition runDetails builder materials "
+    "scanner db result Results matches ignoredMatches ExperimentalModifiedFindings Type Finding SchemaVersion "
+    "metadata buildDefinition runDetails builder materials "
     "resolvedDependencies invocation uri digest vulnerability artifact fix time"
 )
 JSON: st.SearchStrategy[Any] = st.recursive(
