@@ -10,7 +10,7 @@ from google.protobuf import json_format  # type: ignore[import-untyped]
 from pulumi.runtime.proto import analyzer_pb2
 from pulumi_policy.policy import EnforcementLevel, Policy, _PolicyAnalyzerServicer
 
-from judging.rule import Rule
+from judging.rule import AnyRule, Rule
 from tests.policy.kubernetes_pods import Properties, analyzed
 
 MANDATORY, ADVISORY = analyzer_pb2.MANDATORY, analyzer_pb2.ADVISORY
@@ -43,7 +43,7 @@ def answer(rule: Rule, kind: str, properties: Properties, configuration: Mapping
     )
 
 
-def unknown(rule: Rule, path: str) -> str:
+def unknown(rule: AnyRule, path: str) -> str:
     """What the SDK says where a rule reads an unknown text; it is an advisory."""
     where = f"'{rule.name}' from policy pack 'slipway@v1.0.0'"
     return f"can't run policy {where} during preview: string value at .{path} can't be known during preview"

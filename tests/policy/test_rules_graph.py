@@ -11,6 +11,7 @@ from pulumi_policy.policy import EnforcementLevel, Policy, _PolicyAnalyzerServic
 from judging.images import REMOTE_IMAGE
 from judging.stack_rule import StackRule, stack_advice
 from rules.graph import RULES
+from tests.policy.answers import unknown as said_of_unknown
 from tests.policy.compliant import CONTAINER, SERVICE, container, service
 from tests.policy.kubernetes_pods import DIGEST, UNKNOWN, Properties, as_deployment, changed, compliant
 
@@ -141,16 +142,17 @@ def test_a_candidate_that_nobody_releases_is_a_violation() -> None:
 
 def test_what_is_unknown_is_said_to_be_unknown_and_accuses_nobody() -> None:
     unknown = ("web", RELEASE, {"reference": UNKNOWN, "record": UNKNOWN})
-    for rule, resources in (
-        (RELEASED, (unknown, run())),
-        (RELEASED, (release(), run(UNKNOWN))),
-        (ONE_DIGEST, (release(), run(UNKNOWN))),
-        (NO_ORPHAN, (unknown, candidate())),
-        (NO_ORPHAN, (release(), ("web-image", "slipway:index:Image", {"digest": UNKNOWN}))),
+    for rule, resources, path in (
+        (RELEASED, (unknown, run()), "record"),
+        (RELEASED, (release(), run(UNKNOWN)), "image"),
+        (ONE_DIGEST, (release(), run(UNKNOWN)), "image"),
+        (NO_ORPHAN, (unknown, candidate()), "record"),
+        (NO_ORPHAN, (release(), ("web-image", "slipway:index:Image", {"digest": UNKNOWN})), "digest"),
     ):
         (said,) = judged(rule, *resources).diagnostics
         assert said.enforcementLevel == analyzer_pb2.ADVISORY
         assert said.message.startswith(f"can't run policy '{rule.name}'")
+        assert said.message == said_of_unknown(rule, path)
 
 
 def test_what_is_unknown_hides_no_violation() -> None:
