@@ -5,6 +5,7 @@ editors complete and check with; it is checked in as stacks/schema.json.
 """
 
 import contextlib
+import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -243,10 +244,29 @@ def load(configuration: Mapping[str, str], project: Path) -> Settings:
         unencrypted = set(_named_secrets(raw)) - Settings.model_fields.keys()  # told below, as what they are
         settings = Settings.model_validate({key: value for key, value in raw.items() if key not in unencrypted})
     except ValidationError as error:
-        raise SettingsError(told([*mistakes(error, _schema()), *_kinds(raw)])) from None
+        rest = _well_formed(raw, error)
+        more = problems(rest, project) if rest else ()
+        raise SettingsError(told(list({*mistakes(error, _schema()), *_kinds(raw), *more}))) from None
     if found := [*problems(settings, project), *_kinds(raw)]:
         raise SettingsError(told(found))
     return settings
+
+
+def _well_formed(raw: Mapping[str, Any], error: ValidationError) -> Settings | None:
+    """The settings without those of the wrong form, so that what else is wrong is told; None if too few are left."""
+    rest = copy.deepcopy(dict(raw))
+    for entry in error.errors():
+        place: dict[Any, Any] = rest
+        for part in (it for it in entry["loc"] if not str(it).startswith("function-")):
+            below = place.get(part)
+            if not isinstance(below, dict):
+                place.pop(part, None)
+                break
+            place = below
+    try:
+        return Settings.model_validate(rest)
+    except ValidationError:
+        return None
 
 
 def _kinds(raw: Mapping[str, Any]) -> Iterator[str]:

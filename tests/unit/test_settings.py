@@ -63,6 +63,21 @@ def test_all_mistakes_are_told_at_once(stack: Stack) -> None:
     ]
 
 
+def test_mistakes_of_form_and_missing_files_are_told_at_once(stack: Stack) -> None:
+    stack.settings["chanel"] = "dev"
+    stack.web["run"]["memory"] = "plenty"
+    stack.web["run"]["capabilities"] = ["ALL"]
+    (stack.project / "cosign.pub").unlink()
+    (stack.secrets / "db_password").chmod(0o644)
+    assert [line.partition(": ")[0] for line in stack.mistakes()] == [
+        "slipway:chanel",
+        "slipway:services.web.run.capabilities",
+        "slipway:services.web.run.memory",
+        "slipway:services.web.run.secrets.db_password",
+        "slipway:sign.public_key",
+    ]
+
+
 def test_all_files_that_are_missing_are_told_at_once(stack: Stack) -> None:
     (stack.project / "app/Dockerfile").unlink()
     (stack.project / "cosign.pub").unlink()
