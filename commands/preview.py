@@ -6,6 +6,7 @@ Exit codes are Pulumi's own; whether something would ship is the field `would_sh
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -139,6 +140,8 @@ def _problems(seen: Seen) -> tuple[Problem, ...]:
     if seen.exit_code and not any(it.stops for it in found):
         # Pulumi has said it to nobody but its own terminal: there is no such stack, the passphrase is wrong, …
         message = seen.failure or f"pulumi ended with exit code {seen.exit_code}"
+        if missing := re.search(r"no stack named '([^']+)' found", message):
+            message = f"{message}: make it with `pulumi stack init {missing[1]}`"
         found.insert(0, Problem(kind="warning" if seen.ended and not seen.failed else "error", message=message))
     return tuple(found)
 

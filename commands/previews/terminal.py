@@ -93,7 +93,8 @@ def show_report(console: Console, report: Report) -> None:
         _show_service(console, service)
     for problem in (it for it in report.problems if it.stops):  # the rest was said as it came
         about = " ".join(it for it in (problem.policy, problem.resource) if it)
-        console.print(f"[{_PROBLEMS[problem.kind]}]{problem.kind}[/] {escape(about)}", soft_wrap=True)
+        if about:
+            console.print(f"[{_PROBLEMS[problem.kind]}]{problem.kind}[/] {escape(about)}", soft_wrap=True)
         console.print(escape(problem.message), soft_wrap=True)
     style = "bold" if report.passed and not any(it.stopped_by for it in report.services) else "bold red"
     console.print(f"[{style}]{escape(report.stack)}: {escape(headline(report))}[/]", soft_wrap=True)

@@ -3,95 +3,25 @@
 The program is somebody else's: a plain container of the docker provider, and nothing of Slipway.
 """
 
-import json
-import re
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.bare import NAME, Bare, bare_project
 from tests.e2e.conftest import Checkout, free_port
 from tests.e2e.forgery import Forger
-from tests.e2e.names import PREFIX
 from tests.e2e.shipped import REPOSITORY, STACK, Shipped
 from tests.e2e.small import containers, refused
-
-NAME = f"{PREFIX}-bare"
-PROJECT = "name: bare\nruntime: {name: python, options: {toolchain: pip, virtualenv: ../.venv}}\n"
-PROGRAM = """\
-import json
-from pathlib import Path
-
-import pulumi_docker as docker
-
-docker.Container("bare", **json.loads(Path("container.json").read_text()))
-"""
-
-
-@dataclass
-class Bare:
-    """A Pulumi project that runs one container, judged by the policy pack."""
-
-    shipped: Shipped
-    folder: Path
-
-    @property
-    def checkout(self) -> Checkout:
-        """Where the pack and the tools are."""
-        return self.shipped.checkout
-
-    def inputs(self, **changes: Any) -> dict[str, Any]:
-        """The inputs of a locked-down container of the release, with some changed; None leaves one out."""
-        safe: dict[str, Any] = {
-            "name": NAME,
-            "image": self.shipped.record.reference,
-            "read_only": True,
-            "capabilities": {"drops": ["ALL"]},
-            "security_opts": ["no-new-privileges:true"],
-            "memory": 64,
-            "memory_swap": 64,
-            "cpus": "0.5",
-            "ulimits": [{"name": "nproc", "soft": 64, "hard": 64}],
-            "restart": "on-failure",
-            "max_retry_count": 3,
-            "log_driver": "json-file",
-            "log_opts": {"max-size": "1m", "max-file": "2"},
-            "network_mode": "none",
-            "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=16m"},
-        }
-        return {key: value for key, value in {**safe, **changes}.items() if value is not None}
-
-    def run(self, verb: str, inputs: Mapping[str, Any], *flags: str, told: Path | None = None) -> Any:
-        """Run `pulumi up` or `pulumi preview` on these inputs, under the pack."""
-        (self.folder / "container.json").write_text(json.dumps(inputs))
-        config = told or self.checkout.root / "stacks" / f"policy.{STACK}.json"
-        judged = ["--policy-pack", "../policies", "--policy-pack-config", str(config)]
-        command = ["pulumi", verb, "--stack", "bare", *judged, *flags]
-        return self.checkout.run(*command, cwd=self.folder, check=False)
-
-    def stopped(self, inputs: Mapping[str, Any], *rules: str, told: Path | None = None) -> str:
-        """Make sure that `up` ends by these rules, all of them mandatory, and that there is no container."""
-        output = refused(self.run("up", inputs, "--yes", "--skip-preview", told=told))
-        violated = set(re.findall(r"\[mandatory\]\s+\[severity: \w+\]\s+([a-z-]+)", output))
-        assert set(rules) <= violated, output
-        assert containers(self.checkout, NAME) == []
-        return output
 
 
 @pytest.fixture(scope="module")
 def bare(shipped: Shipped) -> Iterator[Bare]:
     """The project with its stack; destroyed afterwards."""
-    folder = shipped.checkout.root / "bare"
-    folder.mkdir()
-    (folder / "Pulumi.yaml").write_text(PROJECT)
-    (folder / "__main__.py").write_text(PROGRAM)
-    project = Bare(shipped, folder)
-    project.checkout.run("pulumi", "stack", "init", "bare", cwd=folder)
-    yield project
-    project.checkout.run("pulumi", "destroy", "--yes", "--stack", "bare", cwd=folder)
+    with bare_project(shipped, "bare") as project:
+        yield project
 
 
 BROKEN: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
@@ -216,10 +146,7 @@ def forget_tag(checkout: Checkout, tag: str) -> None:
 
 def test_a_registry_that_does_not_answer_proves_nothing(bare: Bare) -> None:
     nobody = f"localhost:{free_port()}"
-    told = bare.folder / "told.json"
-    document = json.loads((bare.checkout.root / "stacks" / f"policy.{STACK}.json").read_text())
-    document["pack-is-configured"]["privateRegistries"].append(nobody)
-    told.write_text(json.dumps(document))
+    told = bare.told({"privateRegistries": [bare.checkout.private.address, nobody]})
     image = f"{nobody}/{REPOSITORY}@{bare.shipped.record.digest}"
     output = bare.stopped(bare.inputs(image=image), "image-is-signed", told=told)
     assert nobody in output
@@ -233,7 +160,7 @@ def test_a_pack_without_configuration_lets_no_image_pass(bare: Bare) -> None:
 
 
 def test_a_locked_down_release_runs_whoever_wrote_the_program(bare: Bare) -> None:
-    ended = bare.run("up", bare.inputs(), "--yes", "--skip-preview")
+    ended = bare.up(bare.inputs())
     assert ended.returncode == 0, ended.stdout
     assert len(containers(bare.checkout, NAME)) == 1
 

@@ -211,9 +211,14 @@ def test_what_pulumi_says_to_nobody_else_is_told(project: Project) -> None:
     ended = project.preview(events=[], code=6, said="error: no stack named 'dev' found", ended=False)
     assert ended.code == 6
     assert ended.data["problems"] == [
-        {"kind": "error", "resource": "", "policy": "", "message": "error: no stack named 'dev' found"}
+        {
+            "kind": "error",
+            "resource": "",
+            "policy": "",
+            "message": "error: no stack named 'dev' found: make it with `pulumi stack init dev`",
+        }
     ]
-    assert "no stack named 'dev' found" in ended.output
+    assert "no stack named 'dev' found: make it with `pulumi stack init dev`" in ended.output
 
 
 def test_changes_that_were_not_expected_are_an_error_of_pulumi_and_would_ship_all_the_same(project: Project) -> None:
