@@ -1,4 +1,4 @@
-"""Bring a started container to rest: set the limit that its resource cannot say, then wait until it is healthy.
+"""Bring a started container to rest: set the limit that its resource cannot say, wait for its health, look who runs.
 
 `docker.Container` has no field for the pids limit (CIS Docker Benchmark 1.6, 5.29), so it is set on the container
 itself and read back. A container that does not become healthy fails the step with its last health output and log lines.
@@ -57,6 +57,21 @@ def wait_until_healthy(host: str, container: str, timeout: float) -> str:
         time.sleep(_POLL)
 
 
+def refuse_root(host: str, container: str) -> None:
+    """Make sure that nothing in the container runs as root, whatever its user is called (CIS 4.1).
+
+    Raises:
+        StepError: something does; the container is stopped by then.
+    """
+    rows = docker(host, "top", container, "-eo", "pid,uid").splitlines()[1:]
+    if any(row.split()[1:] == ["0"] for row in rows):
+        docker(host, "stop", container)
+        raise StepError(
+            f"container {container[:12]} ran as root and was stopped: the image's user has a name of its own, and "
+            "root's number (uid 0). Give it another, such as `useradd --uid 10001`, then run `pulumi up` again."
+        )
+
+
 def _state(host: str, container: str) -> dict[str, Any]:
     found = inspect(host, "container", [container])
     if not found:
@@ -96,6 +111,7 @@ def main() -> dict[str, Any]:
     limit_pids(request.docker, request.container, request.pids)
     with elapsed("healthy"):
         health = wait_until_healthy(request.docker, request.container, request.timeout)
+    refuse_root(request.docker, request.container)
     return {"container": request.container, "health": health, "pids": request.pids}
 
 

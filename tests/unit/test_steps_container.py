@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from steps.preflight import check_image, check_name, check_port, go_duration, preflight
 from steps.secret_file import remove_secret, write_secret
-from steps.settle import limit_pids, wait_until_healthy
+from steps.settle import limit_pids, refuse_root, wait_until_healthy
 from steps.tool import StepError
 from tests.conftest import ToolMaker
 from tests.running import calls, fails, run_step_program
@@ -320,6 +320,21 @@ def test_the_pids_limit_is_set_and_read_back(tool: ToolMaker) -> None:
     assert calls(path)[0].endswith(f"update --pids-limit 100 {CONTAINER}")
     with pytest.raises(StepError, match="its pids limit is 100 after it was set to 42"):
         limit_pids(HOST, CONTAINER, 42)
+
+
+@pytest.mark.parametrize("uids", [["10001"], ["10001", "10001"], ["100000"], []])
+def test_a_container_whose_processes_are_not_roots_settles(tool: ToolMaker, uids: list[str]) -> None:
+    rows = "\\n".join(["PID UID", *(f"{number + 40} {uid}" for number, uid in enumerate(uids))])
+    path = docker(tool, top=f"printf '{rows}\\n'")
+    refuse_root(HOST, CONTAINER)
+    assert len(calls(path)) == 1
+
+
+def test_a_container_that_runs_as_root_under_another_name_is_stopped(tool: ToolMaker) -> None:
+    path = docker(tool, top="printf 'PID UID\\n41 10001\\n42 0\\n'", stop="exit 0")
+    with pytest.raises(StepError, match=r"ran as root and was stopped.*uid 0.*useradd --uid 10001"):
+        refuse_root(HOST, CONTAINER)
+    assert calls(path)[-1].endswith(f"stop {CONTAINER}")
 
 
 SECRET = "s3cret\nwith two lines, ü"
