@@ -50,12 +50,14 @@ async def _own_outputs() -> Mapping[str, Any]:
     ends the run; this can be asked again.
     """
     arguments = {"name": full_name(pulumi.get_stack())}
-    for _ in range(_ATTEMPTS - 1):
+    for left in reversed(range(_ATTEMPTS)):
         try:
             return await _outputs(arguments)
         except Exception:  # the SDK knows no narrower one
+            if not left:
+                raise
             await asyncio.sleep(_PAUSE)
-    return await _outputs(arguments)
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 async def _outputs(arguments: Mapping[str, str]) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from components.record import ReleaseRecord
-from tests.e2e.conftest import Checkout
+from tests.e2e.conftest import Checkout, commit
 from tests.e2e.environments import PATH, build, edit, production, provide, record, registry, staging
 from tests.e2e.names import PREFIX
 from tests.e2e.shipped import get
@@ -24,6 +24,12 @@ from tests.e2e.small import refused
 STAGING, PRODUCTION = "staging-web", "production-web"
 ROLLBACK_SECONDS = 15.0
 STEPS = "docs/workflows/steps"
+SECRETS = {
+    "own_password": "production-registry.password",
+    "key_password": "production.password",
+    "others_password": "registry.password",
+}
+"""Production's Pulumi secrets, and the generated ones that they are."""
 
 
 @dataclass
@@ -59,13 +65,25 @@ def seen(checkout: Checkout, preview: str, log: str, report: dict[str, Any]) -> 
     return Shipped(record(checkout, STAGING), record(checkout, PRODUCTION), log, preview, page, image, report)
 
 
+def with_pulumi_secrets(settings: dict[str, Any]) -> None:
+    """Every password of the stack is a Pulumi secret, encrypted in its file."""
+    settings["registry"]["password"] = {"config": "own_password"}
+    settings["sign"]["password"] = {"config": "key_password"}
+    for registry_ in settings["promote"]["registries"]:
+        registry_["password"] = {"config": "others_password"}
+
+
 @pytest.fixture(scope="module", name="proved")
 def staging_has_proved(checkout: Checkout) -> Iterator[ReleaseRecord]:
     """Staging has built and proved 1.4.0; production knows it and has done nothing yet."""
     provide(checkout)
     staging(checkout, STAGING)
     checkout.up(STAGING)
-    production(checkout, PRODUCTION, takes=STAGING)
+    production(checkout, PRODUCTION, takes=STAGING, change=with_pulumi_secrets)
+    for name, key in SECRETS.items():
+        config = ["pulumi", "config", "set", "--secret", "--stack", PRODUCTION, f"slipway:{name}"]
+        checkout.run(*config, input=checkout.key(key))
+    commit(checkout.root, "set production's secrets")
     yield record(checkout, STAGING)
     checkout.run("pulumi", "state", "unprotect", "--all", "--yes", "--stack", PRODUCTION)
 
@@ -184,6 +202,14 @@ def test_signature_evidence_and_proof_travelled_along(checkout: Checkout, first:
         there = {it["digest"] for it in checkout.private.referrers(PATH, digest)}
         assert there
         assert there <= {it["digest"] for it in own.referrers(PATH, digest)}
+
+
+def test_productions_passwords_are_pulumi_secrets_and_nowhere_in_plain_text(checkout: Checkout, first: Shipped) -> None:
+    file = (checkout.root / "stacks" / f"Pulumi.{PRODUCTION}.yaml").read_text()
+    state = checkout.run("pulumi", "stack", "export", "--stack", PRODUCTION).stdout
+    for name, key in SECRETS.items():
+        assert f"slipway:{name}:\n    secure: " in file
+        assert checkout.key(key) not in file + state + first.log + first.preview
 
 
 def test_production_builds_and_signs_nothing(checkout: Checkout, first: Shipped) -> None:

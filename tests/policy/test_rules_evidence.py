@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from judging import configuration
-from judging.advice import take
 from judging.configuration import Settings
 from judging.rule import Rule
 from rules import evidence as rules
 from rules import provenance as provenance_rules
-from tests.policy.answers import Answer, answer, unknown
+from tests.policy.answers import unknown
 from tests.policy.attested import (
     FOREIGN,
-    NOW,
-    PROVENANCE,
     SIGNED,
     TRUSTED,
     VULNERABILITIES,
@@ -27,55 +22,19 @@ from tests.policy.attested import (
     Image,
     finding,
     proof,
-    provenance,
     report,
 )
-from tests.policy.compliant import CONTAINER, container
 from tests.policy.kubernetes_pods import UNKNOWN
+from tests.policy.proven import ATTEST, advised, judged, registry_server, settings
 from tests.policy.registry_server import RegistryServer, serving
-from verification import evidence
 from verification.keys import read_keys
+
+__all__ = ["registry_server"]
 
 SIGNATURE, REPORT, SEVERE, FRESH, SBOM = rules.RULES
 SOURCE_KNOWN, SOURCE_ALLOWED, CLEAN, BASES = provenance_rules.RULES
 ALL = (*rules.RULES, *provenance_rules.RULES)
 CIS = "[CIS Docker Benchmark 1.6, {}]"
-ATTEST = "have its pipeline attest it with a key that this pack trusts"
-
-
-def settings(**changes: Any) -> Settings:
-    """The settings of a pack that trusts one key."""
-    return Settings(
-        **{
-            "public_keys": (TRUSTED.public,),
-            "source_repositories": ("https://git.example/shop/*",),
-            "base_images": ("registry.example/base",),
-            "timeout": 5.0,
-            **changes,
-        }
-    )
-
-
-@pytest.fixture(name="registry", autouse=True)
-def registry_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RegistryServer]:
-    """A registry on a day on which the reports are one day old."""
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    monkeypatch.setattr(rules, "now", lambda: NOW)
-    evidence.forget()
-    configuration.keep(settings())
-    with serving() as registry:
-        yield registry
-    configuration.keep(Settings())
-
-
-def judged(rule: Rule, image: str, **options: Any) -> Answer:
-    """What a rule says about a container of an image."""
-    return answer(rule, CONTAINER, container(image=image), options or None)
-
-
-def advised() -> list[str]:
-    """What the rule advised about the container that was judged last."""
-    return take(f"urn:pulumi:dev::shop::{CONTAINER}::web")
 
 
 @pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.name)
@@ -351,80 +310,6 @@ def test_a_report_without_dates_or_from_the_future_is_not_fresh(registry: Regist
     future = Image(platforms=["linux/amd64"], reports=[report(age=-30, database_age=-30)]).push(registry)
     said = judged(FRESH, future).violations
     assert "says that it was made in the future, on 2026-12-25" in said[0]
-
-
-def test_provenance_that_is_missing_is_a_violation(registry: RegistryServer) -> None:
-    image = Image(provenances=[]).push(registry)
-    slsa = "[SLSA 1.1, Verifying artifacts]"
-    assert judged(SOURCE_KNOWN, image).violations == [
-        f"web (docker:Container): {image} has no provenance; {ATTEST} {slsa}"
-    ]
-    for rule in (SOURCE_ALLOWED, CLEAN, BASES):
-        assert judged(rule, image).not_applicable == ["image-has-provenance judges images without provenance"]
-
-
-@pytest.mark.parametrize(("changes", "what"), [({"source": ""}, "source repository"), ({"commit": ""}, "commit")])
-def test_provenance_that_does_not_say_enough_is_a_violation(
-    registry: RegistryServer, changes: dict[str, str], what: str
-) -> None:
-    image = Image(provenances=[provenance(**changes)]).push(registry)
-    (said,) = judged(SOURCE_KNOWN, image).violations
-    assert f"the provenance of {image} names no" in said
-
-
-def test_another_source_repository_is_a_violation(registry: RegistryServer) -> None:
-    image = Image(provenances=[provenance(source="git+https://git.example/fork/web.git")]).push(registry)
-    (said,) = judged(SOURCE_ALLOWED, image).violations
-    assert (
-        f"{image} was built from git.example/fork/web, which is on no list; build it from https://git.example/" in said
-    )
-    configuration.keep(settings(source_repositories=()))
-    (said,) = judged(SOURCE_ALLOWED, image).violations
-    assert "names no sourceRepositories, so no source repository is known to be reviewed" in said
-
-
-def test_uncommitted_changes_stop_a_release_stack_and_are_advice_elsewhere(registry: RegistryServer) -> None:
-    image = Image(provenances=[provenance(dirty=True)]).push(registry)
-    assert not judged(CLEAN, image).violations
-    (said,) = advised()
-    assert f"{image} was built from changes that are in no commit, on top of 9fceb02d" in said
-    configuration.keep(settings(release_stacks=("d*",)))
-    assert len(judged(CLEAN, image).violations) == 1
-
-
-def test_another_base_image_is_a_violation(registry: RegistryServer) -> None:
-    image = Image(provenances=[provenance(base="pkg:docker/python@3.12-slim")]).push(registry)
-    assert judged(BASES, image).violations == [
-        f"web (docker:Container): {image} was built on docker.io/library/python, which is on no list; "
-        "build it on registry.example/base [CIS Docker Benchmark 1.6, 4.2]"
-    ]
-    configuration.keep(settings(base_images=()))
-    (said,) = judged(BASES, image).violations
-    assert "names no baseImages, so no base image is known to be reviewed" in said
-
-
-@pytest.mark.parametrize("bases", [(), ("registry.example/base",)])
-def test_provenance_that_names_no_base_image_is_advised_against(
-    registry: RegistryServer, bases: tuple[str, ...]
-) -> None:
-    configuration.keep(settings(base_images=bases))
-    image = Image(provenances=[provenance(base="pkg:generic/archive@1")]).push(registry)
-    assert not judged(BASES, image).violations
-    assert advised() == [
-        f"image-is-built-on-allowed-bases: web (docker:Container): the provenance of {image} names no base image; let "
-        "the build name its base images; an image built FROM scratch has none [CIS Docker Benchmark 1.6, 4.2]"
-    ]
-
-
-def test_a_base_that_is_no_image_is_a_violation(registry: RegistryServer) -> None:
-    image = Image(provenances=[provenance(base="docker-image://NO//image")]).push(registry)
-    (said,) = judged(BASES, image).violations
-    assert "was built on docker-image://NO//image, which is on no list" in said
-
-
-def test_provenance_about_another_digest_is_none(registry: RegistryServer) -> None:
-    (said,) = judged(SOURCE_KNOWN, Image(about={PROVENANCE: "sha256:" + "2e" * 32}).push(registry)).violations
-    assert "(found: provenance: it is about another digest" in said
 
 
 def test_the_key_of_a_program_is_not_the_key_of_the_pack(registry: RegistryServer) -> None:

@@ -1,0 +1,78 @@
+"""A secret as a file on the host: its owner's alone, never followed elsewhere, and gone without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from steps.secret_file import remove_secret, write_secret
+from steps.tool import StepError
+from tests.running import run_step_program
+
+SECRET = "s3cret\nwith two lines, ü"
+
+
+def test_a_secret_file_is_its_owners_alone_and_holds_every_byte(tmp_path: Path) -> None:
+    path = tmp_path / "stack" / "web" / "db_password"
+    assert write_secret(path, SECRET, 10001) == {"path": str(path), "owner": 10001}
+    about = path.stat()
+    assert stat.S_IMODE(about.st_mode) == 0o400
+    assert (about.st_uid, about.st_gid) == (10001, 10001)
+    assert path.read_text(encoding="utf-8") == SECRET
+    assert not stat.S_IMODE(path.parent.stat().st_mode) & 0o066  # nobody else lists or changes it
+
+
+def test_a_shorter_secret_leaves_nothing_of_the_longer_one_and_the_mount_stays(tmp_path: Path) -> None:
+    path = tmp_path / "db_password"
+    write_secret(path, "a long secret", 10001)
+    before = path.stat().st_ino
+    write_secret(path, "short", 10002)
+    assert path.read_text() == "short"
+    assert (path.stat().st_ino, path.stat().st_uid) == (before, 10002)
+
+
+def test_a_link_in_the_place_of_a_secret_is_never_followed(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("untouched")
+    link = tmp_path / "db_password"
+    link.symlink_to(target)
+    with pytest.raises(StepError, match="secret file"):
+        write_secret(link, SECRET, 10001)
+    assert target.read_text() == "untouched"
+    assert target.stat().st_uid == os.geteuid()
+
+
+def test_a_secret_is_removed_with_the_folders_that_it_leaves_empty(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    first, second = (folder / "stack" / "web" / name for name in ("a", "b"))
+    write_secret(first, SECRET, 10001)
+    write_secret(second, SECRET, 10001)
+    remove_secret(first)
+    assert second.exists()
+    remove_secret(second)
+    assert not (folder / "stack").exists()
+    remove_secret(second)  # once more is no mistake
+
+
+@pytest.mark.parametrize("verb", ["write", "remove"])
+def test_a_secret_that_cannot_be_written_or_removed_is_told_without_its_value(tmp_path: Path, verb: str) -> None:
+    (tmp_path / "db_password" / "inside").mkdir(parents=True)
+    ended = run_step_program("secret_file", [verb, "--path", tmp_path / "db_password"], SECRET)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"error: secret file {tmp_path}/db_password: ")
+    assert "Traceback" not in ended.stderr
+    assert "s3cret" not in ended.stderr
+
+
+def test_as_a_program_it_says_where_the_secret_is_and_never_what(tmp_path: Path) -> None:
+    path = tmp_path / "db_password"
+    ended = run_step_program("secret_file", ["write", "--path", path, "--owner", "10001"], SECRET)
+    assert json.loads(ended.stdout) == {"path": str(path), "owner": 10001}
+    assert "s3cret" not in ended.stdout + ended.stderr
+    assert path.read_text(encoding="utf-8") == SECRET
+    ended = run_step_program("secret_file", ["remove", "--path", path])
+    assert (ended.returncode, path.exists()) == (0, False)
