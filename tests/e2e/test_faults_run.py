@@ -174,8 +174,8 @@ def test_an_app_that_ends_at_once_fails_with_its_exit_code_and_last_lines(checko
 
 
 def test_a_user_with_the_number_of_root_is_stopped_whatever_its_name(checkout: Checkout) -> None:
-    user = "RUN echo toor:x:0:0::/:/bin/sh >> /etc/passwd\nUSER toor"
-    stack = small_stack(checkout, "toor", files={"Dockerfile": DOCKERFILE.replace("USER 10001", user)})
+    user = "RUN echo skipper:x:0:0::/:/bin/sh >> /etc/passwd\nUSER skipper"
+    stack = small_stack(checkout, "skipper", files={"Dockerfile": DOCKERFILE.replace("USER 10001", user)})
     refused(attempt(checkout, stack), "web-settle", "ran as root and was stopped", "uid 0")
     assert not checkout.inspect(container_of(stack))["State"]["Running"]
 
