@@ -217,10 +217,12 @@ class Checkout:
         text = state.read_text()
         return any(kind in text for kind in ("docker:index/", "steps.secret_file"))
 
-    def forget(self, stack: str) -> None:
-        """Remove a stack that has no resources, with its file: commands about all stacks read it no more."""
-        self.run("pulumi", "stack", "rm", "--yes", stack)
-        self.stacks.remove(stack)
+    def forget(self, *stacks: str) -> None:
+        """Remove stacks that hold nothing on the host, with their files: commands about all stacks do not meet them."""
+        for stack in stacks:
+            self.run("pulumi", "stack", "rm", "--force", "--yes", stack)
+            self.stacks.remove(stack)
+        commit(self.root, "remove stacks")  # what promotes refuses a tree with changes
 
     def take_down(self, stacks: Sequence[str]) -> None:
         """Remove what these stacks have made on the host; their states and stack files stay."""
@@ -291,11 +293,13 @@ def _destroyed(made: Checkout, stack: str) -> bool:
 
 @pytest.fixture(scope="module", autouse=True)
 def _room_for_the_next_file(checkout: Checkout) -> Iterator[None]:
-    """Takes a file's own stacks down at its end: an engine has addresses for some thirty networks, and each container
-    that is left running costs the tests after it its health checks."""
-    before = len(checkout.stacks)
+    """Removes a file's own stacks at its end: an engine has addresses for some thirty networks, each container that is
+    left running costs the tests after it its health checks, and commands about all stacks refuse a broken one."""
+    before = set(checkout.stacks)
     yield
-    checkout.take_down([stack for stack in checkout.stacks[before:] if stack not in checkout.lasting])
+    own = [stack for stack in checkout.stacks if stack not in before | checkout.lasting]
+    checkout.take_down(own)
+    checkout.forget(*own)
 
 
 @pytest.fixture(scope="session", name="shipped")
