@@ -242,9 +242,10 @@ def load(configuration: Mapping[str, str], project: Path) -> Settings:
     try:
         raw = {key.removeprefix(f"{NAMESPACE}:"): _value(text) for key, text in own.items()}
         unencrypted = set(_named_secrets(raw)) - Settings.model_fields.keys()  # told below, as what they are
-        settings = Settings.model_validate({key: value for key, value in raw.items() if key not in unencrypted})
+        read = {key: value for key, value in raw.items() if key not in unencrypted}
+        settings = Settings.model_validate(read)
     except ValidationError as error:
-        rest = _well_formed(raw, error)
+        rest = _well_formed(read, error)
         more = problems(rest, project) if rest else ()
         raise SettingsError(told(list({*mistakes(error, _schema()), *_kinds(raw), *more}))) from None
     if found := [*problems(settings, project), *_kinds(raw)]:
@@ -252,9 +253,9 @@ def load(configuration: Mapping[str, str], project: Path) -> Settings:
     return settings
 
 
-def _well_formed(raw: Mapping[str, Any], error: ValidationError) -> Settings | None:
+def _well_formed(read: Mapping[str, Any], error: ValidationError) -> Settings | None:
     """The settings without those of the wrong form, so that what else is wrong is told; None if too few are left."""
-    rest = copy.deepcopy(dict(raw))
+    rest = copy.deepcopy(dict(read))
     for entry in error.errors():
         place: dict[Any, Any] = rest
         for part in (it for it in entry["loc"] if not str(it).startswith("function-")):

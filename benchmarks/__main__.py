@@ -30,6 +30,7 @@ EMPTY = FOLDER / "empty"
 SCRIPT = PROJECT / "benchmarks" / "pipeline.sh"
 PIPELINE, BY_SCRIPT = "slipway-bench-pulumi", "slipway-bench-script"
 PORTS = {PIPELINE: 18081, BY_SCRIPT: 18082}
+_START = time.monotonic()
 COLD_ROUNDS, WARM_ROUNDS, QUIET_ROUNDS = 2, 3, 5
 
 
@@ -186,9 +187,9 @@ def _remove_script_container() -> None:
     shutil.rmtree(f"/var/lib/slipway/secrets/benchmark.{BY_SCRIPT}")
 
 
-def _say(step: str, start: float = time.monotonic()) -> None:
+def _say(step: str) -> None:
     """Say what is measured now, and after how many seconds."""
-    print(f"bench: {time.monotonic() - start:4.0f} s: {step}", file=sys.stderr)
+    print(f"bench: {time.monotonic() - _START:4.0f} s: {step}", file=sys.stderr)
 
 
 def main() -> int:

@@ -51,7 +51,6 @@ class Place:
         (self.checkout / "stacks" / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump(document))
         self.run("pulumi", "stack", "init", name)  # notes a salt in that file
         self.run("git", "add", "--all")
-        self.run("git", "add", "--force", "stacks")
         identity = ["-c", "user.name=Driftwood", "-c", "user.email=driftwood@example.invalid"]
         self.run("git", *identity, "commit", "--quiet", "--allow-empty", "-m", f"write {name}")
 

@@ -19,6 +19,8 @@ from components.scan import ScanPolicy, policy_flags
 from components.step import Argument, command_line, document
 from components.upstream import output_of, own_output, record_in, upstream
 
+APPROVED = "SLIPWAY_APPROVED"
+"""Environment variable with what may ship: a JSON object, digest by service. Without it `promote` alone decides."""
 _STACK = r"[A-Za-z0-9_.-]+"
 
 
@@ -109,10 +111,6 @@ class PromotionArgs(Arguments):
     _repository = field_validator("repository")(lambda value: str(Repository.parse(value)))
     _version = field_validator("version")(lambda value: value and str(Version(value)))
     _digest = field_validator("digest")(lambda value: value and str(Digest(value)))
-
-
-APPROVED = "SLIPWAY_APPROVED"
-"""Environment variable with what may ship: a JSON object, digest by service. Without it `promote` alone decides."""
 
 
 class Promotion(pulumi.ComponentResource):

@@ -43,25 +43,20 @@ def own_output(service: str) -> pulumi.Output[Any]:
     return outputs.apply(lambda it: it.get(service))
 
 
-async def _own_outputs() -> Mapping[str, Any]:
+async def _own_outputs(attempts: int = _ATTEMPTS) -> Mapping[str, Any]:
     """The outputs in this stack's state.
 
     The engine writes that state meanwhile, and a backend may hand out half of it. A StackReference that cannot be read
     ends the run; this can be asked again.
     """
-    arguments = {"name": full_name(pulumi.get_stack())}
-    for left in reversed(range(_ATTEMPTS)):
-        try:
-            return await _outputs(arguments)
-        except Exception:  # the SDK knows no narrower one
-            if not left:
-                raise
-            await asyncio.sleep(_PAUSE)
-    raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-async def _outputs(arguments: Mapping[str, str]) -> Mapping[str, Any]:
-    answer = await pulumi.runtime.invoke_async("pulumi:pulumi:readStackOutputs", arguments)
+    stack = {"name": full_name(pulumi.get_stack())}
+    try:
+        answer = await pulumi.runtime.invoke_async("pulumi:pulumi:readStackOutputs", stack)
+    except Exception:  # the SDK knows no narrower one
+        if attempts == 1:
+            raise
+        await asyncio.sleep(_PAUSE)
+        return await _own_outputs(attempts - 1)
     outputs: Mapping[str, Any] = answer["outputs"]
     return outputs
 

@@ -47,11 +47,11 @@ def _texts(stack: Stack, ours: bool) -> tuple[str, str]:
     """The stack's state, and its settings of today and of the last update."""
     try:
         state = exported(stack)
-        known = [it.config for it in history(stack)[:1]]
+        last = [it.config for it in history(stack)[:1]]  # read whole: half a history says nothing for sure
         today = configuration(stack) if ours else {}
     except (StepError, LookupError, ValueError, TypeError) as error:
         raise StepError(f"stack {stack} cannot be read, so nothing is known to be unused: {error}") from None
-    return json.dumps(state), json.dumps([known, today])
+    return json.dumps(state), json.dumps([last, today])
 
 
 def digests_in(*texts: str) -> frozenset[Digest]:

@@ -12,8 +12,10 @@ from pulumi_policy.proxy import UnknownValueError
 
 from judging.node import Node, is_list
 
-INPUTS = ("create", "update", "delete", "stdin")
-"""The inputs of a command that are run, or handed to what is run."""
+COMMANDS = ("create", "update", "delete")
+"""The inputs of a command that are run."""
+INPUTS = (*COMMANDS, "stdin")
+"""Those, and what is handed to what is run."""
 UNKNOWN = "${unknown}"
 """Stands for a word that a preview does not know yet, so that the words around it are no neighbours."""
 _SHELL = re.compile(r"(?:[\w./-]*/)?(?:ba|da|a|k|z)?sh(?: -\w+)*")
@@ -31,7 +33,7 @@ def found_in(resource: Node, key: str, find: Callable[[str], Iterable[Found]]) -
         return
     own = tuple(find(command))
     yield from ((key, it) for it in own)
-    if key == "stdin":
+    if key not in COMMANDS:
         return
     interpreter, signal = _interpreter(resource)
     if interpreter:

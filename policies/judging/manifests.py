@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pulumi_policy.proxy import UnknownValueError
 
+from judging.command_lines import COMMANDS
 from judging.manifest_text import Variables, is_object, objects_in
 from judging.node import Node, is_list, join
 from judging.rule import Subject
@@ -16,7 +17,6 @@ KUBERNETES_TYPE = re.compile(r"kubernetes:(?P<version>[^:]+):(?P<kind>\w+)")
 CONTAINS_MANIFESTS = re.compile(r"kubernetes:(?:yaml|kustomize|helm\.sh)(?:/v\w+)?:\w+|command:.+|slipway:.+")
 DEPLOYS = re.compile(r"\b(?:kubectl|oc|helm|kustomize|k3s|microk8s|minikube)\b|/apis?/")
 SUGGESTS_A_MANIFEST = re.compile(r"manifest|ya?ml|objs?$|objects?$|resources?$|template", re.IGNORECASE)
-COMMANDS = ("create", "update", "delete")
 NOT_DEPLOYED = frozenset({"triggers", "stdout", "stderr", "logging"})
 """Inputs and outputs of a command that nothing runs."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
-from judging.command_lines import found_in
+from judging.command_lines import COMMANDS, found_in
 from judging.kubectl import calls
 from judging.manifests import contains_manifests, inside, may_hold_a_manifest
 from judging.node import Node
@@ -49,7 +49,7 @@ def described(subject: Subject) -> Iterator[Problem]:
                 advisory=call.sees,
             )
 
-    yield from judged(("create", "update", "delete"), judge)
+    yield from judged(COMMANDS, judge)
 
 
 RULES: tuple[Rule, ...] = (

@@ -17,7 +17,7 @@ from detection.commands import find_in_command
 from detection.dockerfile import find_in_dockerfile
 from detection.finding import Finding
 from detection.values import find_in_value
-from judging.command_lines import UNKNOWN
+from judging.command_lines import COMMANDS, UNKNOWN
 from judging.engine import label, made, text, variables
 from judging.images import REMOTE_IMAGE
 from judging.node import Node
@@ -154,7 +154,7 @@ def _own_lines(subject: Subject) -> Iterator[Line]:
             yield Line(value, key)
 
     if _is_command(subject):
-        yield from judged(("create", "update", "delete"), script)
+        yield from judged(COMMANDS, script)
         interpreter = made(resource.at("interpreter"), lambda it: Argument(text(it.value), it.path))
         yield from _lines(interpreter)
 

@@ -11,7 +11,7 @@ from typing import Any
 from tests.e2e.conftest import Checkout
 from tests.e2e.names import PREFIX
 from tests.e2e.shipped import STACK, Shipped
-from tests.e2e.small import containers, refused
+from tests.e2e.small import containers, refused, resources
 
 NAME = f"{PREFIX}-bare"
 PROJECT = "name: bare\nruntime: {name: python, options: {toolchain: pip, virtualenv: ../.venv}}\n"
@@ -119,13 +119,7 @@ class Bare:
 
     def made(self) -> set[str]:
         """Names of the resources in the stack's state, beside the stack itself and its components and providers."""
-        exported = self.checkout.run("pulumi", "stack", "export", "--stack", "bare", cwd=self.folder).stdout
-        entries = json.loads(exported)["deployment"].get("resources") or ()
-        return {
-            entry["urn"].rpartition("::")[2]
-            for entry in entries
-            if entry["custom"] and not entry["type"].startswith("pulumi:")
-        }
+        return resources(self.checkout, "bare", cwd=self.folder)
 
     def destroy(self) -> None:
         """Take down what the program has made."""

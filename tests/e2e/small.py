@@ -116,9 +116,9 @@ def mistakes(output: str) -> list[str]:
     return [line.strip() for line in output.splitlines() if line.strip().startswith("slipway:")]
 
 
-def resources(checkout: Checkout, stack: str) -> set[str]:
+def resources(checkout: Checkout, stack: str, **options: Any) -> set[str]:
     """Names of the resources in a stack's state, beside the stack itself and its components and providers."""
-    exported = checkout.run("pulumi", "stack", "export", "--stack", stack).stdout
+    exported = checkout.run("pulumi", "stack", "export", "--stack", stack, **options).stdout
     return {
         str(entry["urn"]).rpartition("::")[2]
         for entry in json.loads(exported)["deployment"].get("resources") or ()

@@ -1,6 +1,5 @@
 """Bad settings: every mistake is said at once, one line each, before anything is made."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ KEY = "slipway:services.web"
 
 
 @pytest.fixture(scope="module")
-def misspelt(checkout: Checkout) -> Iterator[tuple[str, str]]:
+def misspelt(checkout: Checkout) -> tuple[str, str]:
     """The output of a preview with many mistakes of form, and of an `up` with the same."""
 
     def change(settings: dict[str, Any]) -> None:
@@ -30,8 +29,7 @@ def misspelt(checkout: Checkout) -> Iterator[tuple[str, str]]:
     stack = small_stack(checkout, "misspelt", change)
     ended = attempt(checkout, stack)
     assert ended.returncode == 1
-    yield stack, refused(ended)
-    checkout.forget(stack)
+    return stack, refused(ended)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +64,7 @@ def test_bad_settings_make_nothing(checkout: Checkout, misspelt: tuple[str, str]
 
 
 @pytest.fixture(scope="module")
-def unreadable(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+def unreadable(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """The output of an `up` whose settings are well formed but name unusable files, and the folder of secret files."""
     folder = tmp_path_factory.mktemp("secrets")
     open_to_all = folder / "open"
@@ -95,8 +93,7 @@ def unreadable(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> 
     output = refused(attempt(checkout, stack))
     in_project.unlink()
     assert resources(checkout, stack) == set()
-    yield output, folder
-    checkout.forget(stack)
+    return output, folder
 
 
 def test_a_missing_dockerfile_or_context_is_named(unreadable: tuple[str, Path]) -> None:

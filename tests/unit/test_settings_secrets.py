@@ -149,6 +149,19 @@ def test_a_pulumi_secret_is_left_out_of_the_configuration() -> None:
     assert configuration() == {"slipway:channel": "dev"}
 
 
+def test_a_secret_in_plain_text_is_told_beside_mistakes_of_form(stack: Stack) -> None:
+    Engine().run(lambda: None)
+    set_all_config({"slipway:plain": VALUE}, [])
+    stack.settings["plain"] = VALUE
+    stack.web["run"]["secrets"]["db_password"] = {"config": "plain"}
+    stack.web["run"]["memory"] = "plenty"
+    memory, secret = stack.mistakes()
+    assert memory.startswith("slipway:services.web.run.memory: ")
+    assert secret.startswith("slipway:services.web.run.secrets.db_password: ")
+    assert "in plain text" in secret
+    assert VALUE not in memory + secret
+
+
 def test_a_secret_that_pulumi_does_not_know_is_told_with_the_command_that_sets_it(stack: Stack) -> None:
     Engine().run(lambda: None)  # pulumi.Config asks for the name of the project
     set_all_config({"slipway:plain": VALUE}, [])

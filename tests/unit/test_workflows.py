@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -166,6 +167,14 @@ def test_a_script_wants_the_name_of_a_stack(script: str, name: str) -> None:
     ended = subprocess.run([STEPS / script, name], capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "write the name of a stack" in ended.stderr
+
+
+@pytest.mark.parametrize("script", ["preview.sh", "up.sh"])
+def test_a_job_without_a_backend_ends_before_it_takes_another_one(script: str) -> None:
+    told = {"PATH": os.environ["PATH"], "CI": "true"}
+    ended = subprocess.run([STEPS / script, "production"], env=told, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: PULUMI_BACKEND_URL is not set for this job: set it for its environment")
 
 
 def report(folder: Path, name: str, digest: str | None = "sha256:1", **changes: Any) -> Path:
