@@ -125,7 +125,8 @@ class Acquirer:
             _say(step, f"building from {BUILT}")
             with self.store.placing(pin) as part:
                 build_programs(go, pin, self.store.modules, part / "bin", self.store.log(pin), step)
-                self._check(pin, part, ToolchainError)
+                # Some ask the Go that they were built with as they start, and it need not be on PATH.
+                self._check(pin, part, ToolchainError, go.environment(environ=self.environ))
                 (part / _SOURCE).write_text(f"{BUILT}\n")
         step.result = f"built from {BUILT}"
         return True
@@ -145,11 +146,11 @@ class Acquirer:
                     raise ToolchainError(self._no_source(pin, [f"its wheel: {error}"])) from error
         return Go(self.store.bin(pin) / "go", self.store.root / "go")
 
-    def _check(self, pin: Pin, part: Path, wrong: type[Exception]) -> None:
+    def _check(self, pin: Pin, part: Path, wrong: type[Exception], environ: Mapping[str, str] | None = None) -> None:
         """Makes sure that what was put together in ``part`` brings all programs, and that it runs here."""
         make_programs(part / "bin", pin.commands)
         program = part / "bin" / pin.commands[0]
-        if pin.ask and not ask_version(program, pin.ask, self.environ):
+        if pin.ask and not ask_version(program, pin.ask, environ or self.environ):
             raise wrong(f"{pin.title}: `{pin.commands[0]} {' '.join(pin.ask)}` does not run on this machine")
 
     def _no_source(self, pin: Pin, refusals: list[str]) -> str:

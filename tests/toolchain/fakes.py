@@ -35,7 +35,9 @@ build)
   while [ "$1" != -o ]; do shift; done
   sleep "${FAKE_GO_SECONDS:-0}"
   if [ -e "$FAKE_GO/broken" ]; then echo "main.go:7:3: undefined: frobnicate" >&2; exit 1; fi
-  printf '#!/bin/sh\\necho %s 1.2.3\\n' "$(basename "$2")" > "$2"
+  printf '#!/bin/sh\\n' > "$2"
+  if [ -e "$FAKE_GO/wanted" ]; then echo 'command -v go > /dev/null || exit 2' >> "$2"; fi
+  echo "echo $(basename "$2") 1.2.3" >> "$2"
   chmod +x "$2" ;;
 esac
 """

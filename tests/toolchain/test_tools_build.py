@@ -11,12 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.toolchain.fakes import Machine, new_machine, script, serving, silent_site, tar_gz, tool, zipped
+from tests.toolchain.fakes import BASE, GO, Machine, new_machine, script, serving, silent_site, tar_gz, tool, zipped
 from toolchain import gobuild, store, wheels
+from toolchain.acquire import Acquirer
 from toolchain.errors import ToolchainError
 from toolchain.gobuild import Go
-from toolchain.pins import GoBuild, Pin, Wheel
+from toolchain.pins import GoBuild, Pin, Pins, Wheel
+from toolchain.progress import Progress
 from toolchain.store import remove_tree
+from toolchain.survey import Found
+from toolchain.vendor import Sites
 from toolchain.versions import Range
 
 TOOL = b"#!/bin/sh\necho frob 1.2.3\n"
@@ -210,6 +214,17 @@ def test_a_release_that_does_not_run_here_is_not_installed(machine: Machine) -> 
         machine.installation(pin).one(pin, consent=False)
     assert machine.builds() == 1
     assert "does not run on this machine" in machine.output.getvalue()
+
+
+def test_a_tool_that_asks_a_go_as_it_starts_is_checked_with_the_one_that_built_it(machine: Machine) -> None:
+    pin = tool()
+    machine.installation(pin)  # writes its module
+    (machine.root / "go" / "wanted").touch()
+    go = Found(script(machine.root / "elsewhere", "go", GO), "1.26.8", True)
+    environ = {"PATH": "/usr/bin:/bin", "FAKE_GO": str(machine.root / "go")}
+    pins, sites = Pins({"go": BASE[1], "frob": pin}, {}), Sites(0.5, 0.5)
+    Acquirer(machine.store, pins, {"go": go}, Progress(machine.output), sites, environ).acquire(pin)
+    assert machine.store.has(pin)
 
 
 def test_a_tool_that_no_source_gives_names_what_each_of_them_said(machine: Machine) -> None:
