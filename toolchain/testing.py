@@ -2,53 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from toolchain.errors import ToolchainError
 from toolchain.gobuild import Go
+from toolchain.jobs import Job, run_jobs
 from toolchain.services.service import Report
-from toolchain.stack import foreground
 
-END_TO_END = "end-to-end tests"
 SLOW = "e2e"
 """The folder of tests that run the whole pipeline; they run last."""
 
 
-def checks(root: Path, python: Path) -> dict[str, list[str]]:
-    """Returns the checks by name, in their order: style, types, fast tests, end-to-end tests.
-
-    Raises:
-        ToolchainError: the checkout holds no tests.
-    """
-    folders = sorted(path for path in (root / "tests").glob("*") if any(path.rglob("test_*.py")))
-    if not folders:
-        raise ToolchainError(f"{root / 'tests'}: no tests: a checkout without them proves nothing; check it out again")
-    fast = [f"tests/{path.name}" for path in folders if path.name != SLOW]
-    slow = [f"tests/{path.name}" for path in folders if path.name == SLOW]
-    steps = {
-        "ruff check": [str(python), "-m", "ruff", "check", "."],
-        "ruff format": [str(python), "-m", "ruff", "format", "--check", "."],
-        "mypy": [str(python), "-m", "mypy", "--strict", "."],
-    }
-    if fast:
-        steps["fast tests"] = [str(python), "-m", "pytest", *fast]
-    if slow:
-        steps[END_TO_END] = [str(python), "-m", "pytest", *slow]
-    return steps
-
-
-def go_modules(root: Path) -> list[Path]:
-    """Returns the folders of our own Go modules that have tests."""
-    modules = sorted(path.parent for path in (root / "toolchain" / "go").glob("*/go.mod"))
-    return [module for module in modules if any(module.rglob("*_test.go"))]
-
-
 def run_checks(
-    root: Path, python: Path, environment: Mapping[str, str], report: Report, tool: Callable[[str], Path]
+    root: Path,
+    python: Path,
+    environment: Mapping[str, str],
+    report: Report,
+    tool: Callable[[str], Path],
 ) -> int:
-    """Runs the checks one after the other; the first that fails ends the run with its exit code.
+    """Runs the checks stage by stage; the first stage in which one fails is the last, and its exit code is returned.
 
     Args:
         root: the checkout.
@@ -61,30 +36,73 @@ def run_checks(
         ToolchainError: the checkout holds no tests, or there is no Go to run its Go tests with.
     """
     began = time.monotonic()
-    for name, argv in checks(root, python).items():
-        code = (name == END_TO_END and _run_go_tests(root, report, tool)) or _run(name, argv, root, environment, report)
+    folders = folders_of_tests(root)
+    quick = [folder for folder in folders if folder.name != SLOW]
+    slow = [folder for folder in folders if folder.name == SLOW]
+    stages: list[Callable[[], list[Job]]] = [
+        lambda: [*style(root, python, environment), *folder_tests(quick, root, python, environment)],
+        lambda: go_tests(root, tool),
+        # They ask as much of the processors as there is, and measure some things in seconds.
+        lambda: folder_tests(slow, root, python, environment),
+    ]
+    for stage in stages:
+        code = run_jobs(stage(), processors(), report)
         if code != 0:
             return code
     report(f"test: all passed in {time.monotonic() - began:.0f} s")
     return 0
 
 
-def _run_go_tests(root: Path, report: Report, tool: Callable[[str], Path]) -> int:
+def processors() -> int:
+    """Returns how many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def folders_of_tests(root: Path) -> list[Path]:
+    """Returns the folders of tests, those with the most text first.
+
+    Raises:
+        ToolchainError: the checkout holds no tests.
+    """
+    sizes = {folder: _size(folder) for folder in (root / "tests").glob("*") if any(folder.rglob("test_*.py"))}
+    if not sizes:
+        raise ToolchainError(f"{root / 'tests'}: no tests: a checkout without them proves nothing; check it out again")
+    return sorted(sizes, key=lambda folder: (-sizes[folder], folder))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("test_*.py"))
+
+
+def style(root: Path, python: Path, environment: Mapping[str, str]) -> list[Job]:
+    """Returns the checks of style and types."""
+    checks = {
+        "ruff check": ("ruff", "check", "."),
+        "ruff format": ("ruff", "format", "--check", "."),
+        "mypy": ("mypy", "--strict", "."),
+    }
+    return [Job(name, (str(python), "-m", *argv), root, environment) for name, argv in checks.items()]
+
+
+def folder_tests(folders: list[Path], root: Path, python: Path, environment: Mapping[str, str]) -> list[Job]:
+    """Returns a run of the tests for each folder."""
+    names = [folder.relative_to(root).as_posix() for folder in folders]
+    return [Job(name, (str(python), "-m", "pytest", name), root, environment) for name in names]
+
+
+def go_tests(root: Path, tool: Callable[[str], Path]) -> list[Job]:
+    """Returns the tests of our own Go modules."""
     modules = go_modules(root)
-    program = tool("go") if modules else Path()
-    go = Go.of(program)
+    if not modules:
+        return []
+    program = tool("go")
     # With the flag of the builds, the tests find what these have compiled.
-    argv = [str(program), "test", "-trimpath", "./..."]
-    for module in modules:
-        code = _run(f"Go tests of {module.name}", argv, module, go.environment(), report)
-        if code != 0:
-            return code
-    return 0
+    argv = (str(program), "test", "-trimpath", "./...")
+    environment = Go.of(program).environment()
+    return [Job(f"Go tests of {module.name}", argv, module, environment) for module in modules]
 
 
-def _run(name: str, argv: list[str], folder: Path, environment: Mapping[str, str], report: Report) -> int:
-    report(f"test: {name}")
-    code = foreground(argv, folder, environment)
-    if code != 0:
-        report(f"test: {name} failed (exit code {code}): {' '.join(argv)}")
-    return code
+def go_modules(root: Path) -> list[Path]:
+    """Returns the folders of our own Go modules that have tests."""
+    modules = sorted(path.parent for path in (root / "toolchain" / "go").glob("*/go.mod"))
+    return [module for module in modules if any(module.rglob("*_test.go"))]

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tests.toolchain.fakes import script
 from toolchain.__main__ import main
 from toolchain.cleaning import clean
 from toolchain.environment import Project
@@ -19,7 +18,6 @@ from toolchain.services.engine import states_text
 from toolchain.session import asks_for_production, platforms
 from toolchain.stack import Stack, foreground, stacks, urls
 from toolchain.status import print_status
-from toolchain.testing import checks, go_modules, run_checks
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -164,41 +162,6 @@ def test_an_error_is_one_message_and_exit_code_1(
     error = capsys.readouterr().err
     assert error.startswith("error: STACK: stacks/Pulumi.prod.yaml does not exist")
     assert "Traceback" not in error
-
-
-def test_the_end_to_end_tests_run_last_and_no_folder_is_forgotten(tmp_path: Path) -> None:
-    for name in ("e2e", "policy", "unit"):
-        (tmp_path / "tests" / name).mkdir(parents=True)
-        (tmp_path / "tests" / name / "test_a.py").touch()
-    steps = checks(tmp_path, Path("python"))
-    assert list(steps) == ["ruff check", "ruff format", "mypy", "fast tests", "end-to-end tests"]
-    assert steps["fast tests"][3:] == ["tests/policy", "tests/unit"]
-    assert steps["end-to-end tests"][3:] == ["tests/e2e"]
-
-
-def test_the_go_tests_run_before_the_end_to_end_tests_and_a_failure_ends_the_run(tmp_path: Path) -> None:
-    (tmp_path / "tests" / "e2e").mkdir(parents=True)
-    (tmp_path / "tests" / "e2e" / "test_a.py").touch()
-    module = tmp_path / "toolchain" / "go" / "frob"
-    module.mkdir(parents=True)
-    (module / "go.mod").touch()
-    (module / "main_test.go").touch()
-    go = script(tmp_path, "go", f'echo "$PWD $*" >> {tmp_path}/calls; exit 7\n')
-    python = script(tmp_path, "python", f'echo "$2" >> {tmp_path}/calls\n')
-    said: list[str] = []
-    assert run_checks(tmp_path, python, {"PATH": "/usr/bin:/bin"}, said.append, lambda _: go) == 7
-    calls = (tmp_path / "calls").read_text().splitlines()
-    assert calls == ["ruff", "ruff", "mypy", f"{module} test -trimpath ./..."]
-    assert said[-1].startswith("test: Go tests of frob failed (exit code 7)")
-
-
-def test_every_go_module_with_tests_is_found() -> None:
-    assert [module.name for module in go_modules(ROOT)] == ["docker", "standins"]
-
-
-def test_a_checkout_without_tests_proves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ToolchainError, match="no tests"):
-        checks(tmp_path, Path("python"))
 
 
 def test_make_without_a_goal_is_help() -> None:
