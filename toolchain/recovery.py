@@ -22,7 +22,6 @@ from typing import Any
 from toolchain.errors import ToolchainError
 from toolchain.keys import write_private
 from toolchain.orphans import end_orphans
-from toolchain.services.engine import docker_host
 from toolchain.services.probe import UnixConnection
 from toolchain.services.process import start_moment
 from toolchain.services.service import Report
@@ -100,7 +99,7 @@ def recover(stack: Stack, environment: Mapping[str, str], report: Report) -> Non
     since = min((lock.taken for lock in released), default=_created(written) if written else time.time())
     pending = drop_pending_creates(stack, environment, report)
     if pending:
-        remove_untracked(stack, pending, since, environment, report)
+        remove_untracked(stack, pending, since, report)
 
 
 def release_locks(stack: Stack, report: Report) -> list[Lock]:
@@ -161,10 +160,10 @@ def drop_pending_creates(stack: Stack, environment: Mapping[str, str], report: R
     return {resource["urn"]: (resource.get("inputs") or {}).get("name", "") for resource in resources}
 
 
-def remove_untracked(
-    stack: Stack, pending: Mapping[str, str], since: float, environment: Mapping[str, str], report: Report
-) -> None:
+def remove_untracked(stack: Stack, pending: Mapping[str, str], since: float, report: Report) -> None:
     """Removes containers, then networks, that the killed run made and that no state holds; ``up`` makes them again.
+
+    They are looked for on the engines that the state's providers speak to: those of the killed run.
 
     Two checkouts of one project have stacks, and so labels and URNs, of the same name on one engine. Labels alone
     therefore prove nothing: the resource must also bear the name that a pending create of this very state was to get
@@ -174,26 +173,30 @@ def remove_untracked(
         stack: the stack.
         pending: URNs of the pending creates, and the names that they were to get.
         since: nothing older than this is of the killed run, in seconds since 1970.
-        environment: says which Docker Engine.
         report: takes a line for each that was removed.
     """
-    host = docker_host(environment)
-    if not host.startswith("unix://"):
-        report(f"recovery: {host} is not searched for containers that the killed run left behind")
-        return
-    engine = _Engine(host.removeprefix("unix://"))
     state = stack.state_text()
-    for kind, listing in (("containers", "/containers/json?all=1&"), ("networks", "/networks?")):
-        for item in engine.list(listing, stack.qualified_name):
-            urn = (item.get("Labels") or {}).get(URN_LABEL)
-            if not urn or item["Id"] in state:
-                continue
-            names = [name.lstrip("/") for name in item.get("Names") or [item.get("Name", "")]]
-            older = _created(item["Created"]) < since - SLACK
-            wanted = pending.get(urn)
-            if wanted and wanted in names and not older:
+    for engine in _engines(stack.state()):
+        for kind, listing in (("containers", "/containers/json?all=1&"), ("networks", "/networks?")):
+            for item in engine.list(listing, stack.qualified_name):
+                urn = (item.get("Labels") or {}).get(URN_LABEL, "")
+                older = _created(item["Created"]) < since - SLACK
+                if item["Id"] in state or older or not _bears(item, pending.get(urn)):
+                    continue
                 engine.remove(kind, item["Id"])
                 report(f"recovery: removed the untracked {kind[:-1]} {item['Id'][:12]} of {urn}")
+
+
+def _bears(item: Mapping[str, Any], name: str | None) -> bool:
+    names = [given.lstrip("/") for given in item.get("Names") or [item.get("Name", "")]]
+    return bool(name) and name in names
+
+
+def _engines(state: Mapping[str, Any]) -> list[_Engine]:
+    """The Docker Engines that a state's providers speak to; the stack's setting allows sockets of this machine only."""
+    providers = [it for it in state.get("resources") or [] if it["type"] == "pulumi:providers:docker"]
+    hosts = {str((it.get("inputs") or {}).get("host", "")) for it in providers}
+    return [_Engine(host.removeprefix("unix://")) for host in sorted(hosts) if host.startswith("unix://")]
 
 
 class _Engine:

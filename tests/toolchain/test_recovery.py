@@ -114,11 +114,21 @@ def dead_pid() -> int:
     return process.pid
 
 
-def removals(stack: Stack, containers: list[dict[str, Any]], pending: dict[str, str]) -> list[str]:
+def deploy(stack: Stack, *resources: dict[str, Any]) -> None:
+    folder = stack.project.backend / ".pulumi" / "stacks" / "slipway"
+    folder.mkdir(parents=True)
+    (folder / "dev.json").write_text(json.dumps({"checkpoint": {"latest": {"resources": list(resources)}}}))
+
+
+def removals(
+    stack: Stack, containers: list[dict[str, Any]], pending: dict[str, str], *held: dict[str, Any]
+) -> list[str]:
+    """What is removed from the engine that the state's provider speaks to; the state holds something else, too."""
     path = stack.project.run / "engine.sock"
+    deploy(stack, {"type": "pulumi:providers:docker", "id": "1", "inputs": {"host": f"unix://{path}"}}, *held)
     with FakeEngine(str(path), containers) as engine:
         threading.Thread(target=engine.serve_forever, args=(0.01,), daemon=True).start()
-        remove_untracked(stack, pending, KILLED, {"DOCKER_HOST": f"unix://{path}"}, lambda _: None)
+        remove_untracked(stack, pending, KILLED, lambda _: None)
         engine.shutdown()
         return engine.removed
 
@@ -204,7 +214,13 @@ def test_nothing_is_removed_without_a_pending_create_even_with_the_labels(stack:
 
 
 def test_a_container_that_the_state_holds_is_left_alone(stack: Stack) -> None:
-    folder = stack.project.backend / ".pulumi" / "stacks" / "slipway"
-    folder.mkdir(parents=True)
-    (folder / "dev.json").write_text(json.dumps({"checkpoint": {"latest": {"resources": [{"id": "web" * 8}]}}}))
-    assert removals(stack, [container()], {URN: "web"}) == []
+    held = {"type": "docker:index/container:Container", "id": "web" * 8}
+    assert removals(stack, [container()], {URN: "web"}, held) == []
+
+
+def test_no_engine_is_searched_that_the_killed_run_did_not_speak_to(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{stack.project.run}/none.sock")
+    remove_untracked(stack, {URN: "web"}, KILLED, lambda _: None)
+    assert removals(stack, [container()], {URN: "web"}) == ["/containers/" + "web" * 8]
