@@ -25,7 +25,7 @@ from components.host import Engine, HostArgs
 from components.image import Build, ImageArgs
 from components.promotion import PromotionArgs, PromotionPolicy
 from components.proof import ProofArgs, ProofPolicy
-from components.registry import PrivateRegistry, Registry
+from components.registry import PrivateRegistry, Quarantine
 from components.release import ReleaseArgs
 from components.run import Run
 from components.scan import ScanPolicy
@@ -82,7 +82,7 @@ class Settings(Engine):
     """Name of the buildx builder; the default one if left out."""
     build_on_preview: bool = False
     """Whether a preview builds, so that it knows the digest; the layer cache in quarantine is then only read."""
-    quarantine: Registry | None = None
+    quarantine: Quarantine | None = None
     """Where candidates go; no host and no cluster may pull from it."""
     registry: PrivateRegistry
     """The private registry: it only ever receives artifacts that passed every gate."""
@@ -111,9 +111,14 @@ class Settings(Engine):
 
     @model_validator(mode="after")
     def _no_sharing(self) -> Self:
-        own = Repository(self.registry.address, "any")
-        if self.quarantine and Repository(self.quarantine.address, "any").is_in_the_registry_of(own):
-            raise ValueError("quarantine and registry are one registry: nothing unverified may reach the private one")
+        own = self.registry.repository("any")
+        for service in self.services.values() if self.quarantine else ():
+            assert self.quarantine
+            # It says what is wrong with a candidate's repository, too.
+            if self.quarantine.repository(service.repository).is_in_the_registry_of(own):
+                raise ValueError(
+                    "quarantine and registry are one registry: nothing unverified may reach the private one"
+                )
         if shared := sorted(_shared(self.services)):
             raise ValueError("; ".join(shared))
         return self
@@ -131,7 +136,7 @@ class Settings(Engine):
         """What the release of one service is made of: a build, or the release of another stack."""
         service = self.services[name]
         common: dict[str, Any] = {
-            "repository": str(Repository(self.registry.address, service.repository)),
+            "repository": str(self.registry.repository(service.repository)),
             "scan": service.scan or self.scan,
             "reports": f".slipway/reports/{stack}/{name}",
             "channel": self.channel,
@@ -152,7 +157,7 @@ class Settings(Engine):
         build = service.build.model_dump(exclude={"secrets"}) | {"secrets": service.build.secrets}
         return ImageArgs(
             **build,
-            quarantine=str(Repository(self.quarantine.address, service.repository)),
+            quarantine=str(self.quarantine.repository(service.repository)),
             version=service.version,
             builder=self.builder,
             build_on_preview=self.build_on_preview,

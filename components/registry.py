@@ -47,11 +47,31 @@ class Registry(Arguments):
             raise ValueError("write both username and password, or neither")
         return self
 
+    def repository(self, path: str) -> Repository:
+        """Where it keeps what has this path."""
+        return Repository(self.address, path)
+
     def access(self) -> RegistryAccess | None:
         """The credentials, where there are any."""
         if self.username is None or self.password is None:
             return None
         return RegistryAccess(username=self.username, password=self.password)
+
+
+class Quarantine(Registry):
+    """Where candidates go until they have passed every gate."""
+
+    path: str | None = None
+    """Below which the candidates of all services go, such as `team/quarantine`; the registry's root if left out."""
+
+    @field_validator("path")
+    @classmethod
+    def _is_path(cls, value: str | None) -> str | None:
+        return value if value is None else Repository("registry.invalid", value).path
+
+    def repository(self, path: str) -> Repository:
+        """Where it keeps the candidates of what has this path."""
+        return super().repository(f"{self.path}/{path}" if self.path else path)
 
 
 class PrivateRegistry(Registry):

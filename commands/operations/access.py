@@ -60,7 +60,7 @@ class Member:
 
     def repository(self, service: str) -> Repository:
         """Where it keeps the releases of a service."""
-        return Repository(self.settings.registry.address, self.service(service).repository)
+        return self.settings.registry.repository(self.service(service).repository)
 
 
 class NoSettingsError(StepError):

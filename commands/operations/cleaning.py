@@ -145,7 +145,7 @@ def repositories(members: Sequence[Member]) -> list[Repository]:
         settings = it.settings
         homes = [settings.registry, *([settings.quarantine] if settings.quarantine else [])]
         for service in settings.services.values():
-            found |= {Repository(home.address, service.repository) for home in homes}
+            found |= {home.repository(service.repository) for home in homes}
             policy = service.scan or settings.scan
             others |= {_database(policy.database)} if policy.database else set()
             if service.build and service.build.base_images:

@@ -214,6 +214,16 @@ def test_quarantine_under_another_name_is_no_private_registry(checkout: Checkout
     refused(attempt(checkout, stack), "quarantine and registry are one registry")
 
 
+def test_candidates_are_built_and_published_from_a_path_of_quarantine(checkout: Checkout) -> None:
+    """A registry that is shared with others keeps candidates in a place of its own."""
+    stack = small_stack(checkout, "below", lambda settings: settings["quarantine"].update(path="team/candidates"))
+    checkout.up(stack)
+    digest = digest_in_state(checkout, stack)
+    assert checkout.quarantine.manifest(f"team/candidates/{stack}/web", digest) is not None
+    assert checkout.quarantine.manifest(f"{stack}/web", digest) is None
+    assert checkout.private.manifest(f"{stack}/web", digest) is not None
+
+
 def test_every_run_above_ended_without_a_lock(checkout: Checkout) -> None:
     """A failed run hands its lock back: the next one needs no recovery."""
     locks = Path(checkout.root, ".slipway", "backend", ".pulumi", "locks")

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.release import ReleaseArgs
 from settings import SettingsError, load
 from tests import stacks
 from tests.stacks import Stack
@@ -208,6 +209,25 @@ def test_a_password_without_a_user_is_a_mistake(stack: Stack) -> None:
 def test_quarantine_and_the_private_registry_are_two(stack: Stack) -> None:
     stack.settings["registry"]["address"] = "localhost:5380"
     assert "nothing unverified may reach the private one" in stack.mistake()
+
+
+def test_candidates_go_below_a_path_of_quarantine_and_releases_do_not(stack: Stack) -> None:
+    stack.settings["quarantine"]["path"] = "team/candidates"
+    release = stack.load().release("web", "dev")
+    assert isinstance(release, ReleaseArgs)
+    assert release.image.quarantine == "localhost:5380/team/candidates/driftwood/web"
+    assert release.repository == "localhost:5443/driftwood/web"
+
+
+@pytest.mark.parametrize("path", ["Team", "/team", "team/", "team:1", ""])
+def test_a_path_of_quarantine_is_a_repositorys(stack: Stack, path: str) -> None:
+    stack.settings["quarantine"]["path"] = path
+    assert stack.mistake().startswith(f"slipway:quarantine.path: {path!r} is not a repository path")
+
+
+def test_a_candidates_repository_that_is_too_long_is_a_mistake(stack: Stack) -> None:
+    stack.settings["quarantine"]["path"] = "/".join(["candidates"] * 22)
+    assert "is not a repository path" in stack.mistake()
 
 
 def second_service(stack: Stack) -> Any:
