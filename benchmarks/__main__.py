@@ -21,6 +21,7 @@ from benchmarks.evidence import measure as evidence_benchmark
 from benchmarks.measuring import Series, most_memory, row, run
 from benchmarks.promotion import Place
 from benchmarks.promotion import measure as promotion_benchmark
+from benchmarks.rules import measure as rules_benchmark
 
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".slipway"
@@ -140,6 +141,8 @@ class Previews:
     empty: Series = field(default_factory=Series)
     memory: float = 0.0
     """The most that the pack's process took, in MB."""
+    rules: tuple[list[str], list[str]] = ([], [])
+    """What its rules took for the resources of that stack: rows, and what they were made of."""
 
 
 def _preview(name: str, *flags: str) -> list[str]:
@@ -177,6 +180,9 @@ def _warm(pulumi: Series, script: Series, quiet: Series, empty: Series, previews
             series.measure(command, folder, _environment())
     words = ("pulumi.policy", str(CHECKOUT))
     previews.memory = most_memory(words, _preview("warm", *_judged()), CHECKOUT, _environment())
+    state = json.loads(_run(["pulumi", "stack", "export", "--stack", "warm"], CHECKOUT))["deployment"]["resources"]
+    settings = json.loads((CHECKOUT / "policy.json").read_text())["pack-is-configured"]
+    previews.rules = rules_benchmark(state, settings)
     _run(_destroy("warm"), CHECKOUT)
     _remove_script_container()
 
@@ -219,6 +225,7 @@ def main() -> int:
         row("no-change preview / empty program", plain, 1.5, "x"),
         row("no-change preview with the pack / empty program", judged, 2.0, "x"),
         row("memory of the pack's process", previews.memory, 150, "MB"),
+        *previews.rules[0],
         *evidence,
         *promoted,
     ]
@@ -231,6 +238,7 @@ def main() -> int:
         f"warm, one line changed: pulumi {warm}, script {warm_script}",
         f"no-change up: {quiet}, empty program: {empty}",
         f"no-change preview with the pack: {previews.judged}, without: {previews.plain}, empty: {previews.empty}",
+        *previews.rules[1],
         *figures,
         *promotions,
     ]
