@@ -10,9 +10,6 @@ from pydantic import ValidationError
 from tests.programs import SECRETS, a_release, both, release_args
 from tests.recording import CANDIDATE, RELEASED, Engine, component
 
-# A gate that stops the graph leaves the SDK with outputs that it never asks for.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine .Output.is_known. was never awaited")
-
 ORDER = ["scan", "sign", "attest", "verify", "publish"]
 DOWNSTREAM = {
     "Signature": "web-signature",

@@ -15,9 +15,6 @@ from components.record import RECORD_VERSION
 from tests.programs import PASSWORDS, SECRETS, promotion_args
 from tests.recording import DIGEST, RECORD, STAGING, Engine, component
 
-# What stops the graph leaves the SDK with outputs that it never asks for.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine .Output.is_known. was never awaited")
-
 TAKEN = f"localhost:5443/driftwood/web@{DIGEST}"
 HERE = f"localhost:5444/driftwood/web@{DIGEST}"
 OTHER = "sha256:" + "e" * 64
