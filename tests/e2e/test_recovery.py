@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.conftest import Checkout
 from tests.e2e.names import PREFIX
-from tests.e2e.small import APP, DOCKERFILE, container_of, containers, pending, refused, small_stack
+from tests.e2e.small import APP, DOCKERFILE, container_of, containers, digest_in_state, pending, refused, small_stack
 
 SLOW_STEP = "RUN sleep 4"
 STACK_LABEL, URN_LABEL = "io.slipway.stack", "io.slipway.urn"
@@ -249,6 +249,37 @@ def test_a_run_that_was_killed_while_it_waited_for_health_keeps_its_container(
 
     assert "recovery: removed" not in told
     assert assert_whole(checkout, stack)["Id"] == started
+
+
+@pytest.mark.parametrize("step", ["web-signature-cosign", "web-evidence-cosign", "web-publication-oras"])
+def test_a_run_that_was_killed_while_it_signed_or_published_is_completed_and_says_nothing_twice(
+    checkout: Checkout, step: str, tmp_path: Path
+) -> None:
+    stack = small_stack(checkout, f"killed-{step.split('-')[1]}")
+    with running_up(checkout, stack, tmp_path) as run:
+        run.wait_for(f"{step} creating")
+        run.kill()
+    assert step in {str(it["resource"]["urn"]).rpartition("::")[2] for it in pending(checkout, stack)}
+
+    told = make_up(checkout, stack).stdout
+
+    assert "recovery: released the lock of a run that was killed" in told
+    assert_whole(checkout, stack)
+    index = digest_in_state(checkout, stack)
+    for digest in (index, *checkout.private.platforms(f"{stack}/web", index).values()):
+        said = [
+            statement(checkout, f"{stack}/web", it["digest"])
+            for it in checkout.private.referrers(f"{stack}/web", digest)
+        ]
+        assert said
+        assert len(said) == len(set(said)), said
+
+
+def statement(checkout: Checkout, repository: str, digest: str) -> tuple[str, str]:
+    """What a referrer is: its content, as cosign calls it, and the type of what it states."""
+    manifest = checkout.private.manifest(repository, digest) or {}
+    kinds = manifest["annotations"]
+    return kinds["dev.sigstore.bundle.content"], kinds.get("dev.sigstore.bundle.predicateType", "")
 
 
 def test_the_documented_steps_by_hand_lead_there_too(checkout: Checkout, tmp_path: Path) -> None:
