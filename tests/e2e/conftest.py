@@ -4,8 +4,10 @@ The session clones the repository (with what is not committed yet), starts the e
 and ends them by their own ids when the last test is done.
 """
 
+import contextlib
 import json
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -35,6 +37,8 @@ _GIT = ["git", "-c", f"safe.directory={SOURCE}", "-c", f"safe.directory={SOURCE}
 """The checkout may belong to somebody else than who runs the tests, as in many CI systems."""
 LONGEST = 15 * 60.0
 """Seconds that any one command may take."""
+_PORTS = 20000, 32768
+"""Below what Linux takes for connections by itself, one of which could be there first."""
 GRACE = 60.0
 """Seconds that a command gets to end by itself when it is asked to."""
 _UNTRACKED = [*_GIT, "ls-files", "--others", "--exclude-standard", "-z"]
@@ -42,11 +46,12 @@ _CHANGED = [*_GIT, "diff", "--name-only", "--diff-filter=d", "-z", "HEAD"]
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of loopback that nobody listens on right now, and that the kernel gives to no connection by itself."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            port = random.randrange(*_PORTS)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def run_command(
@@ -154,6 +159,7 @@ class Checkout:
         web["repository"] = f"{name}/web"
         web["run"]["name"] = f"{PREFIX}-{name}"
         web["run"]["ports"][0]["host"] = free_port()
+        web["run"]["health"]["interval"] = 3  # checks of all containers are a fifth of what the tests ask of processors
         if change:
             change(settings)
         self.write_stack(name, settings)

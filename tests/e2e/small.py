@@ -15,7 +15,7 @@ DOCKERFILE = """\
 FROM python:3.12-slim
 COPY app.py check.py /app/
 USER 10001
-HEALTHCHECK --interval=1s --timeout=2s --retries=2 CMD ["python", "/app/check.py"]
+HEALTHCHECK --interval=2s --timeout=2s --retries=2 CMD ["python", "/app/check.py"]
 ENTRYPOINT ["python", "-u", "/app/app.py"]
 """
 APP = """\
