@@ -9,15 +9,18 @@ The answer is a sentence, not an exit code: a preview shows it as the program's 
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform, Repository
 from steps.choose import Candidate, Registries, Upstream, Wanted, choose, is_there, repositories_of
-from steps.credentials import add_registry_flags, registry_credentials, registry_logins
+from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
+from steps.once import once_a_run
 from steps.predicates import APPROVED, PROVED, SBOM, SIGNATURE, evidence_of
 from steps.proofs import Approval, Proof, Rule, StackName, duration, missing, proved_by, readable, spelled
 from steps.publish import explain
@@ -299,6 +302,22 @@ def main() -> dict[str, Any]:
     it = _parser().parse_args()
     logins = registry_logins(it, read_secrets())
     request = request_of(it)
+    keys = {
+        request.public_key,
+        request.own_key,
+        *request.approvers.values(),
+        *(up.public_key for up in request.upstreams),
+    }
+    question = {"arguments": sys.argv[1:], "keys": {key: _content(key) for key in keys if key}}
+    return once_a_run(question, lambda: _answer(it, request, logins), lambda answer: not answer["problem"])
+
+
+def _content(key: str) -> str:
+    """What a key file holds; nothing for a key that is kept elsewhere."""
+    return Path(key).read_text(errors="replace") if Path(key).is_file() else ""
+
+
+def _answer(it: argparse.Namespace, request: Request, logins: Logins) -> dict[str, Any]:
     others = repositories_of(request.upstreams)
     with registry_credentials(logins, [at.registry for at in (it.repository, *others)]) as credentials:
         try:
