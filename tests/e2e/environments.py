@@ -160,7 +160,7 @@ def prove(checkout: Checkout) -> ReleaseRecord:
     """What the staging of everything that goes wrong has built and proved; production's registry is there."""
     provide(checkout)
     staging(checkout, PROVED, path=FAULTS)
-    checkout.up(PROVED)
+    checkout.up(PROVED, "--skip-preview")
     return record(checkout, PROVED)
 
 

@@ -20,7 +20,10 @@ ENTRYPOINT ["python", "-u", "/app/app.py"]
 """
 APP = """\
 import http.server
+import signal
+import sys
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 print("the small service listens", flush=True)
 http.server.HTTPServer(("0.0.0.0", 8080), http.server.BaseHTTPRequestHandler).serve_forever()
 """

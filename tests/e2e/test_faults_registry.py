@@ -217,7 +217,7 @@ def test_quarantine_under_another_name_is_no_private_registry(checkout: Checkout
 def test_candidates_are_built_and_published_from_a_path_of_quarantine(checkout: Checkout) -> None:
     """A registry that is shared with others keeps candidates in a place of its own."""
     stack = small_stack(checkout, "below", lambda settings: settings["quarantine"].update(path="team/candidates"))
-    checkout.up(stack)
+    checkout.up(stack, "--skip-preview")
     digest = digest_in_state(checkout, stack)
     assert checkout.quarantine.manifest(f"team/candidates/{stack}/web", digest) is not None
     assert checkout.quarantine.manifest(f"{stack}/web", digest) is None

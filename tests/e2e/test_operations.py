@@ -75,7 +75,7 @@ def staging_has_proved(checkout: Checkout) -> Iterator[ReleaseRecord]:
     ada = {"COSIGN_PASSWORD": "correct horse"}
     checkout.run("cosign", "generate-key-pair", "--output-key-prefix", ".slipway/keys/ada", env=ada)
     staging(checkout, STAGING, lambda settings: settings["services"]["web"].update(repository=REPOSITORY))
-    checkout.up(STAGING)
+    checkout.up(STAGING, "--skip-preview")
 
     def approved(settings: dict[str, Any]) -> None:
         settings["promote"]["approval"] = {"approvers": {"ada": ".slipway/keys/ada.pub"}}
@@ -107,7 +107,7 @@ def ada_has_approved(checkout: Checkout, proved: ReleaseRecord) -> str:
 def production_runs_it(checkout: Checkout, proved: ReleaseRecord, approved: str) -> ReleaseRecord:
     """Production took 1.4.0."""
     assert "already approved" in approved
-    checkout.up(PRODUCTION)
+    checkout.up(PRODUCTION, "--skip-preview")
     taken = record(checkout, PRODUCTION)
     assert taken.digest == proved.digest
     return taken
@@ -118,12 +118,12 @@ def production_went_on_and_back(checkout: Checkout, shipped: ReleaseRecord) -> t
     """The digests of 1.4.0, which runs in production again, and of 1.5.0, which runs in staging."""
     build(checkout, STAGING, "1.5.0")
     commit(checkout.root, "staging builds 1.5.0")
-    checkout.up(STAGING)
+    checkout.up(STAGING, "--skip-preview")
     newer = record(checkout, STAGING)
     assert approve(checkout, newer.digest).returncode == 0
-    checkout.up(PRODUCTION)
+    checkout.up(PRODUCTION, "--skip-preview")
     edit(checkout, PRODUCTION, lambda settings: settings["services"]["web"].update(version="1.4.0"))
-    checkout.up(PRODUCTION)
+    checkout.up(PRODUCTION, "--skip-preview")
     assert record(checkout, PRODUCTION).digest == shipped.digest
     return shipped.digest, newer.digest
 
@@ -274,7 +274,7 @@ def three_builds(checkout: Checkout) -> Builds:
     digests = []
     for number in range(3):
         write_context(checkout, DEV, {"app.py": f"# build {number}\n{APP}"})
-        checkout.up(DEV)
+        checkout.up(DEV, "--skip-preview")
         digests.append(record(checkout, DEV).digest)
     assert len(set(digests)) == 3
     return Builds(*digests)

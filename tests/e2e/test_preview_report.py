@@ -55,7 +55,7 @@ def report(checkout: Checkout) -> dict[str, Any]:
 def stack_with_a_change(checkout: Checkout) -> Previewed:
     """Bring 1.4.0 up, change a line of its source and two of its settings, and preview."""
     small_stack(checkout, STACK, _for_both_platforms)
-    checkout.up(STACK)
+    checkout.up(STACK, "--skip-preview")
     before = checkout.outputs(STACK)["web"]["release"]
     (checkout.root / "small" / STACK / "app.py").write_text(APP.replace("listens", "listens well"))
     commit(checkout.root, "Let the small service listen well", f"small/{STACK}")

@@ -152,7 +152,7 @@ def unproved_sibling(checkout: Checkout, release: ReleaseRecord) -> Sibling:
         settings["services"]["web"]["version"] = "1.4.1"
 
     staging(checkout, "staging-sibling", change, PATH)
-    checkout.up("staging-sibling")
+    checkout.up("staging-sibling", "--skip-preview")
     found = record(checkout, "staging-sibling")
     assert found.digest != release.digest
     return Sibling("staging-sibling", found.reference, found.digest)

@@ -74,7 +74,7 @@ def test_a_copy_that_is_interrupted_goes_on_where_it_ended(
     assert own.manifest(PATH, release.digest) is None
     assert own.tags(PATH) & {"1.4.0"} == set()
     half = received(checkout)
-    checkout.up(PRODUCTION)
+    checkout.up(PRODUCTION, "--skip-preview")
     assert half.items() < received(checkout).items(), "what was there is not sent again"
     assert own.digest(PATH, "1.4.0") == release.digest
     assert record(checkout, PRODUCTION).digest == release.digest
@@ -159,7 +159,7 @@ def test_skopeo_copies_as_well(checkout: Checkout, release: ReleaseRecord) -> No
     production(checkout, "production-skopeo", STAGING, change, PATH)
     data = checkout.root / ".slipway" / "services" / "production" / "data" / "docker" / "registry" / "v2"
     shutil.rmtree(data / "repositories" / PATH)  # as if it had never been there
-    log = checkout.up("production-skopeo").stdout
+    log = checkout.up("production-skopeo", "--skip-preview").stdout
     assert "web-publication-skopeo" in log
     assert other.digest(PATH, "1.4.0") == release.digest
     for digest in (release.digest, *other.platforms(PATH, release.digest).values()):
@@ -185,7 +185,7 @@ def test_a_smoke_test_that_fails_proves_nothing_and_the_record_stays(
     finally:
         kept = {"checks": [{"name": "page", "url": "/", "contains": "tides of"}]}
         edit(checkout, STAGING, lambda settings: settings.update(prove=kept))
-        checkout.up(STAGING)
+        checkout.up(STAGING, "--skip-preview")
 
 
 def test_a_new_environment_is_made_as_the_guide_says(checkout: Checkout, release: ReleaseRecord) -> None:
@@ -206,7 +206,7 @@ def test_a_new_environment_is_made_as_the_guide_says(checkout: Checkout, release
         settings["services"]["web"]["run"]["ports"][0]["host"] = free_port()
 
     checkout.edit_stack("staging-qa", own)
-    checkout.up("staging-qa")
+    checkout.up("staging-qa", "--skip-preview")
     assert record(checkout, "staging-qa").digest == release.digest
 
 

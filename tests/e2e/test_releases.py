@@ -58,7 +58,7 @@ def first_up(checkout: Checkout) -> State:
 
     checkout.stack(STACK, change)
     checkout.write_policy(STACK, releaseStacks=["production"])  # by its name it is one, and lines are edited here
-    checkout.up(STACK)
+    checkout.up(STACK, "--skip-preview")
     return state_of(checkout)
 
 
@@ -67,7 +67,7 @@ def up_with_an_edited_line(checkout: Checkout, first: State) -> State:
     """The same after a line was edited."""
     assert first.record.tag in names_in(checkout)
     edit(checkout, "</body>", f"{EDIT}</body>")
-    checkout.up(STACK)
+    checkout.up(STACK, "--skip-preview")
     return state_of(checkout)
 
 
@@ -159,6 +159,6 @@ def test_an_up_of_an_edited_release_stops_before_the_copy(checkout: Checkout, re
     assert checkout.private.manifest(REPOSITORY, said[2]) is None, "the private registry has never seen it"
     assert checkout.private.digest(REPOSITORY, "1.4.0") == record.digest
     assert checkout.inspect(f"{PREFIX}-{STACK}")["Id"] == released.state.container, "what ran still runs"
-    checkout.up(STACK)
+    checkout.up(STACK, "--skip-preview")
     again = state_of(checkout).record
     assert (again.reference, again.tag) == (record.reference, record.tag), "with the edit taken back it is whole again"
