@@ -65,8 +65,9 @@ def seen(checkout: Checkout, preview: str, log: str, report: dict[str, Any]) -> 
     return Shipped(record(checkout, STAGING), record(checkout, PRODUCTION), log, preview, page, image, report)
 
 
-def with_pulumi_secrets(settings: dict[str, Any]) -> None:
-    """Every password of the stack is a Pulumi secret, encrypted in its file."""
+def of_production(settings: dict[str, Any]) -> None:
+    """Every password is a Pulumi secret, encrypted in the stack's file, and the service is soon known as healthy."""
+    settings["services"]["web"]["run"]["health"] = {"interval": 1}
     settings["registry"]["password"] = {"config": "own_password"}
     settings["sign"]["password"] = {"config": "key_password"}
     for registry_ in settings["promote"]["registries"]:
@@ -79,7 +80,7 @@ def staging_has_proved(checkout: Checkout) -> Iterator[ReleaseRecord]:
     provide(checkout)
     staging(checkout, STAGING)
     checkout.up(STAGING)
-    production(checkout, PRODUCTION, takes=STAGING, change=with_pulumi_secrets)
+    production(checkout, PRODUCTION, takes=STAGING, change=of_production)
     for name, key in SECRETS.items():
         config = ["pulumi", "config", "set", "--secret", "--stack", PRODUCTION, f"slipway:{name}"]
         checkout.run(*config, input=checkout.key(key))
