@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -232,7 +233,10 @@ class Checkout:
 
     def take_down(self, stacks: Sequence[str]) -> None:
         """Remove what these stacks have made on the host; their states and stack files stay."""
-        failed = [stack for stack in filter(self.reached_host, stacks) if not _destroyed(self, stack)]
+        reached = list(filter(self.reached_host, stacks))
+        with ThreadPoolExecutor(2) as pool:
+            ended = dict(zip(reached, pool.map(lambda stack: _destroyed(self, stack), reached), strict=True))
+        failed = [stack for stack, gone in ended.items() if not gone]
         assert not failed, f"not destroyed: {failed}"
 
     @staticmethod
