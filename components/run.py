@@ -19,7 +19,11 @@ _UNREMARKABLE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 _PRIVILEGED_PORTS = 1024
 _MOST_PIDS = 4096
 _SHORTEST_REASON = 10
-_WEAKENING = ("read_only", "capabilities", "temporary", "ports")
+_MOST_LOGS = 1024
+"""MiB of log files that a host keeps of one container without a word."""
+_MEBIBYTES = {"k": 1 / 1024, "m": 1.0, "g": 1024.0}
+_NEVER_FAILS = frozenset({"true", ":", "exit", "exit 0", "/bin/true", "/usr/bin/true"})
+_WEAKENING = ("read_only", "capabilities", "temporary", "ports", "logs")
 """The settings that can make a container weaker than the default."""
 
 
@@ -60,6 +64,9 @@ class Health(Arguments):
     def _exec_form(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if value and value[0] not in ("CMD", "CMD-SHELL"):
             raise ValueError('start with "CMD" (exec form) or "CMD-SHELL"; a health check cannot be switched off')
+        command = " ".join(value[1:]).strip()
+        if value and (not command or command in _NEVER_FAILS):
+            raise ValueError(f"{command or 'nothing'!r} never fails: write a command that asks the service")
         return value
 
 
@@ -71,7 +78,7 @@ class Logs(Arguments):
     maximum_size: str = Field(default="10m", pattern=r"^[1-9][0-9]*[kmg]$")
     """Size of one log file, for json-file and local."""
     maximum_files: int = Field(default=3, ge=1, le=100)
-    """How many log files are kept, for json-file and local."""
+    """How many log files are kept, for json-file and local; more than 1 GiB altogether needs a reason under `logs`."""
     options: dict[str, str] = {}
     """Further options of the driver; a secret among them is refused, as `docker inspect` shows them."""
 
@@ -85,6 +92,11 @@ class Logs(Arguments):
         """The driver's options; files are always bounded."""
         bounds = {"max-size": self.maximum_size, "max-file": str(self.maximum_files)}
         return {**self.options, **(bounds if self.driver in ("json-file", "local") else {})}
+
+    @property
+    def kept(self) -> float:
+        """MiB that the host keeps at most, for json-file and local."""
+        return int(self.maximum_size[:-1]) * _MEBIBYTES[self.maximum_size[-1]] * self.maximum_files
 
 
 class Run(Arguments):
@@ -193,6 +205,8 @@ def _weakened(setting: str, value: Any) -> str | None:
         found = [f"adding {name}" for name in sorted(set(value) - _UNREMARKABLE_CAPABILITIES)]
     elif setting == "temporary":
         found = [f"a tmpfs without {what} at {path}" for path, how in value.items() if (what := _loose(how.split(",")))]
+    elif setting == "logs":
+        found = [f"keeping {value.kept:.0f} MiB of logs"] if value.kept > _MOST_LOGS else []
     elif setting == "ports":
         found = [what for port in value if (what := _exposed(port))]
     return ", ".join(found) or None

@@ -17,6 +17,7 @@ WEAKENINGS: dict[str, dict[str, Any]] = {
     "capabilities": {"capabilities": ["NET_RAW"]},
     "temporary": {"temporary": {"/tmp": "rw,nosuid"}},
     "ports": {"ports": [{"container": 80, "host": 8080, "address": "0.0.0.0"}]},
+    "logs": {"logs": {"maximum_size": "11m", "maximum_files": 100}},
 }
 words = st.text(string.ascii_uppercase, min_size=1, max_size=8)
 separators = st.sampled_from(["_", "-"])
@@ -180,6 +181,9 @@ def test_a_reason_for_what_is_not_weakened_is_refused(setting: str) -> None:
         {"temporary": {"/tmp": "noexec", "/run": "rw,noexec,size=1m"}},
         {"ports": [{"container": 80, "host": 1024}]},
         {"ports": [{"container": 80, "host": 8080, "address": "192.0.2.7"}]},
+        {"logs": {"maximum_size": "512m", "maximum_files": 2}},
+        {"logs": {"maximum_size": "1g", "maximum_files": 1}},
+        {"logs": {"maximum_size": "1k", "maximum_files": 100}},
     ],
 )
 def test_what_weakens_nothing_needs_no_reason(given_: dict[str, Any]) -> None:
@@ -237,6 +241,19 @@ def test_a_health_check_without_measure_is_refused(field: str, value: int) -> No
 @pytest.mark.parametrize("test", [["NONE"], ["python", "healthcheck.py"], [""]])
 def test_a_health_check_cannot_be_switched_off(test: list[str]) -> None:
     assert "CMD" in mistakes(health={"test": test})[0]
+
+
+@pytest.mark.parametrize(
+    "test",
+    [["CMD", "true"], ["CMD-SHELL", "true"], ["CMD-SHELL", " exit 0 "], ["CMD", "/bin/true"], ["CMD-SHELL", ":"]],
+)
+def test_a_health_check_that_never_fails_is_none(test: list[str]) -> None:
+    assert f"{test[1].strip()!r} never fails" in mistakes(health={"test": test})[0]
+
+
+@pytest.mark.parametrize("test", [["CMD"], ["CMD", ""], ["CMD-SHELL", " "]])
+def test_a_health_check_without_a_command_is_none(test: list[str]) -> None:
+    assert "'nothing' never fails" in mistakes(health={"test": test})[0]
 
 
 @pytest.mark.parametrize("options", [{"fluentd-token": "tide-and-salt"}, {"gelf-address": "tcp://a:b@logs.example"}])
