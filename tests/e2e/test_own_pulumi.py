@@ -21,7 +21,7 @@ from tests.e2e.shipped import get
 STACK = "own"
 CONTAINER = f"{PREFIX}-{STACK}"
 PLUGINS = {"docker": "5.2.0", "docker-build": "0.0.22", "command": "1.2.1"}
-USERS = ("PATH", "BUILDX_CONFIG")
+USERS = ("HOME", "PATH", "BUILDX_CONFIG")
 """What a prepared shell and theirs have in common: their tools, and their builder."""
 
 
@@ -45,9 +45,11 @@ def own_pulumi(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> 
     clone(folder / "slipway")
     (folder / "backend").mkdir()
     environment = {name: checkout.environment[name] for name in USERS if name in checkout.environment}
-    environment |= {"HOME": str(folder), "PULUMI_HOME": str(folder / "pulumi"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    environment |= {"PULUMI_HOME": str(folder / "pulumi"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
     environment |= {"PULUMI_BACKEND_URL": f"file://{folder}/backend", "PULUMI_CONFIG_PASSPHRASE": "their own"}
+    # How they reach their package index is theirs, too.
     environment |= {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_", "SSL_"))}
+    environment |= {"UV_SYSTEM_CERTS": "1"}
     made = Own(folder / "slipway", environment, free_port())
     write_stack(checkout, made)
     for name, version in PLUGINS.items():
