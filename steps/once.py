@@ -1,12 +1,16 @@
-"""What one run of Pulumi has verified already: its preview and its update ask the same of what cannot change meanwhile.
+"""What one run of Pulumi has verified already: its preview and its update ask the same, seconds apart.
 
 An answer is only taken by the very process that the first question came from, and not after some minutes: whoever
-confirms a preview late gets everything verified again.
+confirms a preview late gets everything verified again. Whatever is odd about the folder or a file means that the answer
+is found anew, never that a step fails.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import re
+import stat
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +20,7 @@ FOLDER = Path(".slipway/run/verified")
 MOST_SECONDS = 300.0
 """How old an answer may be."""
 _ENGINE = "pulumi"
+_OURS = re.compile(r"[0-9a-f]{64}\.(json|\d+)")
 
 
 def once_a_run(
@@ -29,16 +34,19 @@ def once_a_run(
         is_good: tells whether an answer may be kept; one that may not is asked for again.
     """
     run = _run()
-    if run is None:
+    if run is None or not _is_private(FOLDER):
         return ask()
-    text = json.dumps({"run": run, "question": question}, sort_keys=True)
-    path = FOLDER / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
-    known = _read(path)
+    asked = json.dumps({"run": run, "question": question}, sort_keys=True)
+    path = FOLDER / f"{hashlib.sha256(asked.encode()).hexdigest()}.json"
+    known = _read(path, asked)
     if known is not None:
         return known
     answer = ask()
     if is_good(answer):
-        _keep(path, answer)
+        # An answer that cannot be kept, as on a full disk, is as good as one that is.
+        with contextlib.suppress(OSError):
+            _keep(path, asked, answer)
+            _remove_old()
     return answer
 
 
@@ -48,7 +56,7 @@ def _run() -> str | None:
     while process > 1:
         try:
             # The name is in parentheses, and may hold some itself.
-            head, _, rest = Path(f"/proc/{process}/stat").read_text().rpartition(")")
+            head, _, rest = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")
         except OSError:
             return None
         fields = rest.split()
@@ -58,23 +66,43 @@ def _run() -> str | None:
     return None
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _is_private(folder: Path) -> bool:
+    """Whether this is a folder of ours that nobody else may write to; it is made where it is missing."""
     try:
-        status = path.stat()
-        if status.st_uid != os.getuid() or time.time() - status.st_mtime > MOST_SECONDS:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+
+
+def _read(path: Path, asked: str) -> dict[str, Any] | None:
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as file:
+            found = os.fstat(file.fileno())
+            kept = json.load(file)
+        if found.st_uid != os.getuid() or not _is_recent(found) or kept["asked"] != asked:
             return None
-        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        answer: dict[str, Any] = kept["answer"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return answer
 
 
-def _keep(path: Path, answer: Mapping[str, Any]) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for old in path.parent.iterdir():
-        if time.time() - old.stat().st_mtime > MOST_SECONDS:
-            old.unlink(missing_ok=True)
+def _is_recent(found: os.stat_result) -> bool:
+    return 0 <= time.time() - found.st_mtime <= MOST_SECONDS
+
+
+def _keep(path: Path, asked: str, answer: Mapping[str, Any]) -> None:
     partial = path.with_suffix(f".{os.getpid()}")
     with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-        json.dump(answer, file)
+        json.dump({"asked": asked, "answer": answer}, file)
     partial.rename(path)
+
+
+def _remove_old() -> None:
+    for path in FOLDER.iterdir():
+        # Another step may have renamed or removed it meanwhile.
+        with contextlib.suppress(OSError):
+            if _OURS.fullmatch(path.name) and not _is_recent(path.lstat()):
+                path.unlink()

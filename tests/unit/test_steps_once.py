@@ -87,13 +87,80 @@ def kept(folder: Path) -> list[Path]:
     return list((folder / once.FOLDER).iterdir())
 
 
-def test_an_answer_is_kept_for_some_minutes_and_for_its_owner_alone(here: Path) -> None:
+def test_another_run_with_the_same_id_is_another_run(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked({"answer": 1})
+    monkeypatch.setattr(once, "_run", lambda: "1:2")
+    assert asked({"answer": 2}) == {"answer": 2}
+
+
+def test_a_run_is_known_by_the_moment_of_its_start(engine: Path) -> None:
+    tell = f"'{sys.executable}' -c 'from steps.once import _run; print(_run())'; true"
+    given = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([engine, "-c", tell], env=given, stdout=subprocess.PIPE, text=True) as shell:
+        start = Path(f"/proc/{shell.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        assert shell.stdout
+        assert shell.stdout.read().strip() == f"{shell.pid}:{start}"
+
+
+@pytest.mark.parametrize("seconds", [-MOST_SECONDS - 1, 60])
+def test_an_answer_that_is_old_or_of_tomorrow_is_asked_for_again(here: Path, seconds: float) -> None:
+    asked({"answer": 1})
+    [file] = kept(here)
+    os.utime(file, (time.time() + seconds,) * 2)
+    assert asked({"answer": 2}) == {"answer": 2}
+
+
+def test_an_answer_counts_for_its_own_question_only(here: Path) -> None:
+    asked({"answer": 1})
+    [file] = kept(here)
+    once_a_run({"digest": "b"}, lambda: {"answer": 2}, lambda _: True)
+    other = next(path for path in kept(here) if path != file)
+    file.rename(other)
+    assert once_a_run({"digest": "b"}, lambda: {"answer": 3}, lambda _: True) == {"answer": 3}
+
+
+@pytest.mark.parametrize("odd", ["link", "dangling", "file", "open"])
+def test_a_folder_that_is_not_ours_alone_is_not_used_and_not_touched(here: Path, odd: str) -> None:
+    elsewhere = here / "elsewhere"
+    folder = here / once.FOLDER
+    folder.parent.mkdir(parents=True)
+    if odd == "link":
+        elsewhere.mkdir()
+    if odd in ("link", "dangling"):
+        folder.symlink_to(elsewhere)
+    elif odd == "file":
+        folder.touch()
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+    assert asked({"answer": 1}) == {"answer": 1}
+    assert asked({"answer": 2}) == {"answer": 2}
+    assert not (elsewhere.exists() and list(elsewhere.iterdir()))
+
+
+def test_what_somebody_else_put_there_stays(here: Path) -> None:
+    folder = here / once.FOLDER
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / "thesis.txt").touch()
+    (folder / "folder").mkdir()
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
+    assert asked({"answer": 1}) == asked({"answer": 2}) == {"answer": 1}
+    assert {"thesis.txt", "folder"} < {path.name for path in folder.iterdir()}
+
+
+def test_an_answer_that_cannot_be_kept_is_an_answer(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(once, "_keep", full)
+    assert asked({"answer": 1}) == {"answer": 1}
+
+
+def test_an_answer_is_kept_for_its_owner_alone(here: Path) -> None:
     assert asked({"answer": 1}) == asked({"answer": 2}) == {"answer": 1}
     [file] = kept(here)
     assert file.stat().st_mode & 0o777 == 0o600
-    old = time.time() - MOST_SECONDS - 1
-    os.utime(file, (old, old))
-    assert asked({"answer": 3}) == {"answer": 3}
 
 
 def test_old_answers_are_removed(here: Path) -> None:
