@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import signal
+import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from toolchain.progress import duration
 from toolchain.services.service import Report
 
 HEARTBEAT = 30.0
 """Seconds between two signs of life."""
-_PROGRESS = re.compile(r"^([.FEsxX]+)( +\[ *\d+%\])?$")
-"""A line in which pytest has a letter for each test; all other lines are shown together when a command has ended."""
+_LETTERS = re.compile(r"([.FEsxX]*)( +\[ *\d+%\])?")
+"""A line in which pytest has a letter for each test."""
+_CANNOT_START = 127
 
 
 @dataclass(frozen=True)
@@ -29,15 +34,22 @@ class Job:
         argv: program and arguments.
         folder: where it runs.
         environment: its whole environment.
+        tests: whether it is pytest, which first prints a letter for each test.
     """
 
     name: str
     argv: tuple[str, ...]
     folder: Path
     environment: Mapping[str, str]
+    tests: bool = False
 
 
-def run_jobs(jobs: Sequence[Job], at_once: int, report: Report) -> int:
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def run_jobs(jobs: Sequence[Job], at_once: int, report: Report, show: Callable[[str], None] = _print) -> int:
     """Runs commands side by side and returns the exit code of the first that failed, 0 where none did.
 
     After a failure none is started any more, and those that run are waited for. Ctrl-C reaches them by itself, and
@@ -46,20 +58,34 @@ def run_jobs(jobs: Sequence[Job], at_once: int, report: Report) -> int:
     Args:
         jobs: the commands, in the order in which they are started.
         at_once: how many may run at a time.
-        report: takes a line for each sign of life, and what a command printed as one text when it has ended.
+        report: takes a line for each sign of life.
+        show: takes what a command printed, as one text, when it has ended.
     """
-    return asyncio.run(_Crew(jobs, at_once, report).work())
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return asyncio.run(_Crew(jobs, at_once, report, show).work())
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass
+class _Running:
+    process: asyncio.subprocess.Process
+    printed: BinaryIO
+    job: Job
 
 
 class _Crew:
-    def __init__(self, jobs: Sequence[Job], at_once: int, report: Report) -> None:
+    def __init__(self, jobs: Sequence[Job], at_once: int, report: Report, show: Callable[[str], None]) -> None:
         self._waiting = list(jobs)
         self._count = len(jobs)
         self._at_once = at_once
         self._report = report
-        self._running: dict[str, asyncio.subprocess.Process] = {}
-        self._tests: dict[str, str] = {}
+        self._show = show
+        self._running: dict[str, _Running] = {}
         self._code = 0
+        self._terminated = False
         self._began = time.monotonic()
 
     async def work(self) -> int:
@@ -76,32 +102,27 @@ class _Crew:
     @contextlib.contextmanager
     def _handing_signals_on(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._interrupt, signal.SIGINT)
-        loop.add_signal_handler(signal.SIGTERM, self._interrupt, signal.SIGTERM)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._interrupt, number)
         try:
             yield
         finally:
-            loop.remove_signal_handler(signal.SIGINT)
-            loop.remove_signal_handler(signal.SIGTERM)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
 
     def _interrupt(self, number: signal.Signals) -> None:
         self._code = self._code or 128 + number
-        for process in self._running.values() if number == signal.SIGTERM else ():
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(number)
+        if number == signal.SIGTERM:
+            self._terminated = True
+            for running in self._running.values():
+                _terminate(running.process)
 
     async def _show_life(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT)
-            running = ", ".join(map(self._how_far, self._running))
+            running = ", ".join(map(_how_far, self._running.values()))
             done = self._count - len(self._waiting) - len(self._running)
             self._report(f"test: {duration(time.monotonic() - self._began)}: {running}; {done} of {self._count} done")
-
-    def _how_far(self, name: str) -> str:
-        tests = self._tests.get(name, "")
-        failed = sum(map(tests.count, "FE"))
-        said = [f"{len(tests)} tests done", *([f"{failed} failed"] if failed else [])]
-        return f"{name} ({', '.join(said)})" if tests else name
 
     async def _take_turns(self) -> None:
         while self._waiting and not self._code:
@@ -109,20 +130,28 @@ class _Crew:
 
     async def _run(self, job: Job) -> None:
         began = time.monotonic()
-        process = await asyncio.create_subprocess_exec(
-            *job.argv,
-            cwd=job.folder,
-            env=dict(job.environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        self._running[job.name] = process
-        printed = await self._listen(job, process)
-        code = await process.wait()
-        del self._running[job.name]
-        if printed:
-            self._report(printed)
+        # A file and no pipe: a pipe ends only when all have closed it that a command has left behind.
+        with tempfile.TemporaryFile() as printed:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *job.argv,
+                    cwd=job.folder,
+                    env=dict(job.environment),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=printed,
+                    stderr=asyncio.subprocess.STDOUT,
+                )
+            except OSError as error:
+                self._code = self._code or _CANNOT_START
+                self._report(f"test: {job.name} cannot be started: {error}")
+                return
+            self._running[job.name] = running = _Running(process, printed, job)
+            if self._terminated:  # while it was being started
+                _terminate(process)
+            code = await process.wait()
+            del self._running[job.name]
+            if text := _without_letters(running).strip("\n"):
+                self._show(text)
         if code == 0:
             self._report(f"test: {job.name}: passed in {duration(time.monotonic() - began)}")
             return
@@ -130,18 +159,41 @@ class _Crew:
         self._code = self._code or code
         self._report(f"test: {job.name} failed (exit code {code}): {' '.join(job.argv)}")
 
-    async def _listen(self, job: Job, process: asyncio.subprocess.Process) -> str:
-        """Notes how far a command is as it goes, and returns what else it printed."""
-        assert process.stdout
-        kept: list[str] = []
-        tests = rest = ""
-        while data := await process.stdout.read(1 << 16):
-            *lines, rest = (rest + data.decode(errors="replace")).split("\n")
-            for line in lines:
-                if progress := _PROGRESS.match(line):
-                    tests += progress[1]
-                else:
-                    kept.append(line)
-            begun = _PROGRESS.match(rest)
-            self._tests[job.name] = tests + (begun[1] if begun else "")
-        return "\n".join([*kept, rest]).rstrip()
+
+def _terminate(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+
+
+def _how_far(running: _Running) -> str:
+    letters = _letters(running)
+    failed = sum(map(letters.count, "FE"))
+    said = [f"{len(letters)} tests done", *([f"{failed} failed"] if failed else [])]
+    return f"{running.job.name} ({', '.join(said)})" if letters else running.job.name
+
+
+def _letters(running: _Running) -> str:
+    """The letters of the tests that are done."""
+    return "".join(it[1] for it in _lines_of_letters(running)) if running.job.tests else ""
+
+
+def _without_letters(running: _Running) -> str:
+    lines = _text(running).split("\n")
+    return "\n".join(lines[len(_lines_of_letters(running)) :] if running.job.tests else lines)
+
+
+def _lines_of_letters(running: _Running) -> list[re.Match[str]]:
+    """The lines with which pytest begins."""
+    found = []
+    for line in _text(running).split("\n"):
+        letters = _LETTERS.fullmatch(line)
+        if letters is None:
+            break
+        found.append(letters)
+    return found
+
+
+def _text(running: _Running) -> str:
+    file = running.printed.fileno()
+    # Not by way of a position in the file: that is the command's, too.
+    return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")

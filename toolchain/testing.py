@@ -87,7 +87,7 @@ def style(root: Path, python: Path, environment: Mapping[str, str]) -> list[Job]
 def folder_tests(folders: list[Path], root: Path, python: Path, environment: Mapping[str, str]) -> list[Job]:
     """Returns a run of the tests for each folder."""
     names = [folder.relative_to(root).as_posix() for folder in folders]
-    return [Job(name, (str(python), "-m", "pytest", name), root, environment) for name in names]
+    return [Job(name, (str(python), "-m", "pytest", name), root, environment, tests=True) for name in names]
 
 
 def go_tests(root: Path, tool: Callable[[str], Path]) -> list[Job]:
