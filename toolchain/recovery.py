@@ -176,7 +176,7 @@ def remove_untracked(stack: Stack, pending: Mapping[str, str], since: float, rep
         report: takes a line for each that was removed.
     """
     state = stack.state_text()
-    for engine in _engines(stack.state()):
+    for engine in _engines(stack.state(), report):
         for kind, listing in (("containers", "/containers/json?all=1&"), ("networks", "/networks?")):
             for item in engine.list(listing, stack.qualified_name):
                 urn = (item.get("Labels") or {}).get(URN_LABEL, "")
@@ -192,11 +192,15 @@ def _bears(item: Mapping[str, Any], name: str | None) -> bool:
     return bool(name) and name in names
 
 
-def _engines(state: Mapping[str, Any]) -> list[_Engine]:
-    """The Docker Engines that a state's providers speak to; the stack's setting allows sockets of this machine only."""
-    providers = [it for it in state.get("resources") or [] if it["type"] == "pulumi:providers:docker"]
-    hosts = {str((it.get("inputs") or {}).get("host", "")) for it in providers}
-    return [_Engine(host.removeprefix("unix://")) for host in sorted(hosts) if host.startswith("unix://")]
+def _engines(state: Mapping[str, Any], report: Report) -> list[_Engine]:
+    """The Docker Engines that a state's providers speak to, but not one that was replaced and may be gone."""
+    resources = [it for it in state.get("resources") or [] if not it.get("delete")]
+    providers = [it for it in resources if it["type"] == "pulumi:providers:docker"]
+    hosts = sorted({str((it.get("inputs") or {}).get("host", "")) for it in providers})
+    for host in hosts:
+        if not host.startswith("unix://"):
+            report(f"recovery: {host or 'an engine'} is not searched for what the killed run left behind")
+    return [_Engine(host.removeprefix("unix://")) for host in hosts if host.startswith("unix://")]
 
 
 class _Engine:

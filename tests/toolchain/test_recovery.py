@@ -218,6 +218,15 @@ def test_a_container_that_the_state_holds_is_left_alone(stack: Stack) -> None:
     assert removals(stack, [container()], {URN: "web"}, held) == []
 
 
+def test_an_engine_that_was_replaced_is_not_asked_and_a_far_one_is_named(stack: Stack) -> None:
+    provider = {"type": "pulumi:providers:docker", "id": "1"}
+    gone = provider | {"inputs": {"host": "unix:///run/gone.sock"}, "delete": True}
+    deploy(stack, gone, provider | {"inputs": {"host": "tcp://far.example:2376"}})
+    said: list[str] = []
+    remove_untracked(stack, {URN: "web"}, KILLED, said.append)
+    assert said == ["recovery: tcp://far.example:2376 is not searched for what the killed run left behind"]
+
+
 def test_no_engine_is_searched_that_the_killed_run_did_not_speak_to(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
