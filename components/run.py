@@ -22,7 +22,9 @@ _SHORTEST_REASON = 10
 _MOST_LOGS = 1024
 """MiB of log files that a host keeps of one container without a word."""
 _MEBIBYTES = {"k": 1 / 1024, "m": 1.0, "g": 1024.0}
-_NEVER_FAILS = frozenset({"true", ":", "exit", "exit 0", "/bin/true", "/usr/bin/true"})
+_SHELLS = frozenset({"sh", "bash", "/bin/sh", "/bin/bash"})
+_NEVER_FAILS = re.compile(r"(.*(\|\||;|\n))?\s*(/bin/|/usr/bin/)?(true|:|exit|exit\s+0)\s*;?\s*", re.DOTALL)
+"""A line of the shell that ends well whatever came before; only the usual ones."""
 _WEAKENING = ("read_only", "capabilities", "temporary", "ports", "logs")
 """The settings that can make a container weaker than the default."""
 
@@ -47,7 +49,10 @@ class Health(Arguments):
     """Changes to the health check that the image brings; what is left out stays as the image has it."""
 
     test: tuple[str, ...] = ()
-    """The command in exec form, `["CMD", "python", "healthcheck.py"]`; the image's own if left out."""
+    """The command in exec form, `["CMD", "python", "healthcheck.py"]`; the image's own if left out.
+
+    The usual ways to write one that never fails are refused.
+    """
     interval: float | None = Field(default=None, ge=0.5, le=3600)
     """Seconds between two checks."""
     timeout: float | None = Field(default=None, ge=0.5, le=600)
@@ -64,9 +69,11 @@ class Health(Arguments):
     def _exec_form(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if value and value[0] not in ("CMD", "CMD-SHELL"):
             raise ValueError('start with "CMD" (exec form) or "CMD-SHELL"; a health check cannot be switched off')
-        command = " ".join(value[1:]).strip()
-        if value and (not command or command in _NEVER_FAILS):
-            raise ValueError(f"{command or 'nothing'!r} never fails: write a command that asks the service")
+        if value and not " ".join(value[1:]).strip():
+            raise ValueError(f"there is no command after {value[0]}: write one that asks the service")
+        line = _shell_line(value)
+        if line is not None and _NEVER_FAILS.fullmatch(line):
+            raise ValueError(f"{line.strip()!r} never fails: write a command that asks the service")
         return value
 
 
@@ -95,7 +102,9 @@ class Logs(Arguments):
 
     @property
     def kept(self) -> float:
-        """MiB that the host keeps at most, for json-file and local."""
+        """MiB of log files that the host keeps at most."""
+        if self.driver not in ("json-file", "local"):
+            return 0
         return int(self.maximum_size[:-1]) * _MEBIBYTES[self.maximum_size[-1]] * self.maximum_files
 
 
@@ -210,6 +219,15 @@ def _weakened(setting: str, value: Any) -> str | None:
     elif setting == "ports":
         found = [what for port in value if (what := _exposed(port))]
     return ", ".join(found) or None
+
+
+def _shell_line(test: Sequence[str]) -> str | None:
+    """What a shell is given, or a command that is nothing but `true`; None for any other command."""
+    if test[:1] == ("CMD-SHELL",):
+        return " ".join(test[1:])
+    if len(test) > 3 and test[1] in _SHELLS and test[2] == "-c":
+        return test[3]
+    return test[1] if len(test) == 2 and test[1].rpartition("/")[2] == "true" else None
 
 
 def _loose(options: Sequence[str]) -> str | None:

@@ -184,6 +184,7 @@ def test_a_reason_for_what_is_not_weakened_is_refused(setting: str) -> None:
         {"logs": {"maximum_size": "512m", "maximum_files": 2}},
         {"logs": {"maximum_size": "1g", "maximum_files": 1}},
         {"logs": {"maximum_size": "1k", "maximum_files": 100}},
+        {"logs": {"driver": "journald", "maximum_size": "2g"}},
     ],
 )
 def test_what_weakens_nothing_needs_no_reason(given_: dict[str, Any]) -> None:
@@ -245,15 +246,30 @@ def test_a_health_check_cannot_be_switched_off(test: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "test",
-    [["CMD", "true"], ["CMD-SHELL", "true"], ["CMD-SHELL", " exit 0 "], ["CMD", "/bin/true"], ["CMD-SHELL", ":"]],
+    [
+        *(["CMD", "true"], ["CMD", "/bin/true"], ["CMD", "sh", "-c", "true"], ["CMD", "/bin/sh", "-c", "exit 0"]),
+        *(["CMD-SHELL", line] for line in ("true", " exit 0 ", ":", "true;", "exit", "/usr/bin/true")),
+        *(["CMD-SHELL", f"curl localhost{end}"] for end in (" || true", " || exit 0", "; :", "||:", "\ntrue\n")),
+    ],
 )
 def test_a_health_check_that_never_fails_is_none(test: list[str]) -> None:
-    assert f"{test[1].strip()!r} never fails" in mistakes(health={"test": test})[0]
+    assert f"{test[-1].strip()!r} never fails" in mistakes(health={"test": test})[0]
 
 
 @pytest.mark.parametrize("test", [["CMD"], ["CMD", ""], ["CMD-SHELL", " "]])
 def test_a_health_check_without_a_command_is_none(test: list[str]) -> None:
-    assert "'nothing' never fails" in mistakes(health={"test": test})[0]
+    assert f"there is no command after {test[0]}" in mistakes(health={"test": test})[0]
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        *(["CMD", "python", "healthcheck.py"], ["CMD", "truecheck"], ["CMD", "check", "true"], ["CMD", "exit", "0"]),
+        *(["CMD-SHELL", line] for line in ("curl localhost || exit 1", "test -e /tmp/true", "true && curl localhost")),
+    ],
+)
+def test_a_health_check_that_can_fail_is_one(test: list[str]) -> None:
+    assert accepted(health={"test": test}).health.test == tuple(test)
 
 
 @pytest.mark.parametrize("options", [{"fluentd-token": "tide-and-salt"}, {"gelf-address": "tcp://a:b@logs.example"}])
