@@ -40,7 +40,7 @@ class Service(Arguments):
     """One service: what to build, what it is called, how it runs."""
 
     repository: str
-    """Path of the repository, the same in quarantine and in the private registry."""
+    """Path of the repository in the private registry, and in quarantine below its `path`."""
     version: str | None = None
     """Semantic version of the next release; in a stack that promotes the release that is pinned, if one is."""
     digest: str | None = None

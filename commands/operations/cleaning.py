@@ -1,6 +1,6 @@
 """What `slipway clean-registry` looks at, what it finds, and what it removes, as plain data with a schema version."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,11 +103,11 @@ def clean(rule: Rule, remove: bool, only: Collection[str] = ()) -> Cleaning:
     return Cleaning(dry_run=not remove, older_than=int(rule.older_than.total_seconds()), keep=rule.keep, places=seen)
 
 
-def _chosen(known: Sequence[Repository], only: Collection[str]) -> list[Repository]:
-    paths = {it.path for it in known}
+def _chosen(known: Mapping[Repository, str], only: Collection[str]) -> list[Repository]:
+    paths = set(known.values())
     if unknown := sorted(set(only) - paths):
         raise StepError(f"no service has the repository {unknown[0]}: write one of: {', '.join(sorted(paths))}")
-    return [it for it in known if not only or it.path in only]
+    return [it for it, path in known.items() if not only or path in only]
 
 
 def _held(project: str) -> References:
@@ -138,19 +138,23 @@ def _found(
     ]
 
 
-def repositories(members: Sequence[Member]) -> list[Repository]:
-    """Where candidates and releases of all services are: nowhere with base images or the vulnerability database."""
-    found, others = set(), set()
+def repositories(members: Sequence[Member]) -> dict[Repository, str]:
+    """Where candidates and releases of all services are, with the path that the service has in its settings.
+
+    Nowhere with base images or the vulnerability database.
+    """
+    found: dict[Repository, str] = {}
+    others = set()
     for it in members:
         settings = it.settings
         homes = [settings.registry, *([settings.quarantine] if settings.quarantine else [])]
         for service in settings.services.values():
-            found |= {home.repository(service.repository) for home in homes}
+            found |= {home.repository(service.repository): service.repository for home in homes}
             policy = service.scan or settings.scan
             others |= {_database(policy.database)} if policy.database else set()
             if service.build and service.build.base_images:
                 others |= {str(base) for base in _bases(service.build.base_images)}
-    return sorted((it for it in found if str(it) not in others), key=str)
+    return {it: found[it] for it in sorted(found, key=str) if str(it) not in others}
 
 
 def _database(reference: str) -> str:
