@@ -1,7 +1,8 @@
 """What the pack's rules take for the resources of a real stack; a part of `make bench`.
 
-Each rule that asks no registry judges each resource of the sample's stack, in the pack's own virtual environment; the
-figure is the slowest pair of the two. A rule's time is the quickest of some, in seconds of the processor.
+Each rule that reads no evidence judges each resource of the sample's stack, in the pack's own virtual environment; the
+figure is the slowest pair of the two. A rule's time is the quickest of some, in seconds of the processor, so that what
+it once asks of a registry, and then knows, is not counted.
 """
 
 import json
