@@ -17,6 +17,8 @@ from tests.e2e.names import PREFIX
 from tests.e2e.small import APP, DOCKERFILE, container_of, containers, digest_in_state, pending, refused, small_stack
 
 SLOW_STEP = "RUN sleep 4"
+FIRST_SAID = {"web-signature-cosign": 1, "web-evidence-cosign": 3}
+"""How much is said about a candidate of one platform when a step has said the first of several things."""
 STACK_LABEL, URN_LABEL = "io.slipway.stack", "io.slipway.urn"
 
 
@@ -258,6 +260,9 @@ def test_a_run_that_was_killed_while_it_signed_or_published_is_completed_and_say
     stack = small_stack(checkout, f"killed-{step.split('-')[1]}")
     with running_up(checkout, stack, tmp_path) as run:
         run.wait_for(f"{step} creating")
+        if step in FIRST_SAID:
+            candidate = digest_in_state(checkout, stack)
+            checkout.wait_for(lambda: said_in_quarantine(checkout, stack, candidate) >= FIRST_SAID[step])
         run.kill()
     assert step in {str(it["resource"]["urn"]).rpartition("::")[2] for it in pending(checkout, stack)}
 
@@ -273,6 +278,13 @@ def test_a_run_that_was_killed_while_it_signed_or_published_is_completed_and_say
         ]
         assert said
         assert len(said) == len(set(said)), said
+
+
+def said_in_quarantine(checkout: Checkout, stack: str, index: str) -> int:
+    """How much is said about a candidate and its platforms by now."""
+    registry, repository = checkout.quarantine, f"{stack}/web"
+    digests = (index, *registry.platforms(repository, index).values())
+    return sum(len(registry.referrers(repository, digest)) for digest in digests)
 
 
 def statement(checkout: Checkout, repository: str, digest: str) -> tuple[str, str]:

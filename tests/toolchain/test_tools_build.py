@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -221,7 +222,11 @@ def test_a_tool_that_asks_a_go_as_it_starts_is_checked_with_the_one_that_built_i
     machine.installation(pin)  # writes its module
     (machine.root / "go" / "wanted").touch()
     go = Found(script(machine.root / "elsewhere", "go", GO), "1.26.8", True)
-    environ = {"PATH": "/usr/bin:/bin", "FAKE_GO": str(machine.root / "go")}
+    few = machine.root / "few"
+    few.mkdir()
+    for command in ("basename", "chmod", "sleep"):
+        (few / command).symlink_to(shutil.which(command) or "")
+    environ = {"PATH": str(few), "FAKE_GO": str(machine.root / "go")}
     pins, sites = Pins({"go": BASE[1], "frob": pin}, {}), Sites(0.5, 0.5)
     Acquirer(machine.store, pins, {"go": go}, Progress(machine.output), sites, environ).acquire(pin)
     assert machine.store.has(pin)
