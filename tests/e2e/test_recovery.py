@@ -17,8 +17,8 @@ from tests.e2e.names import PREFIX
 from tests.e2e.small import APP, DOCKERFILE, container_of, containers, digest_in_state, pending, refused, small_stack
 
 SLOW_STEP = "RUN sleep 4"
-FIRST_SAID = {"web-signature-cosign": 1, "web-evidence-cosign": 3}
-"""How much is said about a candidate of one platform when a step has said the first of several things."""
+FIRST_SAID = {"web-evidence-cosign": 3}
+"""How much is said about a candidate of one platform when a step has said the first of several things, one by one."""
 STACK_LABEL, URN_LABEL = "io.slipway.stack", "io.slipway.urn"
 
 
