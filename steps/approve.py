@@ -18,7 +18,7 @@ from steps.choose import Registries
 from steps.predicates import APPROVED
 from steps.proofs import SCHEMA_VERSION, Approval, StackName, readable, spelled
 from steps.registry import platforms_of, referrers_of
-from steps.statements import predicates
+from steps.statements import key_file, predicates
 from steps.tool import StepError, ToolError, elapsed, run_tool
 from steps.verify import prove
 
@@ -107,10 +107,7 @@ def _content(public_key: str) -> str:
     """A public key as PEM; one in a key management service is asked for, one that is not here is nobody's."""
     if "://" in public_key:
         return run_tool(["cosign", "public-key", "--key", public_key]).strip()
-    try:
-        return Path(public_key).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        return ""
+    return key_file(public_key)
 
 
 def _verify(request: Request, registries: Registries) -> None:

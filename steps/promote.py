@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform, Repository
@@ -27,7 +26,7 @@ from steps.publish import explain
 from steps.registry import platforms_of
 from steps.scan import add_policy_flags, table
 from steps.scanned import Policy, todays_findings, todays_findings_by_sbom
-from steps.statements import predicates, says_nothing
+from steps.statements import key_file, predicates, says_nothing
 from steps.tool import StepError, ToolError, read_secrets, run_step
 from steps.verify import Statement, lacking, proven
 
@@ -302,19 +301,10 @@ def main() -> dict[str, Any]:
     it = _parser().parse_args()
     logins = registry_logins(it, read_secrets())
     request = request_of(it)
-    keys = {
-        request.public_key,
-        request.own_key,
-        *request.approvers.values(),
-        *(up.public_key for up in request.upstreams),
-    }
-    question = {"arguments": sys.argv[1:], "keys": {key: _content(key) for key in keys if key}}
+    keys = {request.public_key, *request.approvers.values(), *(upstream.public_key for upstream in request.upstreams)}
+    keys |= {request.own_key} if request.own_key else set()
+    question = {"arguments": sys.argv[1:], "keys": {key: key_file(key) for key in keys}}
     return once_a_run(question, lambda: _answer(it, request, logins), lambda answer: not answer["problem"])
-
-
-def _content(key: str) -> str:
-    """What a key file holds; nothing for a key that is kept elsewhere."""
-    return Path(key).read_text(errors="replace") if Path(key).is_file() else ""
 
 
 def _answer(it: argparse.Namespace, request: Request, logins: Logins) -> dict[str, Any]:

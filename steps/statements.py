@@ -7,6 +7,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from components.artifact import ImageReference
@@ -55,3 +56,11 @@ def says_nothing(error: ToolError) -> bool:
 def _is_about(statement: Mapping[str, Any], manifest: ImageReference) -> bool:
     """cosign compares the digest too; a proof of a sibling counts for nothing here, whoever compares."""
     return any(it["digest"].get("sha256") == manifest.digest.hexadecimal for it in statement["subject"])
+
+
+def key_file(public_key: str) -> str:
+    """What the file of a public key holds; nothing for one that is kept elsewhere, or is not here."""
+    try:
+        return Path(public_key).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
