@@ -112,13 +112,11 @@ class Settings(Engine):
     @model_validator(mode="after")
     def _no_sharing(self) -> Self:
         own = self.registry.repository("any")
-        for service in self.services.values() if self.quarantine else ():
-            assert self.quarantine
-            # It says what is wrong with a candidate's repository, too.
-            if self.quarantine.repository(service.repository).is_in_the_registry_of(own):
-                raise ValueError(
-                    "quarantine and registry are one registry: nothing unverified may reach the private one"
-                )
+        quarantine = self.quarantine
+        # It says what is wrong with a candidate's repository, too.
+        candidates = [quarantine.repository(it.repository) for it in self.services.values()] if quarantine else []
+        if any(candidate.is_in_the_registry_of(own) for candidate in candidates):
+            raise ValueError("quarantine and registry are one registry: nothing unverified may reach the private one")
         if shared := sorted(_shared(self.services)):
             raise ValueError("; ".join(shared))
         return self

@@ -98,14 +98,17 @@ class Logs(Arguments):
     def log_options(self) -> dict[str, str]:
         """The driver's options; files are always bounded."""
         bounds = {"max-size": self.maximum_size, "max-file": str(self.maximum_files)}
-        return {**self.options, **(bounds if self.driver in ("json-file", "local") else {})}
+        return {**self.options, **(bounds if self._is_kept_in_files else {})}
 
     @property
     def kept(self) -> float:
         """MiB of log files that the host keeps at most."""
-        if self.driver not in ("json-file", "local"):
-            return 0
-        return int(self.maximum_size[:-1]) * _MEBIBYTES[self.maximum_size[-1]] * self.maximum_files
+        size = int(self.maximum_size[:-1]) * _MEBIBYTES[self.maximum_size[-1]]
+        return size * self.maximum_files if self._is_kept_in_files else 0
+
+    @property
+    def _is_kept_in_files(self) -> bool:
+        return self.driver in ("json-file", "local")
 
 
 class Run(Arguments):

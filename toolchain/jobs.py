@@ -7,11 +7,11 @@ import contextlib
 import os
 import re
 import signal
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,7 @@ HEARTBEAT = 30.0
 _LETTERS = re.compile(r"([.FEsxX]*)( +\[ *\d+%\])?")
 """A line in which pytest has a letter for each test."""
 _CANNOT_START = 127
+_print = partial(print, flush=True)
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,7 @@ class Job:
     tests: bool = False
 
 
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def run_jobs(jobs: Sequence[Job], at_once: int, report: Report, show: Callable[[str], None] = _print) -> int:
+def run_jobs(jobs: Sequence[Job], at_once: int, report: Report, show: Report = _print) -> int:
     """Runs commands side by side and returns the exit code of the first that failed, 0 where none did.
 
     After a failure none is started any more, and those that run are waited for. Ctrl-C reaches them by itself, and
@@ -69,15 +65,26 @@ def run_jobs(jobs: Sequence[Job], at_once: int, report: Report, show: Callable[[
             signal.signal(number, handler)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Running:
-    process: asyncio.subprocess.Process
-    printed: BinaryIO
     job: Job
+    process: asyncio.subprocess.Process
+    output: BinaryIO
+
+    def printed_by_now(self) -> tuple[str, str]:
+        """The letters of the tests that are done, and everything else."""
+        file = self.output.fileno()
+        # Not by way of a position in the file: that is the command's, too.
+        text = os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
+        lines, letters = text.split("\n"), ""
+        while self.job.tests and lines and (found := _LETTERS.fullmatch(lines[0])):
+            letters += found[1]
+            del lines[0]
+        return letters, "\n".join(lines)
 
 
 class _Crew:
-    def __init__(self, jobs: Sequence[Job], at_once: int, report: Report, show: Callable[[str], None]) -> None:
+    def __init__(self, jobs: Sequence[Job], at_once: int, report: Report, show: Report) -> None:
         self._waiting = list(jobs)
         self._count = len(jobs)
         self._at_once = at_once
@@ -131,26 +138,27 @@ class _Crew:
     async def _run(self, job: Job) -> None:
         began = time.monotonic()
         # A file and no pipe: a pipe ends only when all have closed it that a command has left behind.
-        with tempfile.TemporaryFile() as printed:
+        with tempfile.TemporaryFile() as output:
             try:
                 process = await asyncio.create_subprocess_exec(
                     *job.argv,
                     cwd=job.folder,
                     env=dict(job.environment),
                     stdin=asyncio.subprocess.DEVNULL,
-                    stdout=printed,
+                    stdout=output,
                     stderr=asyncio.subprocess.STDOUT,
                 )
             except OSError as error:
                 self._code = self._code or _CANNOT_START
                 self._report(f"test: {job.name} cannot be started: {error}")
                 return
-            self._running[job.name] = running = _Running(process, printed, job)
+            self._running[job.name] = running = _Running(job, process, output)
             if self._terminated:  # while it was being started
                 _terminate(process)
             code = await process.wait()
             del self._running[job.name]
-            if text := _without_letters(running).strip("\n"):
+            _, printed = running.printed_by_now()
+            if text := printed.strip("\n"):
                 self._show(text)
         if code == 0:
             self._report(f"test: {job.name}: passed in {duration(time.monotonic() - began)}")
@@ -166,34 +174,7 @@ def _terminate(process: asyncio.subprocess.Process) -> None:
 
 
 def _how_far(running: _Running) -> str:
-    letters = _letters(running)
+    letters, _ = running.printed_by_now()
     failed = sum(map(letters.count, "FE"))
     said = [f"{len(letters)} tests done", *([f"{failed} failed"] if failed else [])]
     return f"{running.job.name} ({', '.join(said)})" if letters else running.job.name
-
-
-def _letters(running: _Running) -> str:
-    """The letters of the tests that are done."""
-    return "".join(it[1] for it in _lines_of_letters(running)) if running.job.tests else ""
-
-
-def _without_letters(running: _Running) -> str:
-    lines = _text(running).split("\n")
-    return "\n".join(lines[len(_lines_of_letters(running)) :] if running.job.tests else lines)
-
-
-def _lines_of_letters(running: _Running) -> list[re.Match[str]]:
-    """The lines with which pytest begins."""
-    found = []
-    for line in _text(running).split("\n"):
-        letters = _LETTERS.fullmatch(line)
-        if letters is None:
-            break
-        found.append(letters)
-    return found
-
-
-def _text(running: _Running) -> str:
-    file = running.printed.fileno()
-    # Not by way of a position in the file: that is the command's, too.
-    return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")

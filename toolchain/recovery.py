@@ -25,7 +25,7 @@ from toolchain.orphans import end_orphans
 from toolchain.services.probe import UnixConnection
 from toolchain.services.process import start_moment
 from toolchain.services.service import Report
-from toolchain.stack import Stack
+from toolchain.stack import Stack, latest
 
 STACK_LABEL = "io.slipway.stack"
 URN_LABEL = "io.slipway.urn"
@@ -176,7 +176,7 @@ def remove_untracked(stack: Stack, pending: Mapping[str, str], since: float, rep
         report: takes a line for each that was removed.
     """
     state = stack.state_text()
-    for engine in _engines(stack.state(), report):
+    for engine in _engines(latest(state), report):
         for kind, listing in (("containers", "/containers/json?all=1&"), ("networks", "/networks?")):
             for item in engine.list(listing, stack.qualified_name):
                 urn = (item.get("Labels") or {}).get(URN_LABEL, "")

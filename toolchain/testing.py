@@ -17,11 +17,7 @@ SLOW = "e2e"
 
 
 def run_checks(
-    root: Path,
-    python: Path,
-    environment: Mapping[str, str],
-    report: Report,
-    tool: Callable[[str], Path],
+    root: Path, python: Path, environment: Mapping[str, str], report: Report, tool: Callable[[str], Path]
 ) -> int:
     """Runs the checks stage by stage; the first stage in which one fails is the last, and its exit code is returned.
 
