@@ -12,9 +12,11 @@ from pathlib import Path
 _PROC = Path("/proc")
 
 
-def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
-    """Run a command, which must succeed; what it printed is shown only when it does not."""
-    ended = subprocess.run(command, cwd=folder, env=dict(environment), capture_output=True, text=True, check=False)
+def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], given: str | None = None) -> str:
+    """Run a command, which must succeed and may be given text to read; what it printed is shown only if it fails."""
+    ended = subprocess.run(
+        command, cwd=folder, env=dict(environment), input=given, capture_output=True, text=True, check=False
+    )
     if ended.returncode:
         sys.exit(f"{' '.join(command[:6])} failed in {folder}:\n{ended.stdout[-4000:]}{ended.stderr[-4000:]}")
     return ended.stdout
