@@ -40,6 +40,8 @@ LONGEST = 15 * 60.0
 """Seconds that any one command may take."""
 _PORTS = 20000, 32768
 """Below what Linux takes for connections by itself, one of which could be there first."""
+_MOVED = {"5380": "SLIPWAY_QUARANTINE_PORT", "5443": "SLIPWAY_REGISTRY_PORT", "5444": "SLIPWAY_PRODUCTION_PORT"}
+"""The usual port of each registry, and the variable that moves it."""
 GRACE = 60.0
 """Seconds that a command gets to end by itself when it is asked to."""
 _UNTRACKED = [*_GIT, "ls-files", "--others", "--exclude-standard", "-z"]
@@ -179,12 +181,16 @@ class Checkout:
 
     def write_policy(self, name: str, **changes: Any) -> None:
         """Write what the policy pack is told for a stack: as for the sample, with some settings changed."""
-        text = (self.root / "stacks" / "policy.dev.json").read_text()
-        for usual, moved in (("5380", "SLIPWAY_QUARANTINE_PORT"), ("5443", "SLIPWAY_REGISTRY_PORT")):
-            text = text.replace(f"localhost:{usual}", f"localhost:{self.environment[moved]}")
-        document = json.loads(text)
+        document = json.loads(self.checked_in("policy.dev.json"))
         document["pack-is-configured"] |= changes
         self._policy_file(name).write_text(json.dumps(document))
+
+    def checked_in(self, file: str) -> str:
+        """A file of `stacks/` with the registries where they listen here."""
+        text = (self.root / "stacks" / file).read_text()
+        for usual, moved in _MOVED.items():
+            text = text.replace(f"localhost:{usual}", f"localhost:{self.environment[moved]}")
+        return text
 
     def _policy_file(self, name: str) -> Path:
         return self.root / "stacks" / f"policy.{name}.json"
@@ -235,8 +241,8 @@ class Checkout:
         """Remove what these stacks have made on the host; their states and stack files stay."""
         reached = list(filter(self.reached_host, stacks))
         with ThreadPoolExecutor(2) as pool:
-            ended = dict(zip(reached, pool.map(lambda stack: _destroyed(self, stack), reached), strict=True))
-        failed = [stack for stack, gone in ended.items() if not gone]
+            gone = pool.map(lambda stack: _destroyed(self, stack), reached)
+            failed = [stack for stack, is_gone in zip(reached, gone, strict=True) if not is_gone]
         assert not failed, f"not destroyed: {failed}"
 
     @staticmethod
@@ -279,8 +285,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     root = tmp_path_factory.mktemp("e2e") / "slipway"
     clone(root)
     bare = {key: value for key, value in os.environ.items() if not key.startswith(_PREPARED)}
-    names = ("SLIPWAY_QUARANTINE_PORT", "SLIPWAY_REGISTRY_PORT", "SLIPWAY_PRODUCTION_PORT")
-    bare |= {name: str(free_port()) for name in names}
+    bare |= {name: str(free_port()) for name in _MOVED.values()}
     toolchain = ["python3", "-m", "toolchain"]
     try:
         subprocess.run([*toolchain, "services"], cwd=root, env=bare, check=True)

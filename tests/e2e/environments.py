@@ -83,7 +83,7 @@ def build(checkout: Checkout, stack: str, version: str, **package: str) -> None:
 
 def production(checkout: Checkout, name: str, takes: str, change: Change | None = None, path: str = PATH) -> str:
     """A stack that takes the service from another one, to production's own registry."""
-    document = yaml.safe_load(_ours(checkout, "Pulumi.production.yaml"))
+    document = yaml.safe_load(checkout.checked_in("Pulumi.production.yaml"))
     settings = {key.removeprefix("slipway:"): value for key, value in document["config"].items()}
     settings["promote"]["from"] = [takes]
     settings["prove"] = {"checks": [{"name": "page", "url": "/", "contains": "tides of"}]}
@@ -93,7 +93,7 @@ def production(checkout: Checkout, name: str, takes: str, change: Change | None 
     if change:
         change(settings)
     checkout.write_stack(name, settings)
-    (checkout.root / "stacks" / f"policy.{name}.json").write_text(_ours(checkout, "policy.production.json"))
+    (checkout.root / "stacks" / f"policy.{name}.json").write_text(checkout.checked_in("policy.production.json"))
     if name not in checkout.stacks:
         checkout.run("pulumi", "stack", "init", name, "--no-select")
         checkout.stacks.append(name)
@@ -147,15 +147,6 @@ def attest(
     own = Path(key).with_suffix(".password")
     password = own.read_text() if own.exists() else ""
     checkout.run(*command, *login, "--predicate", str(path), reference, env={"COSIGN_PASSWORD": password})
-
-
-def _ours(checkout: Checkout, file: str) -> str:
-    """A checked-in file with the registries where they listen here."""
-    text = (checkout.root / "stacks" / file).read_text()
-    names = {"5380": "SLIPWAY_QUARANTINE_PORT", "5443": "SLIPWAY_REGISTRY_PORT", "5444": "SLIPWAY_PRODUCTION_PORT"}
-    for usual, moved in names.items():
-        text = text.replace(f"localhost:{usual}", f"localhost:{checkout.environment[moved]}")
-    return text
 
 
 def prove(checkout: Checkout) -> ReleaseRecord:

@@ -20,7 +20,6 @@ from tests.e2e.shipped import get
 
 STACK = "own"
 CONTAINER = f"{PREFIX}-{STACK}"
-PLUGINS = {"docker": "5.2.0", "docker-build": "0.0.22", "command": "1.2.1"}
 USERS = ("HOME", "PATH", "BUILDX_CONFIG")
 """What a prepared shell and theirs have in common: their tools, and their builder."""
 
@@ -52,10 +51,9 @@ def own_pulumi(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> 
     environment |= {"UV_SYSTEM_CERTS": "1"}
     made = Own(folder / "slipway", environment, free_port())
     write_stack(checkout, made)
-    for name, version in PLUGINS.items():
-        program = f"resource-{name}-v{version}/pulumi-resource-{name}"
-        built = checkout.root / ".slipway" / "pulumi-home" / "plugins" / program
-        made.pulumi("plugin", "install", "resource", name, version, "--file", str(built))
+    for program in (checkout.root / ".slipway" / "pulumi-home" / "plugins").glob("resource-*/pulumi-resource-*"):
+        name, _, version = program.parent.name.removeprefix("resource-").rpartition("-v")
+        made.pulumi("plugin", "install", "resource", name, version, "--file", str(program))
     made.pulumi("install")
     made.pulumi("stack", "init", STACK)
     try:
@@ -67,9 +65,7 @@ def own_pulumi(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def write_stack(checkout: Checkout, own: Own) -> None:
     """The sample's settings, with registries, keys and bases that are theirs by address and path."""
-    text = (own.root / "stacks" / "Pulumi.dev.yaml").read_text().replace(".slipway/", f"{checkout.root}/.slipway/")
-    for usual, moved in (("5380", "SLIPWAY_QUARANTINE_PORT"), ("5443", "SLIPWAY_REGISTRY_PORT")):
-        text = text.replace(f"localhost:{usual}", f"localhost:{checkout.environment[moved]}")
+    text = checkout.checked_in("Pulumi.dev.yaml").replace(".slipway/", f"{checkout.root}/.slipway/")
     document: dict[str, Any] = yaml.safe_load(text)
     web = document["config"]["slipway:services"]["web"]
     web["repository"] = f"{STACK}/web"
