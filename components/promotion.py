@@ -174,7 +174,7 @@ def _granted(
     arguments += ["--repository", args.repository, "--upstreams", pulumi.Output.all(*outputs).apply(said)]
     arguments += ["--public-key", policy.public_key, *_rule(policy), *_pins(args)]
     arguments += ["--own-key", args.own_key] if args.own_key else []
-    arguments.append(before.apply(lambda record: ["--running", record["digest"]] if record else []))
+    arguments += ["--running", before.apply(lambda record: str(record["digest"]) if record else "")]
     arguments += [*registry_flags(registries), *policy_flags(args.scan, args.reports, args.cache)]
     answer = local.run_output(
         command=command_line("promote", arguments),

@@ -70,7 +70,7 @@ class Publication(pulumi.ComponentResource):
         if args.channel == "release":
             reference = _claimed(args, self)
         self.tag = pulumi.Output.all(version, reference).apply(lambda it: own_tag(it[0], args.channel, it[1]))
-        arguments = ["--source", reference, "--repository", args.repository, *_tags(args, version, self.tag)]
+        arguments = ["--source", reference, "--repository", args.repository, *_tags(args, self.tag)]
         arguments += [*_how(args), *_access(args), *signature_flags(args.public_key, args.annotations)]
         secrets = login_secrets(args.access, "password") | login_secrets(args.source_access, "source_password")
         secrets |= registry_secrets(args.sources)
@@ -86,19 +86,10 @@ def own_tag(version: str, channel: str, reference: str) -> str:
     return Version(version).candidate_tag(channel, ImageReference.parse(reference).digest)
 
 
-def _tags(args: PublicationArgs, version: pulumi.Output[str], tag: pulumi.Output[str]) -> list[Argument]:
-    arguments: list[Argument] = ["--tag", tag]
-    if args.channel == "release":
-        arguments += ["--immutable-tag", version]
-        if args.series:
-            arguments.append(version.apply(_series))
-    return arguments
-
-
-def _series(version: str) -> list[str]:
-    if Version(version).is_prerelease:
-        return []
-    return [part for moving in Version(version).series for part in ("--tag", moving)]
+def _tags(args: PublicationArgs, tag: pulumi.Output[str]) -> list[Argument]:
+    if args.channel != "release":
+        return ["--tag", tag]
+    return ["--immutable-tag", args.version, *(["--series"] if args.series else [])]
 
 
 def _how(args: PublicationArgs) -> list[Argument]:

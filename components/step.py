@@ -3,7 +3,8 @@
 import json
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from pulumi_command import local
 ROOT = Path(__file__).resolve().parent.parent
 """The folder of Slipway itself; in an ordinary project that is the project."""
 
-Argument = pulumi.Input[str] | pulumi.Output[list[str]]
-"""One word of a command line, or an output of several."""
+Argument = pulumi.Input[str]
+"""One word of a command line."""
+_PREFIX = "SLIPWAY_"
 
 
 def step(
@@ -28,17 +30,22 @@ def step(
 ) -> local.Command:
     """Run `python -m steps.MODULE ARGUMENTS` when the resource is created and again whenever an argument changes.
 
+    A value that flows is a variable of the command line: a preview knows the line, and so do the policies, where only
+    the value is not known yet.
+
     Args:
         name: name of the resource.
         module: module under `steps`.
-        arguments: flags and values; an Output among them is resolved first. Never a secret.
+        arguments: flags and values. Never a secret.
         parent: the component that the step belongs to.
         secrets: passwords, handed over on standard input as one JSON object.
         opts: further options, merged with the parent.
     """
+    line, variables = _with_variables(arguments)
     return local.Command(
         name,
-        create=command_line(module, arguments),
+        create=f"{_python()} -m steps.{module} {line}",
+        environment=variables or None,
         stdin=document(secrets),
         logging=local.Logging.STDERR,
         opts=pulumi.ResourceOptions.merge(pulumi.ResourceOptions(parent=parent), opts),
@@ -50,14 +57,32 @@ def document(secrets: Mapping[str, pulumi.Input[str]] | None) -> pulumi.Output[s
     return pulumi.Output.json_dumps(dict(secrets)) if secrets else None
 
 
+def _with_variables(arguments: Sequence[Argument]) -> tuple[str, dict[str, pulumi.Input[str]]]:
+    """The arguments for a shell, and what flows among them as variables, named by the flag before it."""
+    words: list[str] = []
+    variables: dict[str, pulumi.Input[str]] = {}
+    flag = ""
+    for argument in arguments:
+        if isinstance(argument, str):
+            words.append(shlex.quote(argument))
+            flag = argument if argument.startswith("--") else flag
+            continue
+        variable = _free(_PREFIX + flag.removeprefix("--").replace("-", "_").upper(), variables)
+        variables[variable] = argument
+        words.append(f'"${variable}"')
+    return " ".join(words), variables
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """The name, or where a flag has several values that flow, NAME_2 and so on."""
+    numbered = (f"{name}_{number}" for number in count(2))
+    return next(it for it in chain([name], numbered) if it not in taken)
+
+
 def command_line(module: str, arguments: Sequence[Argument]) -> pulumi.Output[str]:
-    """The command line of a step, quoted for a shell."""
+    """The command line of a step, quoted for a shell, once all of it is known."""
     prefix = f"{_python()} -m steps.{module}"
-    return pulumi.Output.all(*arguments).apply(lambda resolved: f"{prefix} {shlex.join(_words(resolved))}")
-
-
-def _words(resolved: Sequence[str | list[str]]) -> list[str]:
-    return [str(word) for part in resolved for word in (part if isinstance(part, list) else [part])]
+    return pulumi.Output.all(*arguments).apply(lambda words: f"{prefix} {shlex.join(map(str, words))}")
 
 
 def _python() -> str:

@@ -319,6 +319,10 @@ def _answer(it: argparse.Namespace, request: Request, logins: Logins) -> dict[st
             return {"problem": str(error)}
 
 
+def _digest_or_none(text: str) -> Digest | None:
+    return Digest(text) if text else None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m steps.promote", description=__doc__)
     parser.add_argument("--service", required=True, help="name of the service, in all stacks")
@@ -337,7 +341,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--approval", choices=["none", "besides", "instead"], default="none")
     parser.add_argument("--version", help="the version that is pinned")
     parser.add_argument("--digest", type=Digest, help="the artifact that is pinned")
-    parser.add_argument("--running", type=Digest, help="what this stack runs now")
+    parser.add_argument("--running", type=_digest_or_none, help="what this stack runs now; empty for nothing")
     add_registry_flags(parser)
     add_policy_flags(parser)
     return parser

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.artifact import Digest, ImageReference, Repository
+from components.artifact import Digest, ImageReference, Repository, Version
 from steps.copy import copy
 from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
 from steps.predicates import evidence_of
@@ -192,7 +192,8 @@ def main() -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="python -m steps.publish", description=__doc__)
     parser.add_argument("--source", required=True, type=ImageReference.parse)
     parser.add_argument("--repository", required=True, type=Repository.parse)
-    parser.add_argument("--immutable-tag")
+    parser.add_argument("--immutable-tag", type=Version, help="the version of a release; no other digest may have it")
+    parser.add_argument("--series", action="store_true", help="also move MAJOR.MINOR and MAJOR of a release")
     parser.add_argument("--tag", action="append", default=[])
     parser.add_argument("--certificate-authority")
     add_signature_flags(parser)
@@ -211,16 +212,23 @@ def main() -> dict[str, Any]:
     request = Request(
         source=it.source,
         repository=it.repository,
-        tags=it.tag or ([it.immutable_tag] if it.immutable_tag else []),
+        tags=[*it.tag, *tags_of_release(it.immutable_tag, it.series)],
         public_key=it.public_key,
         annotations=dict(it.annotation),
-        immutable_tag=it.immutable_tag,
+        immutable_tag=str(it.immutable_tag) if it.immutable_tag else None,
         authority=it.certificate_authority,
         source_authority=dict(it.authority).get(it.source.repository.registry),
         copier=it.copier,
         reuse=it.reuse,
     )
     return publish(request, logins)
+
+
+def tags_of_release(version: Version | None, series: bool) -> list[str]:
+    """The tags of a release: its version, and MAJOR.MINOR and MAJOR where a series moves; never to a prerelease."""
+    if version is None:
+        return []
+    return [str(version), *(version.series if series and not version.is_prerelease else ())]
 
 
 if __name__ == "__main__":

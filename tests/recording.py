@@ -60,9 +60,8 @@ class Registration:
 
     @property
     def command(self) -> list[str]:
-        """The words of a step's command line, without the interpreter."""
-        words = shlex.split(self.inputs["create"])
-        return words[words.index("-m") + 1 :]
+        """The words of a step's command line, without the interpreter, as the shell makes them."""
+        return _words(self.inputs["create"], self.inputs.get("environment") or {})
 
     def values(self, flag: str) -> list[str]:
         """The values of a flag on a step's command line."""
@@ -190,7 +189,7 @@ class Engine(mocks.Mocks):
         if self.preview:
             return "", state
         if args.typ == COMMAND:
-            state["stdout"] = self._stdout(args.inputs["create"])
+            state["stdout"] = self._stdout(args.inputs["create"], args.inputs.get("environment"))
         if args.typ == "docker-build:index:Image":
             state |= {"digest": DIGEST, "ref": CANDIDATE}
         if args.typ == "docker:index/network:Network":
@@ -200,9 +199,8 @@ class Engine(mocks.Mocks):
     def _outputs_of(self, stack: str) -> dict[str, Any]:
         return {"name": stack, "outputs": self.exported.get(stack, {}), "secretOutputNames": []}
 
-    def _stdout(self, line: str) -> str:
-        words = shlex.split(line)
-        words = words[words.index("-m") + 1 :]
+    def _stdout(self, line: str, variables: Mapping[str, str] | None = None) -> str:
+        words = _words(line, variables or {})
         module = words[0].removeprefix("steps.")
         if module in self.refused:
             raise RuntimeError(f"exit status 1: running {module}")
@@ -228,6 +226,13 @@ class Engine(mocks.Mocks):
         return json.dumps(answer)
 
 
+def _words(line: str, variables: Mapping[str, str]) -> list[str]:
+    """The words of a step's command line, with the values of its variables."""
+    words = shlex.split(line)
+    words = [variables.get(word.removeprefix("$"), word) if word.startswith("$") else word for word in words]
+    return words[words.index("-m") + 1 :]
+
+
 def _promoted(given: Mapping[str, str]) -> dict[str, Any]:
     """What a stack may take: the first stack's release, or why there is none."""
     first = json.loads(given["--upstreams"])[0]
@@ -241,7 +246,7 @@ def _promoted(given: Mapping[str, str]) -> dict[str, Any]:
         "version": given.get("--version", first["version"]),
         "repository": first["reference"].partition("@")[0],
         "platforms": first["platforms"],
-        "here": "--running" in given,
+        "here": bool(given["--running"]),
         "revision": first["revision"],
     }
 

@@ -66,7 +66,7 @@ def test_the_pids_limit_is_set_on_the_container_that_was_created() -> None:
     settle = engine.step("settle")
     assert settle.values("--pids") == ["42"]
     assert settle.values("--container") == ["web-container-id"]
-    assert engine.one(CONTAINER).urn in settle.options["propertyDependencies"]["create"].urns
+    assert engine.one(CONTAINER).urn in settle.options["propertyDependencies"]["environment"].urns
 
 
 def test_no_namespace_device_or_group_of_the_host_is_shared() -> None:

@@ -76,7 +76,7 @@ def test_each_gate_depends_on_the_step_before_it_and_on_no_list_that_can_be_forg
     before = engine.one("docker-build:index:Image").urn
     for module in ORDER:
         step = engine.step(module)
-        assert before in step.options["propertyDependencies"]["create"].urns
+        assert before in step.options["propertyDependencies"]["environment"].urns
         before = step.urn
     pulled = engine.one("docker:index/remoteImage:RemoteImage")
     assert before in pulled.options["propertyDependencies"]["name"].urns

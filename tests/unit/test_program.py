@@ -82,7 +82,8 @@ def test_the_release_channel_claims_the_version(stack: Stack) -> None:
     stack.settings |= {"channel": "release", "series": True}
     engine = run(stack)
     assert exported(engine)["web"]["release"]["tag"] == "1.4.0"
-    assert engine.step("publish").values("--tag") == ["1.4.0", "1.4", "1"]
+    assert engine.step("publish").values("--immutable-tag") == ["1.4.0"]
+    assert "--series" in engine.step("publish").command
     assert len(engine.calls) == 1
 
 
@@ -152,7 +153,7 @@ def test_a_stack_that_promotes_runs_the_digest_of_another_and_proves_it(stack: S
     assert prove.values("--reference") == [here]
     assert prove.values("--container") == ["web-container-id"]
     assert prove.values("--commit") == [service["release"]["revision"]]
-    assert engine.step("settle").urn in prove.options["propertyDependencies"]["create"].urns
+    assert engine.step("settle").urn in prove.options["propertyDependencies"]["environment"].urns
 
 
 def test_a_release_that_is_promoted_is_protected_and_what_runs_it_can_be_replaced(stack: Stack) -> None:

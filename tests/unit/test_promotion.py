@@ -156,7 +156,7 @@ def test_what_was_verified_is_what_is_copied_whatever_the_record_says() -> None:
     engine_of(engine=engine)
     publish = engine.step("publish")
     assert publish.values("--source") == [answer["reference"]]
-    assert publish.values("--tag") == publish.values("--immutable-tag") == ["1.3.0"]
+    assert publish.values("--immutable-tag") == ["1.3.0"]
     assert publish.values("--annotation") == ["repository=localhost:5443/driftwood/web", "version=1.3.0"]
     record = engine.outputs[component(engine, "Promotion", "web").urn]["record"]
     assert (record["digest"], record["version"], record["revision"]) == (OTHER, "1.3.0", "6" * 40)
@@ -204,7 +204,7 @@ def test_what_this_stack_ran_before_and_its_own_key_are_told() -> None:
     words = asked(engine_of(engine=Engine(stack="production", exported=outputs)))
     assert value(words, "--running") == OTHER
     assert value(words, "--own-key") == "production.pub"
-    assert "--running" not in asked(engine_of())
+    assert value(asked(engine_of()), "--running") == ""
     assert "--own-key" not in asked(engine_of(own_key=None))
 
 

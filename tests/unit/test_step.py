@@ -1,0 +1,73 @@
+"""A step's command line: its words arrive as they were given, and a preview knows the line before the values."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Any
+
+import pulumi
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.step import step
+from tests.programs import SECRETS, a_release
+from tests.recording import COMMAND, Engine
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+ARGUMENTS = st.lists(
+    st.tuples(st.sampled_from(["--reference", "--tag", "--own-key"]), WORDS, st.booleans()), max_size=6
+)
+
+
+class Parent(pulumi.ComponentResource):
+    def __init__(self) -> None:
+        super().__init__("test:index:Parent", "parent")
+
+
+def inputs_of(pairs: list[tuple[str, str, bool]], engine: Engine | None = None) -> dict[str, Any]:
+    """What the engine is given for a step with these flags, values, and whether each value flows."""
+
+    def program() -> None:
+        words: list[pulumi.Input[str]] = []
+        for flag, value, flows in pairs:
+            words += [flag, pulumi.Output.from_input(value) if flows else value]
+        step("step", "sign", words, Parent())
+
+    return (engine or Engine()).good(program).one(COMMAND).inputs
+
+
+@given(ARGUMENTS)
+def test_every_argument_reaches_the_step_as_it_was_given(pairs: list[tuple[str, str, bool]]) -> None:
+    inputs = inputs_of(pairs)
+    words = inputs["create"].partition("-m steps.sign")[2]
+    environment = os.environ | inputs.get("environment", {})
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f"printf '%s\\0' begin {words}"], capture_output=True, check=True, env=environment
+    )
+    given_ = [word for flag, value, _ in pairs for word in (flag, value)]
+    assert ended.stdout.decode().split("\0")[1:-1] == given_
+
+
+def test_what_flows_is_a_variable_named_by_its_flag() -> None:
+    inputs = inputs_of([("--reference", "a@b", True), ("--tag", "1.0", False), ("--own-key", "key.pub", True)])
+    assert inputs["create"].endswith(
+        '-m steps.sign --reference "$SLIPWAY_REFERENCE" --tag 1.0 --own-key "$SLIPWAY_OWN_KEY"'
+    )
+    assert inputs["environment"] == {"SLIPWAY_REFERENCE": "a@b", "SLIPWAY_OWN_KEY": "key.pub"}
+
+
+def test_a_flag_with_two_values_that_flow_has_two_variables() -> None:
+    inputs = inputs_of([("--annotation", "a=1", True), ("--annotation", "b=2", True)])
+    assert inputs["create"].endswith('--annotation "$SLIPWAY_ANNOTATION" --annotation "$SLIPWAY_ANNOTATION_2"')
+
+
+def test_a_step_without_values_that_flow_has_no_variables() -> None:
+    assert "environment" not in inputs_of([("--tag", "1.0", False)])
+
+
+def test_a_preview_knows_the_line_before_it_knows_the_values() -> None:
+    engine = Engine(preview=True).good(a_release(), secrets=SECRETS)
+    scan = engine.step("scan").inputs
+    assert '-m steps.scan --reference "$SLIPWAY_REFERENCE" --platform linux/amd64' in scan["create"]
+    assert "SLIPWAY_REFERENCE" not in (scan.get("environment") or {}), "it is not built yet"
