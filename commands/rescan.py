@@ -114,13 +114,13 @@ def _running(its: Member) -> list[ImageReference]:
 
 
 def _rescan(its: Member, service: str, reference: ImageReference, signer: Signer, keys: list[str]) -> Rescan:
-    from steps.database import cache_of, ensure_database
+    from steps.database import Databases, ensure_database
     from steps.rescan import rescan as scan_again
     from steps.scan import ScanRequest
 
     known = its.settings.services.get(service)
     policy = (known.scan if known else None) or its.settings.scan
-    cache = cache_of(_CACHE, policy.database)
+    databases = Databases(_CACHE, policy.database, policy.java_database)
     request = ScanRequest(
         reference=reference,
         platforms=(),
@@ -128,11 +128,10 @@ def _rescan(its: Member, service: str, reference: ImageReference, signer: Signer
         ignore=[entry.model_dump(mode="json") for entry in policy.ignore],
         reports=_REPORTS / its.stack.name / service / "rescan" / reference.digest.short,
         unfixed=policy.unfixed == "report",
-        cache=cache,
-        source=policy.database,
+        databases=databases,
         authority=signer.authority,
     )
-    return scan_again(request, ensure_database(cache, policy.database, policy.database_age), signer, keys)
+    return scan_again(request, ensure_database(databases, policy.database_age), signer, keys)
 
 
 def _data(service: str, one: Rescan, new: list[Any]) -> dict[str, Any]:

@@ -45,6 +45,10 @@ class ScanPolicy(Arguments):
     """OCI artifact of the vulnerability database, such as a mirror; trivy's official one if left out."""
     database_age: float = Field(default=_USUAL_AGE, gt=0, le=90)
     """Days that the database may be old; more than 7 needs a `reason`."""
+    java_database: str | None = None
+    """OCI artifact of the index of Java libraries, such as a mirror; trivy's official one if left out.
+
+    Fetched only where an image holds a JAR, WAR or EAR."""
 
     @field_validator("fail_on", "unfixed", "database_age")
     @classmethod
@@ -77,7 +81,7 @@ class ScanArgs(Arguments):
     reports: str
     """Folder for the reports (JSON and SARIF), relative to the project."""
     cache: str = ".slipway/trivy"
-    """Folder of the scanner's database, relative to the project."""
+    """Folder of the scanner's databases and of what it found in layers, relative to the project."""
     registry: RegistryAccess | None = None
     """Credentials of the quarantine registry where it asks for them."""
 
@@ -130,4 +134,6 @@ def policy_flags(policy: ScanPolicy, reports: str, cache: str) -> list[str]:
         arguments += ["--ignore", json.dumps([entry.model_dump(mode="json") for entry in policy.ignore])]
     if policy.database:
         arguments += ["--database", policy.database]
+    if policy.java_database:
+        arguments += ["--java-database", policy.java_database]
     return arguments

@@ -1,9 +1,17 @@
-"""Keep trivy's vulnerability database fresh: fetched when its own schedule says so, refused when it is too old."""
+"""Keep trivy's databases fresh: fetched when their own schedule says so.
+
+A vulnerability database that is too old is refused. The index of Java libraries, by which a JAR without a name in it is
+recognized, is fetched where there is a JAR: it has several hundred megabytes.
+Source: trivy.dev, "Databases".
+"""
 
 import fcntl
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,24 +19,50 @@ from typing import Any
 from steps.tool import StepError, ToolError, elapsed, say
 from steps.trivy import trivy
 
+_VULNERABILITIES = "db/trivy.db"
+_JAVA = "java-db/trivy-java.db"
+_JAVA_AGE = 7
+"""Days after which an index of Java libraries that cannot be refreshed is worth a warning."""
 _ADVICE = "Make the database's source reachable, or name a mirror in scan.database."
 
 
+@dataclass(frozen=True)
+class Databases:
+    """What trivy looks things up in: where it comes from, and where it is kept."""
+
+    folder: Path
+    """Folder with the databases of each source."""
+    vulnerabilities: str | None = None
+    """OCI artifact of the vulnerability database; trivy's official one if left out."""
+    java: str | None = None
+    """OCI artifact of the index of Java libraries; trivy's official one if left out."""
+
+    @property
+    def cache(self) -> Path:
+        """trivy's cache folder for the source: trivy itself would go on with the database of the source before."""
+        return cache_of(self.folder, self.vulnerabilities)
+
+    @property
+    def java_cache(self) -> Path:
+        """The same for the index of Java libraries."""
+        return cache_of(self.folder, self.java)
+
+
 def cache_of(folder: Path, repository: str | None) -> Path:
-    """trivy's cache folder for one source: trivy itself would go on with the database of the source before."""
-    if repository is None:
-        return folder / "official"
-    return (
-        folder / f"{re.sub(r'[^A-Za-z0-9.]+', '-', repository)}-{hashlib.sha256(repository.encode()).hexdigest()[:8]}"
-    )
+    """trivy's cache folder for one source."""
+    return folder / ("official" if repository is None else folder_name(repository))
 
 
-def ensure_database(cache: Path, repository: str | None, maximum_age: float) -> dict[str, Any]:
-    """Make sure of a database that is young enough, and return what it says of itself.
+def folder_name(text: str) -> str:
+    """A name for a folder, which no other text has."""
+    return f"{re.sub(r'[^A-Za-z0-9.]+', '-', text)}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def ensure_database(databases: Databases, maximum_age: float) -> dict[str, Any]:
+    """Make sure of a vulnerability database that is young enough, and return what it says of itself.
 
     Args:
-        cache: trivy's cache folder; the database lives in its `db` folder.
-        repository: OCI artifact to fetch it from; None for trivy's official one.
+        databases: where it is kept, and where to fetch it from.
         maximum_age: days since the database was made.
 
     Returns:
@@ -37,17 +71,15 @@ def ensure_database(cache: Path, repository: str | None, maximum_age: float) -> 
     Raises:
         StepError: there is none, or it is older than allowed, and no newer one can be had.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    with Path(cache, "slipway.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # services are scanned side by side; one of them fetches
+    cache, refused = databases.cache, ""
+    with _locked(cache):
         found = _metadata(cache)
-        refused = ""
-        if found is None or datetime.now(UTC) >= _moment(found["NextUpdate"]):
-            refused = _fetch(cache, repository)
+        if _is_due(found):
+            refused = _fetch(cache, databases.vulnerabilities)
             found = _metadata(cache)
     if found is None:
         raise StepError(f"the vulnerability database is missing and cannot be fetched:\n{refused}\n{_ADVICE}")
-    age = datetime.now(UTC) - _moment(found["UpdatedAt"])
+    age = _age(found)
     if age < -timedelta(days=1):
         raise StepError(
             f"the vulnerability database is dated {found['UpdatedAt'][:10]}, in the future: check the clock"
@@ -64,13 +96,58 @@ def ensure_database(cache: Path, repository: str | None, maximum_age: float) -> 
     return found
 
 
-def _metadata(cache: Path) -> dict[str, Any] | None:
+def ensure_java_index(databases: Databases) -> None:
+    """Make sure of an index of Java libraries.
+
+    Raises:
+        StepError: there is none, and none can be had.
+    """
+    cache, refused = databases.java_cache, ""
+    with _locked(cache):
+        found = _metadata(cache, _JAVA)
+        if _is_due(found):
+            refused = _fetch_java_index(cache, databases.java)
+            found = _metadata(cache, _JAVA)
+    if found is None:
+        raise StepError(
+            "the image holds Java libraries, and the index by which they are recognized cannot be fetched:\n"
+            f"{refused}\nMake its source reachable, or name a mirror in scan.java_database."
+        )
+    age = _age(found)
+    if refused and age > timedelta(days=_JAVA_AGE):
+        say(f"warning: the index of Java libraries could not be refreshed, it is {age.days} days old:\n{refused}")
+
+
+def has_java_index(databases: Databases) -> bool:
+    """Whether an image with Java libraries was scanned before."""
+    return _metadata(databases.java_cache, _JAVA) is not None
+
+
+@contextmanager
+def _locked(cache: Path) -> Iterator[None]:
+    """Services are scanned side by side; one of them fetches."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with Path(cache, "slipway.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_due(found: dict[str, Any] | None) -> bool:
+    return found is None or datetime.now(UTC) >= _moment(found["NextUpdate"])
+
+
+def _age(found: dict[str, Any]) -> timedelta:
+    return datetime.now(UTC) - _moment(found["UpdatedAt"])
+
+
+def _metadata(cache: Path, file: str = _VULNERABILITIES) -> dict[str, Any] | None:
     """What the database says of itself; None where there is none, or one that is broken."""
+    database = cache / file
     try:
-        content: dict[str, Any] = json.loads(Path(cache, "db", "metadata.json").read_text())
+        content: dict[str, Any] = json.loads((database.parent / "metadata.json").read_text())
         for key in ("UpdatedAt", "NextUpdate"):
             _moment(content[key])
-        return content if Path(cache, "db", "trivy.db").stat().st_size else None
+        return content if database.stat().st_size else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
@@ -82,11 +159,20 @@ def _moment(text: str) -> datetime:
 
 
 def _fetch(cache: Path, repository: str | None) -> str:
-    command: list[str | Path] = ["image", "--download-db-only", "--quiet", "--skip-version-check"]
-    command += ["--cache-dir", cache, *(["--db-repository", repository] if repository else [])]
+    source = ["--db-repository", repository] if repository else []
+    return _fetched("the vulnerability database", cache, ["--download-db-only", *source])
+
+
+def _fetch_java_index(cache: Path, repository: str | None) -> str:
+    source = ["--java-db-repository", repository] if repository else []
+    return _fetched("the index of Java libraries", cache, ["--download-java-db-only", *source])
+
+
+def _fetched(what: str, cache: Path, flags: list[str]) -> str:
+    """Fetch it; why that did not work, or nothing."""
     try:
-        with elapsed("fetched the vulnerability database"):
-            trivy(command)
+        with elapsed(f"fetched {what}"):
+            trivy(["image", *flags, "--quiet", "--skip-version-check", "--cache-dir", cache])
     except ToolError as error:
         return str(error)
     return ""

@@ -18,9 +18,10 @@ from typing import Any
 
 from components.artifact import ImageReference, Platform
 from steps.credentials import registry_credentials
-from steps.database import cache_of, ensure_database
+from steps.database import Databases, ensure_database
 from steps.predicates import RECORD, scan_record
 from steps.registry import platforms_of
+from steps.scanner import scan_image
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, say
 from steps.trivy import trivy
 
@@ -54,10 +55,8 @@ class ScanRequest:
     """Folder for the reports; made when it is missing."""
     unfixed: bool
     """Whether findings that have no fix yet are reported only."""
-    cache: Path
-    """trivy's cache folder with the vulnerability database."""
-    source: str | None = None
-    """OCI artifact that the database was fetched from; trivy's own default if left out."""
+    databases: Databases
+    """What the scanner looks things up in."""
     authority: str | None = None
     """PEM file of the registry's certificate authority; the system's if left out."""
 
@@ -104,7 +103,7 @@ def scan_platforms(
     request.reports.mkdir(parents=True, exist_ok=True)
     kept = request.reports / RECORD
     kept.unlink(missing_ok=True)
-    record = scan_record(request.reference, database, request.source) | {"started": _now()}
+    record = scan_record(request.reference, database, request.databases.vulnerabilities) | {"started": _now()}
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor() as pool:
         ignore_file = write_accepted(Path(scratch), request.ignore)
         with elapsed(f"scanned {request.reference.digest} for {', '.join(map(str, request.platforms))}"):
@@ -147,15 +146,13 @@ def _scan_platform(
     request: ScanRequest, platform: Platform, ignore_file: Path, environment: Mapping[str, str]
 ) -> dict[str, Any]:
     report = request.reports / f"{platform.slug}.json"
-    command: list[str | Path] = ["image", "--quiet", "--cache-dir", request.cache, "--cache-backend", "memory"]
-    command += ["--severity", ",".join(SEVERITIES), "--list-all-pkgs", "--show-suppressed"]
-    command += ["--skip-db-update", "--skip-java-db-update", "--skip-version-check", "--scanners", "vuln"]
+    command: list[str | Path] = ["--severity", ",".join(SEVERITIES), "--show-suppressed"]
     command += ["--image-src", "remote", "--platform", str(platform), "--ignorefile", ignore_file]
     command += ["--cacert", request.authority] if request.authority else []
     command += ["--format", "json", "--output", report, str(request.reference)]
     report.unlink(missing_ok=True)  # what an earlier run left must not be judged
     try:
-        trivy(command, environment)
+        scan_image(request.databases, f"{request.reference.repository.path} {platform}", command, environment)
         content: dict[str, Any] = json.loads(report.read_text())
         trivy(["convert", "--quiet", "--format", "sarif", "--output", report.with_suffix(".sarif"), report])
     except (ToolError, OSError, ValueError) as error:
@@ -234,11 +231,15 @@ def add_policy_flags(parser: argparse.ArgumentParser) -> None:
         "--unfixed", action="store_true", help="report findings that have no fix yet, and let them pass"
     )
     parser.add_argument("--reports", required=True, type=Path)
-    parser.add_argument("--cache", required=True, type=Path, help="folder with a database of each source")
-    parser.add_argument(
-        "--database", help="OCI artifact of the vulnerability database; trivy's own default if left out"
-    )
+    parser.add_argument("--cache", required=True, type=Path, help="folder with the databases of each source")
+    parser.add_argument("--database", help="OCI artifact of the vulnerability database; trivy's own if left out")
     parser.add_argument("--database-age", type=float, default=7.0, help="days that the database may be old")
+    parser.add_argument("--java-database", help="OCI artifact of the index of Java libraries; trivy's own if left out")
+
+
+def databases_of(request: argparse.Namespace) -> Databases:
+    """The databases that the flags name."""
+    return Databases(request.cache, request.database, request.java_database)
 
 
 def main() -> dict[str, Any]:
@@ -250,13 +251,11 @@ def main() -> dict[str, Any]:
     parser.add_argument("--username")
     request = parser.parse_args()
     secrets = read_secrets() | ({"username": request.username} if request.username else {})
-    cache = cache_of(request.cache, request.database)
-    database = ensure_database(cache, request.database, request.database_age)
+    databases = databases_of(request)
+    database = ensure_database(databases, request.database_age)
     ignore = json.loads(request.ignore)
     platforms, fail_on = request.platform, request.fail_on.split(",")
-    wanted = ScanRequest(
-        request.reference, platforms, fail_on, ignore, request.reports, request.unfixed, cache, request.database
-    )
+    wanted = ScanRequest(request.reference, platforms, fail_on, ignore, request.reports, request.unfixed, databases)
     return scan(wanted, database, secrets)
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from components.artifact import ImageReference, Platform
 from steps.choose import Registries
-from steps.database import cache_of, ensure_database
-from steps.scan import Finding, ScanRequest, failing, findings_in, scan_platforms, write_accepted
+from steps.database import Databases, ensure_database
+from steps.scan import Finding, ScanRequest, databases_of, failing, findings_in, scan_platforms, write_accepted
 from steps.trivy import trivy
 
 _KEPT = "today.json"
@@ -32,8 +32,7 @@ class Policy:
     ignore: Sequence[Mapping[str, str]]
     unfixed: bool
     reports: Path
-    cache: Path
-    database: str | None
+    databases: Databases
     database_age: float
 
     @classmethod
@@ -44,8 +43,7 @@ class Policy:
             json.loads(request.ignore),
             request.unfixed,
             request.reports,
-            request.cache,
-            request.database,
+            databases_of(request),
             request.database_age,
         )
 
@@ -64,8 +62,7 @@ def todays_findings(
     Raises:
         StepError: the scanner failed, or the database is too old or cannot be had.
     """
-    cache = cache_of(policy.cache, policy.database)
-    database = ensure_database(cache, policy.database, policy.database_age)
+    database = ensure_database(policy.databases, policy.database_age)
     wanted = ScanRequest(
         reference,
         platforms,
@@ -73,8 +70,7 @@ def todays_findings(
         policy.ignore,
         policy.reports,
         policy.unfixed,
-        cache,
-        policy.database,
+        policy.databases,
         registries.authority(reference.repository),
     )
     fingerprint = {"digest": str(reference.digest), "database": dict(database), "ignore": list(policy.ignore)}
@@ -95,15 +91,14 @@ def todays_findings_by_sbom(sboms: Mapping[str, Mapping[str, Any]], policy: Poli
     Raises:
         StepError: the scanner failed, or the database is too old or cannot be had.
     """
-    cache = cache_of(policy.cache, policy.database)
-    ensure_database(cache, policy.database, policy.database_age)
+    ensure_database(policy.databases, policy.database_age)
     with tempfile.TemporaryDirectory(prefix="slipway-") as folder, ThreadPoolExecutor() as pool:
         accepted = write_accepted(Path(folder), policy.ignore)
 
         def known(entry: tuple[int, Mapping[str, Any]]) -> dict[str, Any]:
             path = Path(folder, f"{entry[0]}.cdx.json")
             path.write_text(json.dumps(entry[1]))
-            command: list[str | Path] = ["sbom", "--quiet", "--cache-dir", cache, "--skip-db-update"]
+            command: list[str | Path] = ["sbom", "--quiet", "--cache-dir", policy.databases.cache, "--skip-db-update"]
             command += ["--skip-java-db-update", "--skip-version-check", "--scanners", "vuln", "--format", "json"]
             report: dict[str, Any] = json.loads(trivy([*command, "--ignorefile", accepted, path]))
             return report

@@ -141,7 +141,7 @@ def _found(
 def repositories(members: Sequence[Member]) -> dict[Repository, str]:
     """Where candidates and releases of all services are, with the path that the service has in its settings.
 
-    Nowhere with base images or the vulnerability database.
+    Nowhere with base images or the scanner's databases.
     """
     found: dict[Repository, str] = {}
     others = set()
@@ -151,7 +151,7 @@ def repositories(members: Sequence[Member]) -> dict[Repository, str]:
         for service in settings.services.values():
             found |= {home.repository(service.repository): service.repository for home in homes}
             policy = service.scan or settings.scan
-            others |= {_database(policy.database)} if policy.database else set()
+            others |= {_database(it) for it in (policy.database, policy.java_database) if it}
             if service.build and service.build.base_images:
                 others |= {str(base) for base in _bases(service.build.base_images)}
     return {it: found[it] for it in sorted(found, key=str) if str(it) not in others}

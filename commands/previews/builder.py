@@ -19,6 +19,7 @@ from commands.previews.drafts import Side
 from commands.previews.layers import Layer, layers_of
 from components.artifact import Digest, Platform
 from components.buildkit import builder_endpoint, created, histories
+from steps.database import Databases, ensure_database
 
 _SKEW = timedelta(seconds=2)
 _PATIENCE = 120.0
@@ -133,7 +134,7 @@ class Builder:
 
 
 def scan_layout(
-    builder: Builder, digest: str, platform: str, cache: Path, source: str | None, maximum_age: float
+    builder: Builder, digest: str, platform: str, name: str, databases: Databases, maximum_age: float
 ) -> tuple[dict[str, Any], dict[str, Any], str]:
     """Scan a platform of an image where the builder has it: trivy's report, its bill of materials, its database's date.
 
@@ -141,24 +142,23 @@ def scan_layout(
         builder: who has the image.
         digest: digest of the platform's manifest.
         platform: the platform.
-        cache: folder with a vulnerability database of each source.
-        source: OCI artifact of the database; trivy's own default if left out.
+        name: path of the image's repository; what is known of layers of that name is used again.
+        databases: what the scanner looks things up in.
         maximum_age: days that the database may be old.
 
     Raises:
         NotKnownError: the builder has forgotten a part of it.
         StepError: it cannot be scanned.
     """
-    from steps.database import cache_of, ensure_database
+    # Only here: a preview that scans nothing need not load the scanner's steps.
+    from steps.scanner import scan_image
     from steps.trivy import trivy
 
-    own = cache_of(cache, source)
-    database = ensure_database(own, source, maximum_age)
+    database = ensure_database(databases, maximum_age)
     with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
         layout, report, bill = Path(folder, "image"), Path(folder, "report.json"), Path(folder, "bill.json")
         builder.layout(digest, platform, layout)
-        command: list[str | Path] = ["image", "--quiet", "--cache-dir", own, "--cache-backend", "memory"]
-        command += ["--scanners", "vuln", "--list-all-pkgs", "--input", layout, "--format", "json", "--output", report]
-        trivy([*command, "--skip-db-update", "--skip-java-db-update", "--skip-version-check"])
+        arguments: list[str | Path] = ["--input", layout, "--format", "json", "--output", report]
+        scan_image(databases, f"{name} {platform}", arguments)
         trivy(["convert", "--quiet", "--format", "cyclonedx", "--output", bill, report])
         return json.loads(report.read_text()), json.loads(bill.read_text()), str(database["UpdatedAt"])

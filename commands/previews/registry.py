@@ -17,8 +17,9 @@ from commands.previews.builder import Builder, scan_layout
 from commands.previews.commits import NotKnownError
 from commands.previews.drafts import Access, Side
 from commands.previews.layers import Layer, layers_of
-from components.artifact import ImageReference, Platform
+from components.artifact import ImageReference, Platform, Repository
 from steps.credentials import registry_credentials
+from steps.database import Databases, ensure_database
 from steps.predicates import NAMES, PROVENANCE, SBOM, VULNERABILITIES
 from steps.registry import platforms_of, transport_flags
 from steps.statements import predicates
@@ -144,7 +145,7 @@ class Registries:
         return None
 
     def scan(
-        self, manifest: str, platform: str, cache: Path, source: str | None, maximum_age: float
+        self, manifest: str, platform: str, databases: Databases, maximum_age: float
     ) -> tuple[dict[str, Any], dict[str, Any], str]:
         """Scan a platform's manifest now: trivy's report, its bill of materials, the date of its database.
 
@@ -152,16 +153,15 @@ class Registries:
             StepError: it cannot be scanned.
         """
         # Only here: a preview that scans nothing need not load the scanner's step.
-        from steps.database import cache_of, ensure_database
         from steps.scan import ScanRequest, scan_platforms
         from steps.trivy import trivy
 
-        reference, at, own = ImageReference.parse(manifest), Platform(platform), cache_of(cache, source)
-        database = ensure_database(own, source, maximum_age)
+        reference, at = ImageReference.parse(manifest), Platform(platform)
+        database = ensure_database(databases, maximum_age)
         with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
             bill, report = Path(folder, "bill.json"), Path(folder, f"{at.slug}.json")
             authority = self._authority(reference)
-            request = ScanRequest(reference, [at], [], [], Path(folder), False, own, source, authority=authority)
+            request = ScanRequest(reference, [at], [], [], Path(folder), False, databases, authority)
             reports, _ = scan_platforms(request, database, self.environment)
             trivy(["convert", "--quiet", "--format", "cyclonedx", "--output", bill, report])
             return reports[platform], json.loads(bill.read_text()), str(database["UpdatedAt"])
@@ -215,7 +215,7 @@ class Images:
 
     registries: Registries
     cache: Path
-    """Folder with a vulnerability database of each source."""
+    """Folder with the scanner's databases of each source."""
     builder: Builder | None = None
     """The builder of the stack."""
 
@@ -277,12 +277,14 @@ class Images:
             NotKnownError: it cannot be scanned.
         """
         policy = side.gates.get("scan") or {}
-        source, age = policy.get("database"), float(policy.get("database_age") or _DATABASE_AGE)
+        databases = Databases(self.cache, policy.get("database"), policy.get("java_database"))
+        age = float(policy.get("database_age") or _DATABASE_AGE)
         try:
             if builder := self._builder_of(manifest):
-                report, bill, dated = scan_layout(builder, manifest, platform, self.cache, source, age)
+                name = Repository.parse(str(side.quarantine)).path
+                report, bill, dated = scan_layout(builder, manifest, platform, name, databases, age)
             else:
-                report, bill, dated = self.registries.scan(manifest, platform, self.cache, source, age)
+                report, bill, dated = self.registries.scan(manifest, platform, databases, age)
         except (StepError, OSError, ValueError, LookupError) as error:
             raise NotKnownError(f"{manifest} cannot be scanned: {_last_line(error)}") from None
         return {SBOM: [bill], VULNERABILITIES: [{"scanner": {"result": report, "db": {"lastUpdate": dated}}}]}

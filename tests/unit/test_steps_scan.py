@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from components.artifact import Digest, ImageReference, Platform, Repository
-from steps.database import cache_of, ensure_database
+from steps.database import Databases, cache_of, ensure_database
 from steps.scan import ScanRequest, scan
 from steps.tool import StepError
 from tests.conftest import ToolMaker
@@ -59,8 +59,8 @@ def trivy(tool: ToolMaker, *findings: dict[str, Any], arm: list[dict[str, Any]] 
 
 def scanned(tmp_path: Path, fail_on: tuple[str, ...] = ("HIGH", "CRITICAL"), ignore: Any = ()) -> dict[str, Any]:
     """Scan the candidate."""
-    reports, cache = tmp_path / "reports", tmp_path / "cache"
-    request = ScanRequest(REFERENCE, PLATFORMS, fail_on, ignore, reports, False, cache, "localhost:5380/trivy-db:2")
+    databases = Databases(tmp_path / "cache", "localhost:5380/trivy-db:2")
+    request = ScanRequest(REFERENCE, PLATFORMS, fail_on, ignore, tmp_path / "reports", False, databases)
     return scan(request, DATABASE, {})
 
 
@@ -167,7 +167,7 @@ def test_an_exception_that_is_over_is_said(tool: ToolMaker, tmp_path: Path, caps
 
 def test_an_index_with_a_platform_that_nobody_scans_is_refused(tool: ToolMaker, tmp_path: Path) -> None:
     trivy(tool)
-    request = ScanRequest(REFERENCE, PLATFORMS[:1], ("HIGH",), (), tmp_path / "reports", False, tmp_path / "cache")
+    request = ScanRequest(REFERENCE, PLATFORMS[:1], ("HIGH",), (), tmp_path / "reports", False, Databases(tmp_path))
     with pytest.raises(StepError, match="also holds linux/arm64, which would ship without a scan"):
         scan(request, DATABASE, {})
 
@@ -176,7 +176,7 @@ def test_findings_without_a_fix_pass_only_where_the_policy_says_so(tool: ToolMak
     trivy(tool, finding("HIGH", fixed=None))
     with pytest.raises(StepError, match="no fix yet"):
         scanned(tmp_path)
-    request = ScanRequest(REFERENCE, PLATFORMS, ("HIGH",), (), tmp_path / "reports", True, tmp_path / "cache")
+    request = ScanRequest(REFERENCE, PLATFORMS, ("HIGH",), (), tmp_path / "reports", True, Databases(tmp_path))
     assert scan(request, DATABASE, {})["counts"]["HIGH"] == 1
 
 
@@ -238,36 +238,37 @@ def fetching(tool: ToolMaker, cache: Path, updated: float) -> Path:
 
 def test_a_database_that_is_not_due_is_not_fetched(tool: ToolMaker, tmp_path: Path) -> None:
     path = tool("trivy", "exit 1")
-    database(tmp_path, 1, -1)
-    assert ensure_database(tmp_path, None, 7)["UpdatedAt"] == stamp(1)
+    database(cache_of(tmp_path, None), 1, -1)
+    assert ensure_database(Databases(tmp_path), 7)["UpdatedAt"] == stamp(1)
     assert calls(path) == []
 
 
 def test_a_missing_database_is_fetched_from_the_mirror_that_the_settings_name(tool: ToolMaker, tmp_path: Path) -> None:
-    path = fetching(tool, tmp_path, 0.5)
-    assert ensure_database(tmp_path, "localhost:5380/trivy-db:2", 7)["UpdatedAt"] == stamp(0.5)
+    mirror = Databases(tmp_path, "localhost:5380/trivy-db:2")
+    path = fetching(tool, mirror.cache, 0.5)
+    assert ensure_database(mirror, 7)["UpdatedAt"] == stamp(0.5)
     [call] = calls(path)
     assert "--download-db-only" in call
     assert "--db-repository localhost:5380/trivy-db:2" in call
 
 
 def test_without_a_mirror_the_scanners_own_source_is_used(tool: ToolMaker, tmp_path: Path) -> None:
-    path = fetching(tool, tmp_path, 0.5)
-    ensure_database(tmp_path, None, 7)
+    path = fetching(tool, cache_of(tmp_path, None), 0.5)
+    ensure_database(Databases(tmp_path), 7)
     assert "--db-repository" not in calls(path)[0]
 
 
 def test_a_database_that_is_due_is_fetched_anew(tool: ToolMaker, tmp_path: Path) -> None:
-    database(tmp_path, 3, 2)
-    fetching(tool, tmp_path, 0.5)
-    assert ensure_database(tmp_path, None, 7)["UpdatedAt"] == stamp(0.5)
+    database(cache_of(tmp_path, None), 3, 2)
+    fetching(tool, cache_of(tmp_path, None), 0.5)
+    assert ensure_database(Databases(tmp_path), 7)["UpdatedAt"] == stamp(0.5)
 
 
 def test_a_missing_database_that_cannot_be_fetched_fails(tool: ToolMaker, tmp_path: Path) -> None:
     trivy(tool)
     tool("trivy", fails("FATAL failed to download vulnerability DB: connection refused"))
     with pytest.raises(StepError) as caught:
-        ensure_database(tmp_path, None, 7)
+        ensure_database(Databases(tmp_path), 7)
     assert "the vulnerability database is missing and cannot be fetched" in str(caught.value)
     assert "connection refused" in str(caught.value)
 
@@ -275,7 +276,7 @@ def test_a_missing_database_that_cannot_be_fetched_fails(tool: ToolMaker, tmp_pa
 def test_a_fetch_that_brings_nothing_fails(tool: ToolMaker, tmp_path: Path) -> None:
     tool("trivy", "exit 0")
     with pytest.raises(StepError, match="the vulnerability database is missing"):
-        ensure_database(tmp_path, None, 7)
+        ensure_database(Databases(tmp_path), 7)
 
 
 @pytest.mark.parametrize("refused", [True, False], ids=["source down", "source has nothing newer"])
@@ -283,9 +284,9 @@ def test_a_stale_database_fails_with_its_date_age_and_the_setting(
     tool: ToolMaker, tmp_path: Path, refused: bool
 ) -> None:
     tool("trivy", fails("connection refused") if refused else "exit 0")
-    database(tmp_path, 9, 8)
+    database(cache_of(tmp_path, None), 9, 8)
     with pytest.raises(StepError) as caught:
-        ensure_database(tmp_path, None, 7)
+        ensure_database(Databases(tmp_path), 7)
     message = str(caught.value)
     assert f"stale: made {stamp(9)[:10]}, 9 days ago" in message
     assert "scan.database_age allows 7" in message
@@ -294,17 +295,17 @@ def test_a_stale_database_fails_with_its_date_age_and_the_setting(
 
 
 def test_a_fetched_database_that_is_stale_itself_fails(tool: ToolMaker, tmp_path: Path) -> None:
-    fetching(tool, tmp_path, 30)
+    fetching(tool, cache_of(tmp_path, None), 30)
     with pytest.raises(StepError, match="stale"):
-        ensure_database(tmp_path, None, 7)
+        ensure_database(Databases(tmp_path), 7)
 
 
 def test_an_older_database_within_the_limit_is_used_with_a_warning_when_the_source_is_down(
     tool: ToolMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tool("trivy", fails("connection refused"))
-    database(tmp_path, 3, 2)
-    assert ensure_database(tmp_path, None, 7)["UpdatedAt"] == stamp(3)
+    database(cache_of(tmp_path, None), 3, 2)
+    assert ensure_database(Databases(tmp_path), 7)["UpdatedAt"] == stamp(3)
     assert "warning: the vulnerability database could not be refreshed" in capsys.readouterr().err
 
 
@@ -323,18 +324,18 @@ def test_an_older_database_within_the_limit_is_used_with_a_warning_when_the_sour
 )
 def test_a_broken_database_counts_as_none(tool: ToolMaker, tmp_path: Path, content: str) -> None:
     tool("trivy", fails("connection refused"))
-    database(tmp_path, 1, -1)
-    (tmp_path / "db" / "metadata.json").write_text(content)
+    database(cache_of(tmp_path, None), 1, -1)
+    (cache_of(tmp_path, None) / "db" / "metadata.json").write_text(content)
     with pytest.raises(StepError, match="the vulnerability database is missing"):
-        ensure_database(tmp_path, None, 7)
+        ensure_database(Databases(tmp_path), 7)
 
 
 def test_a_database_without_content_counts_as_none(tool: ToolMaker, tmp_path: Path) -> None:
     tool("trivy", fails("connection refused"))
-    database(tmp_path, 1, -1)
-    (tmp_path / "db" / "trivy.db").write_text("")
+    database(cache_of(tmp_path, None), 1, -1)
+    (cache_of(tmp_path, None) / "db" / "trivy.db").write_text("")
     with pytest.raises(StepError, match="missing"):
-        ensure_database(tmp_path, None, 7)
+        ensure_database(Databases(tmp_path), 7)
 
 
 def test_each_source_has_a_database_of_its_own(tmp_path: Path) -> None:
