@@ -84,7 +84,8 @@ def ensure_database(
     }
     record.write_text(json.dumps(refreshed, indent=2) + "\n", encoding="utf-8")
     # trivy asks for a new one only after the old one's date; what it unpacked before is not what quarantine holds now.
-    shutil.rmtree(project.state / "trivy", ignore_errors=True)
+    for unpacked in (project.state / "trivy").glob("*/db"):
+        shutil.rmtree(unpacked)
     _say_local(source, report)
     return source
 

@@ -37,7 +37,7 @@ PLATFORM = "linux/amd64"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def write_context(checkout: Checkout, name: str, files: Mapping[str, str] | None = None) -> Path:
+def write_context(checkout: Checkout, name: str, files: Mapping[str, str | bytes] | None = None) -> Path:
     """Write the context of the small service into the checkout, commit it, and return its folder.
 
     Args:
@@ -47,9 +47,9 @@ def write_context(checkout: Checkout, name: str, files: Mapping[str, str] | None
     """
     folder = checkout.root / "small" / name
     folder.mkdir(parents=True, exist_ok=True)
-    for file, text in {"Dockerfile": DOCKERFILE, "app.py": APP, "check.py": CHECK, **(files or {})}.items():
+    for file, content in {"Dockerfile": DOCKERFILE, "app.py": APP, "check.py": CHECK, **(files or {})}.items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text(text)
+        (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     commit(checkout.root, f"write {name}", f"small/{name}")
     return folder
 
@@ -58,7 +58,7 @@ def small_stack(
     checkout: Checkout,
     name: str,
     change: Callable[[dict[str, Any]], None] | None = None,
-    files: Mapping[str, str] | None = None,
+    files: Mapping[str, str | bytes] | None = None,
 ) -> str:
     """A stack with the small service alone, for one platform, without secrets.
 

@@ -115,11 +115,15 @@ def test_a_fresh_one_is_kept_and_the_local_one_is_still_called_what_it_is(bench:
 def test_one_of_more_than_a_day_is_made_anew_and_what_trivy_unpacked_goes(bench: Bench) -> None:
     bench.ensure(online=False)
     bench.age(hours=25)
-    unpacked = bench.project.state / "trivy" / "db"
+    trivy = bench.project.state / "trivy"
+    unpacked, kept = trivy / "quarantine" / "db", trivy / "layers" / "web-linux-amd64"
     unpacked.mkdir(parents=True)
+    kept.mkdir(parents=True)
+    (kept / "db").symlink_to(unpacked)
     bench.ensure(online=False)
     assert len(bench.pushes()) == 2
     assert not unpacked.exists()
+    assert kept.is_dir(), "what was found in layers does not depend on the database"
 
 
 def test_an_old_official_one_stays_rather_than_give_way_to_the_local_one(bench: Bench) -> None:
