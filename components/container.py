@@ -51,8 +51,6 @@ class HardenedContainer(pulumi.ComponentResource):
         image = docker.RemoteImage(
             f"{name}-pull", name=args.reference, keep_locally=True, pull_triggers=[args.reference], opts=on_host
         )
-        checked = step(f"{name}-preflight", "preflight", _preflight(args, image, stack), self)
-        secrets = self._secret_files(name, args, stack, checked)
         network = docker.Network(
             # Without a name of ours each network gets one of its own: a new one never takes the old container away
             # before the checks have passed.
@@ -64,6 +62,8 @@ class HardenedContainer(pulumi.ComponentResource):
             # engine's own child it is made beside the build.
             opts=pulumi.ResourceOptions(parent=engine, provider=engine),
         )
+        checked = step(f"{name}-preflight", "preflight", _preflight(args, image, network, stack), self)
+        secrets = self._secret_files(name, args, stack, checked)
         container = docker.Container(
             f"{name}-container",
             image=result(checked, "reference"),
@@ -125,9 +125,11 @@ class HardenedContainer(pulumi.ComponentResource):
         return files
 
 
-def _preflight(args: HardenedContainerArgs, image: docker.RemoteImage, stack: str) -> list[Flow]:
-    arguments: list[Flow] = ["--docker", args.host.docker, "--reference", image.name, "--name", args.run.name]
-    arguments += ["--stack", stack]
+def _preflight(
+    args: HardenedContainerArgs, image: docker.RemoteImage, network: docker.Network, stack: str
+) -> list[Flow]:
+    arguments: list[Flow] = ["--docker", args.host.docker, "--reference", image.name, "--network", network.name]
+    arguments += ["--name", args.run.name, "--stack", stack]
     for port in args.run.ports:
         address = f"[{port.address}]" if ":" in port.address else port.address
         arguments += ["--port", f"{address}:{port.host}"]

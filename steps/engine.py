@@ -1,6 +1,7 @@
 """Ask a Docker Engine through its own command line."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,11 +24,11 @@ def docker(host: str, *arguments: str, both: bool = False) -> str:
 
 
 def inspect(host: str, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
-    """What the engine knows about containers or images; a name that it does not know is left out."""
+    """What the engine knows about containers, images or networks; a name that it does not know is left out."""
     try:
         found: list[dict[str, Any]] = json.loads(docker(host, kind, "inspect", *names))
     except ToolError as error:
-        if "no such" not in error.output.lower():
+        if not re.search(r"no such|network \S+ not found", error.output, re.IGNORECASE):
             raise
         return []
     return found

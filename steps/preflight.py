@@ -1,4 +1,4 @@
-"""Check what a container needs before the old one is taken away: the image's user and health check, name and ports.
+"""Check what a container needs before the old one goes: user and health check of its image, name, ports, network.
 
 The result hands on the reference of the image that may run. Sources: CIS Docker Benchmark 1.6, 4.1 (a user for the
 container has been created) and 4.6 (HEALTHCHECK instructions have been added).
@@ -125,9 +125,19 @@ def _own_port(host: str, address: str, port: int, stack: str) -> None:
         )
 
 
+def check_network(host: str, network: str) -> None:
+    """Refuse a network that the stack's state has and the engine has no more: a container would be made in vain."""
+    if not inspect(host, "network", [network]):
+        raise StepError(
+            f"network {network} is in this stack's state, but no more on the engine (`docker network prune` removes "
+            "networks that no container uses): `pulumi up --refresh` makes it anew"
+        )
+
+
 def preflight(
     host: str,
     reference: str,
+    network: str,
     name: str,
     ports: Sequence[tuple[str, int]],
     stack: str,
@@ -140,6 +150,7 @@ def preflight(
     check_name(host, name, stack, first=first)
     for address, port in ports:
         check_port(host, address, port, stack)
+    check_network(host, network)
     return {"reference": reference, "health": health}
 
 
@@ -153,13 +164,14 @@ def main() -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="python -m steps.preflight", description=__doc__)
     parser.add_argument("--docker", required=True, help="address of the Docker Engine")
     parser.add_argument("--reference", required=True)
+    parser.add_argument("--network", required=True, help="the container's network")
     parser.add_argument("--name", required=True)
     parser.add_argument("--stack", required=True)
     parser.add_argument("--port", action="append", default=[], type=_address, metavar="ADDRESS:PORT")
     parser.add_argument("--health", default={}, type=json.loads, help="changes to the image's health check, as JSON")
     it = parser.parse_args()
     first = _PREVIOUS not in os.environ
-    return preflight(it.docker, it.reference, it.name, it.port, it.stack, it.health, first=first)
+    return preflight(it.docker, it.reference, it.network, it.name, it.port, it.stack, it.health, first=first)
 
 
 if __name__ == "__main__":

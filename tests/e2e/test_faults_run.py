@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.conftest import Checkout, free_port
 from tests.e2e.names import PREFIX
 from tests.e2e.small import (
+    APP,
     DOCKERFILE,
     attempt,
     container_of,
@@ -195,3 +196,20 @@ def test_a_secrets_directory_that_cannot_be_made_is_named(checkout: Checkout, tm
     output = refused(attempt(checkout, stack), "web-secret-key", f"secret file {file}/", "secrets_directory")
     assert "the value of the secret" not in output
     assert containers(checkout, container_of(stack)) == []
+
+
+def test_a_network_that_somebody_removed_is_named_and_a_refresh_makes_it_anew(checkout: Checkout, running: str) -> None:
+    container = container_of(running)
+    network = checkout.inspect(container)["HostConfig"]["NetworkMode"]
+    checkout.run("docker", "rm", "--force", container)
+    checkout.run("docker", "network", "rm", network)
+    write_context(checkout, running, {"app.py": APP + "# changed\n"})
+    refused(
+        attempt(checkout, running),
+        "web-preflight",
+        f"network {network} is in this stack's state, but no more on the engine",
+        "`pulumi up --refresh` makes it anew",
+    )
+    assert containers(checkout, container) == []
+    checkout.up(running, "--skip-preview", "--refresh")
+    assert checkout.inspect(container)["State"]["Health"]["Status"] == "healthy"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steps.preflight import check_image, check_name, check_port, go_duration, preflight
+from steps.preflight import check_image, check_name, check_network, check_port, go_duration, preflight
 from steps.settle import limit_pids, refuse_root, wait_until_healthy
 from steps.tool import StepError
 from tests.conftest import ToolMaker
@@ -152,8 +152,8 @@ def test_the_step_knows_by_what_it_printed_before_whether_there_was_one(
     monkeypatch.delenv("PULUMI_COMMAND_STDOUT", raising=False)
     if previous:
         monkeypatch.setenv("PULUMI_COMMAND_STDOUT", previous)
-    docker(tool, image=image(), container=named(STACK))
-    arguments = ["--docker", HOST, "--reference", REFERENCE, "--name", "web", "--stack", STACK]
+    docker(tool, image=image(), container=named(STACK), network=[{}])
+    arguments = ["--docker", HOST, "--reference", REFERENCE, "--network", "own", "--name", "web", "--stack", STACK]
     ended = run_step_program("preflight", arguments)
     assert (ended.returncode == 0) == bool(previous), ended.stderr
 
@@ -221,18 +221,28 @@ def test_an_address_that_this_machine_does_not_have_is_told_as_such(tool: ToolMa
 
 
 def test_the_preflight_hands_on_what_may_run_and_its_whole_health_check(tool: ToolMaker) -> None:
-    docker(tool, image=image())
-    result = preflight(HOST, REFERENCE, "web", [], STACK, {"interval": 1})
+    docker(tool, image=image(), network=[{}])
+    result = preflight(HOST, REFERENCE, "own", "web", [], STACK, {"interval": 1})
     assert result["reference"] == REFERENCE
     assert result["health"]["interval"] == "1s"
     assert result["health"]["tests"] == CHECK["Test"]
+
+
+def test_a_network_that_somebody_has_removed_is_refused_with_what_makes_it_anew(tool: ToolMaker) -> None:
+    docker(tool, network=[])
+    with pytest.raises(StepError) as caught:
+        check_network(HOST, "web-network-0123456")
+    assert str(caught.value).startswith(
+        "network web-network-0123456 is in this stack's state, but no more on the engine"
+    )
+    assert "`pulumi up --refresh` makes it anew" in str(caught.value)
 
 
 @pytest.mark.parametrize("step", ["preflight", "settle"])
 def test_an_engine_that_is_down_is_told_as_such(tool: ToolMaker, step: str) -> None:
     tool("docker", fails(DOWN))
     given = {
-        "preflight": ["--reference", REFERENCE, "--name", "web", "--stack", STACK],
+        "preflight": ["--reference", REFERENCE, "--network", "own", "--name", "web", "--stack", STACK],
         "settle": ["--container", CONTAINER, "--pids", "100", "--timeout", "5"],
     }[step]
     ended = run_step_program(step, ["--docker", HOST, *given])
