@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from components.arguments import Arguments
 from components.artifact import Digest, ImageReference, Repository, Version
 from components.publication import Publication, PublicationArgs
-from components.record import ReleaseRecord
+from components.record import ReleaseRecord, SignedAs
 from components.registry import PrivateRegistry, RegistryAccess, registry_flags, registry_secrets
 from components.scan import ScanPolicy, policy_flags
 from components.step import Argument, command_line, document
@@ -275,7 +275,7 @@ def _record(
         version=granted["version"],
         revision=granted["revision"],
         platforms=tuple(granted["platforms"]),
-        scan=records[0]["scan"] if records else {},
-        signature={"public_key": public_key, "repository": granted["repository"], "version": granted["version"]},
+        scan=records[0]["scan"] if records else None,
+        signature=SignedAs(public_key=public_key, repository=granted["repository"], version=granted["version"]),
     )
     return record.model_dump(mode="json")

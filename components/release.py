@@ -1,6 +1,5 @@
 """Release: image → scan → signature → evidence → verification → publication, each gate handing on only what passed."""
 
-import json
 from typing import Any, Literal, Self
 
 import pulumi
@@ -11,7 +10,7 @@ from components.artifact import ImageReference, Repository
 from components.evidence import Evidence, EvidenceArgs
 from components.image import Image, ImageArgs
 from components.publication import Publication, PublicationArgs
-from components.record import ReleaseRecord
+from components.record import ReleaseRecord, ScanSummary, SignedAs
 from components.registry import RegistryAccess
 from components.scan import Scan, ScanArgs, ScanPolicy
 from components.signature import Signature, SignatureArgs, SigningKey, Verification, VerificationArgs
@@ -133,7 +132,7 @@ def _record(args: ReleaseArgs, revision: str, reference: str, tag: str, summary:
         version=args.image.version,
         revision=revision,
         platforms=args.image.platforms,
-        scan={key: value for key, value in json.loads(summary).items() if key != "reference"},
-        signature={"public_key": args.key.public_key, "repository": args.repository, "version": args.image.version},
+        scan=ScanSummary.parse(summary),
+        signature=SignedAs(public_key=args.key.public_key, **_says(args)),
     )
     return record.model_dump(mode="json")

@@ -125,7 +125,7 @@ def _compare(record: ReleaseRecord, project: str, stack: str, path: str) -> None
             f"its record is that of {record.project}/{record.stack}, not of {project}/{stack}: "
             "its state was copied from there; bring it up once more, or name that stack"
         )
-    if (seen := Repository.parse(str(record.signature.get("repository"))).path) != path:
+    if (seen := Repository.parse(record.signature.repository).path) != path:
         raise ValueError(
             f"its record is of {seen}, this service is {path}: name the same `repository` in both stacks, "
             "or another stack"

@@ -23,7 +23,7 @@ from pulumi.runtime.sync_await import _sync_await
 DIGEST = "sha256:" + "0123456789ab" + "c" * 52
 CANDIDATE = f"localhost:5380/driftwood/web@{DIGEST}"
 RELEASED = f"localhost:5443/driftwood/web@{DIGEST}"
-RECORD = {
+RECORD: dict[str, Any] = {
     "schema_version": 2,
     "project": "slipway",
     "stack": "staging",
@@ -33,13 +33,19 @@ RECORD = {
     "version": "1.4.0",
     "revision": "5" * 40,
     "platforms": ["linux/amd64", "linux/arm64"],
-    "scan": {"counts": {"HIGH": 0}},
+    "scan": {
+        "counts": {"CRITICAL": 0, "HIGH": 0},
+        "scanner": "trivy 0.70.0",
+        "database": "2026-11-23T00:00:00Z",
+        "scanned": "2026-11-23T08:00:00Z",
+        "reports": ".slipway/reports/staging/web",
+    },
     "signature": {"public_key": "cosign.pub", "repository": RELEASED.partition("@")[0], "version": "1.4.0"},
 }
 """What staging says about its release."""
 STAGING = {"driftwood/slipway/staging": {"web": {"release": RECORD}}}
 """What staging exports."""
-SUMMARY = {"counts": {"CRITICAL": 0, "HIGH": 0}, "scanner": "trivy 0.70.0", "database": "2026-11-23T00:00:00Z"}
+SUMMARY: dict[str, Any] = RECORD["scan"]
 COMMAND = "command:local:Command"
 
 

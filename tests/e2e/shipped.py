@@ -7,7 +7,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-from components.record import ReleaseRecord
+from components.record import ReleaseRecord, ScanSummary
 from tests.e2e.conftest import Checkout, free_port
 from tests.e2e.names import PREFIX
 from tests.e2e.watch import ProcessWatcher
@@ -44,6 +44,12 @@ def ship(checkout: Checkout) -> Shipped:
     outputs = checkout.outputs(STACK)
     record = ReleaseRecord.model_validate(outputs["web"]["release"])
     return Shipped(checkout, web, log, watcher, outputs, record, outputs["web"]["url"])
+
+
+def scan_of(record: ReleaseRecord) -> ScanSummary:
+    """What a release says of its scan."""
+    assert record.scan
+    return record.scan
 
 
 def _two_services(settings: dict[str, Any], web: str, tide: str) -> None:

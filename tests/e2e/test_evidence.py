@@ -16,6 +16,7 @@ from components.record import ReleaseRecord
 from tests.e2e.conftest import Checkout
 from tests.e2e.environments import publish_database
 from tests.e2e.oci import INDEX, RegistryClient
+from tests.e2e.shipped import scan_of
 from tests.e2e.small import DOCKERFILE, refused, small_stack
 from tests.e2e.test_secrets import forms_of, leaks
 
@@ -117,11 +118,11 @@ def test_the_vulnerability_report_is_the_scans_own_and_says_how_old_its_database
 ) -> None:
     [statement] = statements(attested, platform, "vuln")
     predicate = statement["predicate"]
-    kept = attested.checkout.root / attested.record.scan["reports"] / f"{platform.replace('/', '-')}.json"
+    kept = attested.checkout.root / scan_of(attested.record).reports / f"{platform.replace('/', '-')}.json"
     assert predicate["scanner"]["result"] == json.loads(kept.read_text())
-    assert predicate["scanner"]["db"]["lastUpdate"] == attested.record.scan["database"]
+    assert predicate["scanner"]["db"]["lastUpdate"] == scan_of(attested.record).database
     assert predicate["scanner"]["uri"].startswith("pkg:github/aquasecurity/trivy@0.")
-    assert predicate["metadata"]["scanFinishedOn"] == attested.record.scan["scanned"]
+    assert predicate["metadata"]["scanFinishedOn"] == scan_of(attested.record).scanned
     assert predicate["invocation"]["parameters"]["platform"] == platform
 
 
@@ -153,7 +154,7 @@ def test_the_provenance_says_from_what_it_was_built_and_when(attested: Attested)
     assert parameters["platforms"] == list(PLATFORMS)
     assert parameters["secrets"] == ["pip_token"]
     assert run["builder"]["version"]["buildkit"].startswith("v0.")
-    assert run["metadata"]["startedOn"] <= run["metadata"]["finishedOn"] <= attested.record.scan["scanned"]
+    assert run["metadata"]["startedOn"] <= run["metadata"]["finishedOn"] <= scan_of(attested.record).scanned
 
 
 def test_all_of_it_was_published_as_it_is(attested: Attested) -> None:

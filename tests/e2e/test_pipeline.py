@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from components.record import ReleaseRecord
+from components.record import ReleaseRecord, SignedAs
 from tests.e2e.oci import RegistryClient
-from tests.e2e.shipped import CONTAINER, PLATFORMS, REPOSITORY, STACK, Shipped, get
+from tests.e2e.shipped import CONTAINER, PLATFORMS, REPOSITORY, STACK, Shipped, get, scan_of
 
 MEBIBYTE = 1024 * 1024
 
@@ -59,15 +59,13 @@ def test_the_outputs_are_the_typed_record_of_each_service(shipped: Shipped) -> N
         assert record.reference == f"{repository}@{record.digest}"
         assert record.tag == f"1.4.0-dev.{record.digest.removeprefix('sha256:')[:12]}"
         assert record.platforms == PLATFORMS
-        assert record.signature == {
-            "public_key": ".slipway/keys/cosign.pub",
-            "repository": repository,
-            "version": "1.4.0",
-        }
-        assert {"HIGH", "CRITICAL"} <= record.scan["counts"].keys()
-        assert record.scan["counts"]["HIGH"] == record.scan["counts"]["CRITICAL"] == 0
-        assert record.scan["scanner"].startswith("trivy 0.")
-        assert record.scan["database"]
+        assert record.signature == SignedAs(
+            public_key=".slipway/keys/cosign.pub", repository=repository, version="1.4.0"
+        )
+        scan = scan_of(record)
+        assert scan.counts["HIGH"] == scan.counts["CRITICAL"] == 0
+        assert scan.scanner.startswith("trivy 0.")
+        assert scan.database
 
 
 # The container is locked down: `docker inspect`.
@@ -273,7 +271,7 @@ def test_the_arm64_image_runs_under_emulation(shipped: Shipped, outside: dict[st
 
 
 def test_each_platform_has_a_json_and_a_sarif_report(shipped: Shipped) -> None:
-    folder = shipped.checkout.root / shipped.record.scan["reports"]
+    folder = shipped.checkout.root / scan_of(shipped.record).reports
     for platform in PLATFORMS:
         slug = platform.replace("/", "-")
         report = json.loads((folder / f"{slug}.json").read_text())

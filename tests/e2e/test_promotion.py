@@ -194,7 +194,7 @@ def test_production_runs_the_very_digest_of_staging_from_a_registry_of_its_own(
     assert first.production.tag == "1.4.0"
     assert first.production.platforms == first.staging.platforms == ("linux/amd64", "linux/arm64")
     assert first.production.revision == first.staging.revision
-    assert first.production.signature["repository"] == f"{checkout.private.address}/{PATH}"
+    assert first.production.signature.repository == f"{checkout.private.address}/{PATH}"
 
 
 def test_signature_evidence_and_proof_travelled_along(checkout: Checkout, first: Shipped) -> None:
@@ -217,7 +217,7 @@ def test_production_builds_and_signs_nothing(checkout: Checkout, first: Shipped)
     state = checkout.run("pulumi", "stack", "export", "--stack", PRODUCTION).stdout
     assert "docker-build" not in state
     assert "steps.sign" not in state
-    assert first.production.signature["version"] == "1.4.0"
+    assert first.production.signature.version == "1.4.0"
 
 
 @pytest.mark.parametrize("stack", [STAGING, PRODUCTION])

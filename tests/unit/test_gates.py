@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.programs import SECRETS, a_release, both, release_args
-from tests.recording import CANDIDATE, RELEASED, Engine, component
+from tests.recording import CANDIDATE, RELEASED, SUMMARY, Engine, component
 
 ORDER = ["scan", "sign", "attest", "verify", "publish"]
 DOWNSTREAM = {
@@ -31,7 +31,7 @@ def test_a_release_passes_every_gate_in_order_and_each_sees_the_same_candidate()
 def test_what_a_gate_hands_on_is_what_it_printed_and_nothing_else(at: int) -> None:
     other = f"localhost:5380/driftwood/web@sha256:{'e' * 64}"
     published = f"localhost:5443/driftwood/web@sha256:{'e' * 64}"
-    answer = {"reference": published if ORDER[at] == "publish" else other}
+    answer = {"reference": published if ORDER[at] == "publish" else other, **(SUMMARY if ORDER[at] == "scan" else {})}
     engine = Engine(broken={ORDER[at]: json.dumps(answer)}).good(both, secrets=SECRETS)
     for module in ORDER[:at]:
         assert engine.step(module).values("--reference") == [CANDIDATE]
