@@ -4,6 +4,7 @@ A field that is known when the program runs is validated by pydantic. A field th
 a report's path) is declared `Flow`: it takes a value or a Pulumi Output, and only its presence can be checked.
 """
 
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
     Flow = pulumi.Output[str] | str
 else:
     Flow = Annotated[Any, BeforeValidator(_string_or_output)]
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Refuse a list of settings for all that is wrong in it, in one message.
+
+    Raises:
+        ValueError: there is a problem.
+    """
+    if told := list(problems):
+        raise ValueError("; ".join(told))
 
 
 class Arguments(BaseModel):

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_docker_build as docker_build
 from pydantic import Field, field_validator
 
-from components.arguments import Arguments
+from components.arguments import Arguments, refuse
 from components.artifact import ImageReference, Platform, Repository, Version
 from components.build_log import show_failed_step
 from components.registry import RegistryAccess
@@ -50,10 +50,7 @@ class Build(Arguments):
     def _can_be_built(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) < len(value):
             raise ValueError(f"a platform is named twice ({', '.join(value)}): name each once")
-        for text in value:
-            if str(Platform(text)) not in _PLATFORMS:
-                close = difflib.get_close_matches(text, sorted(_PLATFORMS), n=1) or ["linux/amd64"]
-                raise ValueError(f"{text!r} is no platform that docker-build takes: write one such as {close[0]}")
+        refuse(problem for text in value if (problem := _platform_problem(text)))
         return value
 
     @field_validator("arguments")
@@ -61,6 +58,15 @@ class Build(Arguments):
     def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
         refuse_secrets(value, ", and arguments stay in the image: move it to build.secrets")
         return value
+
+
+def _platform_problem(text: str) -> str | None:
+    try:
+        known = str(Platform(text)) in _PLATFORMS
+    except ValueError as error:
+        return str(error)
+    close = difflib.get_close_matches(text, sorted(_PLATFORMS), n=1) or ["linux/amd64"]
+    return None if known else f"{text!r} is no platform that docker-build takes: write one such as {close[0]}"
 
 
 class ImageArgs(Build):

@@ -10,7 +10,7 @@ import pulumi
 from pulumi_command import local
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from components.arguments import Arguments
+from components.arguments import Arguments, refuse
 from components.artifact import Digest, ImageReference, Repository, Version
 from components.publication import Publication, PublicationArgs
 from components.record import ReleaseRecord, SignedAs
@@ -58,9 +58,11 @@ class PromotionPolicy(Arguments):
     @field_validator("stacks")
     @classmethod
     def _are_stacks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            if not re.fullmatch(rf"({_STACK}/){{0,2}}{_STACK}", text):
-                raise ValueError(f"{text!r} is no stack: write its name, PROJECT/STACK or ORGANIZATION/PROJECT/STACK")
+        refuse(
+            f"{text!r} is no stack: write its name, PROJECT/STACK or ORGANIZATION/PROJECT/STACK"
+            for text in value
+            if not re.fullmatch(rf"({_STACK}/){{0,2}}{_STACK}", text)
+        )
         if len(set(value)) < len(value):
             raise ValueError(f"a stack is named twice ({', '.join(value)}): name each once")
         return value

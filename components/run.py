@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from components.arguments import Arguments
+from components.arguments import Arguments, refuse
 from components.secret import SecretSource, refuse_secrets
 
 _UNREMARKABLE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
@@ -150,23 +150,25 @@ class Run(Arguments):
     @field_validator("temporary")
     @classmethod
     def _mount_points(cls, value: dict[str, str]) -> dict[str, str]:
-        for path in map(PurePosixPath, value):
-            if (
-                not path.is_absolute()
-                or ".." in path.parts
-                or path.is_relative_to("/run/secrets")
-                or path == path.parent
-            ):
-                raise ValueError(f"{path} is no place for a tmpfs: write an absolute path outside /run/secrets")
+        refuse(
+            f"{path} is no place for a tmpfs: write an absolute path outside /run/secrets"
+            for path in map(PurePosixPath, value)
+            if not path.is_absolute()
+            or ".." in path.parts
+            or path.is_relative_to("/run/secrets")
+            or path == path.parent
+        )
         return value
 
     @field_validator("capabilities")
     @classmethod
     def _capability_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         names = tuple(name.removeprefix("CAP_") for name in value)
-        for name in names:
-            if not re.fullmatch(r"[A-Z][A-Z_]+", name) or name == "ALL":
-                raise ValueError(f"{name!r} is no single capability: name what is needed, such as NET_BIND_SERVICE")
+        refuse(
+            f"{name!r} is no single capability: name what is needed, such as NET_BIND_SERVICE"
+            for name in names
+            if not re.fullmatch(r"[A-Z][A-Z_]+", name) or name == "ALL"
+        )
         return names
 
     @field_validator("environment")
@@ -178,9 +180,11 @@ class Run(Arguments):
     @field_validator("secrets")
     @classmethod
     def _file_names(cls, value: dict[str, SecretSource]) -> dict[str, SecretSource]:
-        for name in value:
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name):
-                raise ValueError(f"{name!r} is no file name: use letters, digits, dots, dashes and underscores")
+        refuse(
+            f"{name!r} is no file name: use letters, digits, dots, dashes and underscores"
+            for name in value
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name)
+        )
         return value
 
     @field_validator("cpus")

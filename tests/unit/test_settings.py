@@ -64,6 +64,27 @@ def test_all_mistakes_are_told_at_once(stack: Stack) -> None:
     ]
 
 
+def test_all_mistakes_in_a_list_are_told_at_once(stack: Stack) -> None:
+    stack.web["build"]["platforms"] = ["linux/amd46", "Linux", "linux/arm64"]
+    stack.web["run"] |= {
+        "capabilities": ["ALL", "chown"],
+        "temporary": {"tmp": "size=1m", "/run/secrets/x": "size=1m"},
+        "secrets": {"../a": {"file": "a"}, "b c": {"file": "b"}},
+    }
+    told = "\n".join(stack.mistakes())
+    for seen in (
+        "'linux/amd46'",
+        "'Linux'",
+        "'ALL'",
+        "'chown'",
+        "tmp is no",
+        "/run/secrets/x is no",
+        "'../a'",
+        "'b c'",
+    ):
+        assert seen in told, seen
+
+
 def test_mistakes_of_form_and_missing_files_are_told_at_once(stack: Stack) -> None:
     stack.settings["chanel"] = "dev"
     stack.web["run"]["memory"] = "plenty"
