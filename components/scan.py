@@ -48,7 +48,7 @@ class ScanPolicy(Arguments):
     java_database: str | None = None
     """OCI artifact of the index of Java libraries, such as a mirror; trivy's official one if left out.
 
-    Fetched only where an image holds a JAR, WAR or EAR."""
+    First fetched where an image holds a JAR, WAR or EAR, and then kept fresh."""
 
     @field_validator("fail_on", "unfixed", "database_age")
     @classmethod

@@ -1,7 +1,7 @@
 """Keep trivy's databases fresh: fetched when their own schedule says so.
 
 A vulnerability database that is too old is refused. The index of Java libraries, by which a JAR without a name in it is
-recognized, is fetched where there is a JAR: it has several hundred megabytes.
+recognized, is first fetched where there is a JAR: it has several hundred megabytes.
 Source: trivy.dev, "Databases".
 """
 
@@ -10,11 +10,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from steps.tool import StepError, ToolError, elapsed, say
 from steps.trivy import trivy
@@ -72,11 +73,13 @@ def ensure_database(databases: Databases, maximum_age: float) -> dict[str, Any]:
         StepError: there is none, or it is older than allowed, and no newer one can be had.
     """
     cache, refused = databases.cache, ""
-    with _locked(cache):
-        found = _metadata(cache)
-        if _is_due(found):
-            refused = _fetch(cache, databases.vulnerabilities)
-            found = _metadata(cache)
+    found = _metadata(cache)
+    if _is_due(found):
+        with _locked(cache, fcntl.LOCK_EX):
+            found = _metadata(cache)  # another service's scan may have fetched it meanwhile
+            if _is_due(found):
+                refused = _fetch(cache, databases.vulnerabilities)
+                found = _metadata(cache)
     if found is None:
         raise StepError(f"the vulnerability database is missing and cannot be fetched:\n{refused}\n{_ADVICE}")
     age = _age(found)
@@ -103,14 +106,16 @@ def ensure_java_index(databases: Databases) -> None:
         StepError: there is none, and none can be had.
     """
     cache, refused = databases.java_cache, ""
-    with _locked(cache):
-        found = _metadata(cache, _JAVA)
-        if _is_due(found):
-            refused = _fetch_java_index(cache, databases.java)
-            found = _metadata(cache, _JAVA)
+    found = java_index(databases)
+    if _is_due(found):
+        with _locked(cache, fcntl.LOCK_EX):
+            found = java_index(databases)
+            if _is_due(found):
+                refused = _fetch_java_index(cache, databases.java)
+                found = java_index(databases)
     if found is None:
         raise StepError(
-            "the image holds Java libraries, and the index by which they are recognized cannot be fetched:\n"
+            "the index by which Java libraries in images are recognized is missing and cannot be fetched:\n"
             f"{refused}\nMake its source reachable, or name a mirror in scan.java_database."
         )
     age = _age(found)
@@ -118,17 +123,37 @@ def ensure_java_index(databases: Databases) -> None:
         say(f"warning: the index of Java libraries could not be refreshed, it is {age.days} days old:\n{refused}")
 
 
-def has_java_index(databases: Databases) -> bool:
-    """Whether an image with Java libraries was scanned before."""
-    return _metadata(databases.java_cache, _JAVA) is not None
+def java_index(databases: Databases) -> dict[str, Any] | None:
+    """What the index of Java libraries says of itself; None where there is none, or one that cannot be read.
+
+    trivy passes over a library that it cannot look up, so a broken index has to be found out before.
+    """
+    found = _metadata(databases.java_cache, _JAVA)
+    if found is None:
+        return None
+    import sqlite3  # only here: most images hold no Java
+
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(databases.java_cache / _JAVA))}?mode=ro", uri=True)) as index:
+            row = index.execute("SELECT 1 FROM indices i JOIN artifacts a ON a.id = i.artifact_id LIMIT 1").fetchone()
+    except sqlite3.Error:
+        return None
+    return found if row else None
 
 
 @contextmanager
-def _locked(cache: Path) -> Iterator[None]:
-    """Services are scanned side by side; one of them fetches."""
+def in_use(databases: Databases) -> Iterator[None]:
+    """Keep both databases as they are for the time of a scan: trivy puts a new one in place of the old."""
+    with _locked(databases.cache, fcntl.LOCK_SH), _locked(databases.java_cache, fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def _locked(cache: Path, how: int) -> Iterator[None]:
+    """Services are scanned side by side; one of them fetches, and none of them scans meanwhile."""
     cache.mkdir(parents=True, exist_ok=True)
     with Path(cache, "slipway.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, how)
         yield
 
 

@@ -22,7 +22,7 @@ from steps.database import Databases, ensure_database
 from steps.predicates import RECORD, scan_record
 from steps.registry import platforms_of
 from steps.scanner import scan_image
-from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, say
+from steps.tool import StepError, elapsed, read_secrets, run_step, say
 from steps.trivy import trivy
 
 _NO_FIX = "no fix yet"
@@ -155,7 +155,7 @@ def _scan_platform(
         scan_image(request.databases, f"{request.reference.repository.path} {platform}", command, environment)
         content: dict[str, Any] = json.loads(report.read_text())
         trivy(["convert", "--quiet", "--format", "sarif", "--output", report.with_suffix(".sarif"), report])
-    except (ToolError, OSError, ValueError) as error:
+    except (StepError, OSError, ValueError) as error:
         raise StepError(f"{request.reference} for {platform} could not be scanned:\n{error}") from None
     return content
 

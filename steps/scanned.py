@@ -18,6 +18,7 @@ from components.artifact import ImageReference, Platform
 from steps.choose import Registries
 from steps.database import Databases, ensure_database
 from steps.scan import Finding, ScanRequest, databases_of, failing, findings_in, scan_platforms, write_accepted
+from steps.scanner import found_by
 from steps.trivy import trivy
 
 _KEPT = "today.json"
@@ -73,7 +74,12 @@ def todays_findings(
         policy.databases,
         registries.authority(reference.repository),
     )
-    fingerprint = {"digest": str(reference.digest), "database": dict(database), "ignore": list(policy.ignore)}
+    fingerprint = {
+        "digest": str(reference.digest),
+        "database": dict(database),
+        "found_by": found_by(policy.databases),
+        "ignore": list(policy.ignore),
+    }
     reports = _kept(wanted, fingerprint)
     if reports is None:
         reports, _ = scan_platforms(wanted, database, registries.environment)

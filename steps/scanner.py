@@ -1,22 +1,26 @@
 """Scan an image with trivy: a layer that was looked through before is not looked through again.
 
-What trivy finds in a layer it keeps under the layer's digest and the versions of its analyzers; vulnerabilities are
-looked up anew each time. One process at a time can have that open, so each image and platform has its own.
-Source: trivy.dev, "Cache", "Scan Cache".
+Which packages trivy finds in a layer it keeps under the layer's digest and the versions of its analyzers; their
+vulnerabilities are looked up anew each time. Java libraries are recognized by an index as the layer is looked through,
+so another index, and another trivy, begin with nothing. One process at a time can have that open: each image and
+platform has its own. Source: trivy.dev, "Cache", "Scan Cache".
 """
 
 import fcntl
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from steps.database import Databases, ensure_java_index, folder_name, has_java_index
+from steps.database import Databases, ensure_java_index, folder_name, in_use, java_index
 from steps.tool import ToolError
 from steps.trivy import trivy
 
 _LAYERS = "layers"
+_KEPT = "fanal"
+"""trivy's own name for what it keeps."""
 _LARGEST = 256 * 2**20
 """Bytes of what is kept about the layers of one image and platform; beyond that, it begins again with nothing."""
 _NO_JAVA_INDEX = "Unable to initialize the Java DB"
@@ -41,7 +45,7 @@ def scan_image(
         StepError: there are Java libraries, and no index to recognize them by.
         ToolError: trivy ended with another exit code than 0.
     """
-    if has_java_index(databases):
+    if java_index(databases):
         ensure_java_index(databases)
     try:
         _scan(databases, name, arguments, environment)
@@ -57,16 +61,16 @@ def _scan(
 ) -> None:
     command = ["image", "--quiet", "--scanners", "vuln", "--list-all-pkgs"]
     command += ["--skip-db-update", "--skip-java-db-update", "--skip-version-check"]
-    with _kept_layers(databases, name) as kept:
+    with in_use(databases), _kept_layers(databases, name) as kept:
         if kept is not None:
             try:
                 trivy([*command, "--cache-dir", kept, "--cache-backend", "fs", *arguments], environment)
                 return
             except ToolError as error:
+                shutil.rmtree(kept / _KEPT, ignore_errors=True)  # whatever it was: the next one begins with nothing
                 if _BROKEN not in error.output:
                     raise
-                shutil.rmtree(kept / "fanal", ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
+    with in_use(databases), tempfile.TemporaryDirectory(prefix="slipway-") as folder:
         _link(databases, Path(folder))
         trivy([*command, "--cache-dir", folder, "--cache-backend", "memory", *arguments], environment)
 
@@ -82,11 +86,26 @@ def _kept_layers(databases: Databases, name: str) -> Iterator[Path | None]:
         except BlockingIOError:
             yield None
             return
-        kept = folder / "fanal" / "fanal.db"
-        if kept.is_file() and kept.stat().st_size > _LARGEST:
-            kept.unlink()
+        _forget_what_is_stale(databases, folder)
         _link(databases, folder)
         yield folder
+
+
+def _forget_what_is_stale(databases: Databases, folder: Path) -> None:
+    """Begin with nothing where another index or another trivy would find something else, or where it is too much."""
+    stamp, kept = folder / "found-by.json", folder / _KEPT / "fanal.db"
+    by = found_by(databases)
+    known = stamp.read_text() if stamp.is_file() else ""
+    if known != by or (kept.is_file() and kept.stat().st_size > _LARGEST):
+        shutil.rmtree(folder / _KEPT, ignore_errors=True)
+        stamp.write_text(by)
+
+
+def found_by(databases: Databases) -> str:
+    """What decides, beside the image itself, which packages are found in it: trivy, and the index of Java libraries."""
+    program = Path(shutil.which("trivy") or "").resolve()
+    changed = program.stat().st_mtime_ns if program.is_file() else 0
+    return json.dumps({"trivy": [str(program), changed], "java": [databases.java, java_index(databases)]})
 
 
 def _link(databases: Databases, folder: Path) -> None:

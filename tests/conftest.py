@@ -45,7 +45,9 @@ def tools_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToolMaker:
 
     def make(name: str, script: str) -> Path:
         path = folder / name
-        path.write_text(f'#!/bin/sh\necho "$*" >>"$0.calls"\n{script}\n', encoding="utf-8")
+        text = f'#!/bin/sh\necho "$*" >>"$0.calls"\n{script}\n'
+        if not path.exists() or path.read_text(encoding="utf-8") != text:  # the same tool is no newer one
+            path.write_text(text, encoding="utf-8")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         return path
 

@@ -68,7 +68,8 @@ def test_a_library_is_never_passed_over_for_want_of_an_index(checkout: Checkout,
     refused(
         attempt(checkout, stack),
         "web-scan-trivy",
-        "the image holds Java libraries, and the index by which they are recognized cannot be fetched",
+        "for linux/amd64 could not be scanned",
+        "the index by which Java libraries in images are recognized is missing and cannot be fetched",
         f"{checkout.quarantine.address}/{INDEX}",
         "name a mirror in scan.java_database",
     )

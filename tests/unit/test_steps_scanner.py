@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from steps.database import Databases
+from steps.database import Databases, ensure_java_index, in_use
+from steps.database import java_index as known_index
 from steps.scanner import scan_image
 from steps.tool import StepError, ToolError
 from tests.conftest import ToolMaker
@@ -29,8 +32,19 @@ def java_index(databases: Databases, updated: float, following: float) -> None:
     """An index of Java libraries that was made and is due this many days ago."""
     folder = databases.java_cache / "java-db"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "trivy-java.db").write_text("content")
+    write_index(folder / "trivy-java.db")
     (folder / "metadata.json").write_text(json.dumps({"UpdatedAt": stamp(updated), "NextUpdate": stamp(following)}))
+
+
+def write_index(path: Path) -> None:
+    """An index of one library."""
+    path.unlink(missing_ok=True)
+    with sqlite3.connect(path) as index:
+        index.execute("CREATE TABLE artifacts(id INTEGER PRIMARY KEY, group_id TEXT, artifact_id TEXT)")
+        index.execute("CREATE TABLE indices(artifact_id INTEGER, version TEXT, sha1 BLOB, archive_type TEXT)")
+        index.execute("INSERT INTO artifacts VALUES (1, 'org.apache.logging.log4j', 'log4j-core')")
+        index.execute("INSERT INTO indices VALUES (1, '2.14.1', x'01', 'jar')")
+    index.close()
 
 
 def cache_of_call(call: str) -> Path:
@@ -100,21 +114,79 @@ def test_what_is_kept_has_a_bound(tool: ToolMaker, tmp_path: Path, monkeypatch: 
     assert not kept.exists()
 
 
-def test_another_failure_of_the_scanner_is_told_at_once(tool: ToolMaker, tmp_path: Path) -> None:
-    path = tool("trivy", fails("FATAL unable to find the specified image"))
-    with pytest.raises(ToolError, match="unable to find the specified image"):
+def test_another_failure_is_told_at_once_and_the_next_scan_begins_with_nothing(tool: ToolMaker, tmp_path: Path) -> None:
+    path = tool("trivy", "exit 0")
+    fanal = remembered(path, Databases(tmp_path))
+    tool("trivy", fails("panic: page 3 already freed"))
+    with pytest.raises(ToolError, match="page 3 already freed"):
         scan_image(Databases(tmp_path), NAME, ["name"])
-    assert len(calls(path)) == 1
+    assert len(calls(path)) == 2
+    assert not fanal.exists()
+
+
+def remembered(path: Path, databases: Databases) -> Path:
+    """Scan once, and return the folder of what was kept."""
+    scan_image(databases, NAME, ["name"])
+    fanal = cache_of_call(calls(path)[-1]) / "fanal"
+    fanal.mkdir()
+    return fanal
+
+
+def test_another_index_of_java_libraries_begins_with_nothing(tool: ToolMaker, tmp_path: Path) -> None:
+    """trivy recognizes a library while it looks through the layer: what it missed then it would miss for good."""
+    path = tool("trivy", "exit 0")
+    java_index(Databases(tmp_path), 2, -1)
+    fanal = remembered(path, Databases(tmp_path))
+    scan_image(Databases(tmp_path), NAME, ["name"])
+    assert fanal.exists(), "the same index finds the same"
+    java_index(Databases(tmp_path), 0, -3)
+    scan_image(Databases(tmp_path), NAME, ["name"])
+    assert not fanal.exists()
+
+
+def test_another_trivy_begins_with_nothing(tool: ToolMaker, tmp_path: Path) -> None:
+    path = tool("trivy", "exit 0")
+    fanal = remembered(path, Databases(tmp_path))
+    os.utime(path, (0, 0))
+    scan_image(Databases(tmp_path), NAME, ["name"])
+    assert not fanal.exists()
+
+
+@pytest.mark.parametrize("content", [b"rubbish" * 1000, b"", None], ids=["rubbish", "nothing", "no library"])
+def test_an_index_that_knows_nothing_is_fetched_anew(tool: ToolMaker, tmp_path: Path, content: bytes | None) -> None:
+    """trivy passes over each library that a broken index cannot tell it."""
+    databases = Databases(tmp_path)
+    path = indexing(tool, databases)
+    java_index(databases, 1, -2)
+    file = databases.java_cache / "java-db" / "trivy-java.db"
+    if content is None:
+        with sqlite3.connect(file) as index:
+            index.execute("DELETE FROM indices")
+        index.close()
+    else:
+        file.write_bytes(content)
+    ensure_java_index(databases)
+    assert [call for call in calls(path) if "--download-java-db-only" in call]
+    assert known_index(databases)
+
+
+def test_no_database_is_replaced_while_a_scan_reads_it(tmp_path: Path) -> None:
+    databases = Databases(tmp_path)
+    with in_use(databases), (databases.cache / "slipway.lock").open("w") as lock, pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def indexing(tool: ToolMaker, databases: Databases) -> Path:
     """A trivy that scans only where there is an index of Java libraries, and fetches one."""
     folder = databases.java_cache / "java-db"
     made = json.dumps({"UpdatedAt": stamp(0), "NextUpdate": stamp(-3)})
+    source = databases.folder / "source.db"
+    databases.folder.mkdir(exist_ok=True)
+    write_index(source)
     return tool(
         "trivy",
         f"""case "$*" in *--download-java-db-only*)
-        mkdir -p {folder}; echo content >{folder}/trivy-java.db; echo '{made}' >{folder}/metadata.json; exit 0;; esac
+        mkdir -p {folder}; cp {source} {folder}/trivy-java.db; echo '{made}' >{folder}/metadata.json; exit 0;; esac
         [ -e {folder}/trivy-java.db ] || {{ {fails(NO_INDEX)}; }}""",
     )
 
@@ -149,7 +221,7 @@ def test_an_index_that_cannot_be_had_stops_the_scan_with_what_to_do(tool: ToolMa
     tool("trivy", answer)
     with pytest.raises(StepError) as caught:
         scan_image(Databases(tmp_path), NAME, ["name"])
-    assert "the image holds Java libraries" in str(caught.value)
+    assert "the index by which Java libraries in images are recognized is missing" in str(caught.value)
     assert "connection refused" in str(caught.value)
     assert "scan.java_database" in str(caught.value)
 
