@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, field_serializer, field_validator
 
 RECORD_VERSION = 2
 
@@ -75,3 +75,7 @@ class ReleaseRecord(_Said):
     @classmethod
     def _nothing_said(cls, value: Any) -> Any:
         return value or None
+
+    @field_serializer("scan")
+    def _said(self, value: ScanSummary | None) -> dict[str, Any]:
+        return value.model_dump(mode="json") if value else {}

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 Argument = pulumi.Input[str]
 """One word of a command line."""
-_PREFIX = "SLIPWAY_"
+_PREFIX = "STEP_"
 
 
 def step(
@@ -69,7 +69,7 @@ def _with_variables(arguments: Sequence[Argument]) -> tuple[str, dict[str, pulum
             continue
         variable = _free(_PREFIX + flag.removeprefix("--").replace("-", "_").upper(), variables)
         variables[variable] = argument
-        words.append(f'"${variable}"')
+        words.append(f'"${{{variable}?}}"')  # one that got no value stops the step, whatever surrounds it
     return " ".join(words), variables
 
 

@@ -7,6 +7,7 @@ more, whether the program succeeded or not.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,11 @@ class Registration:
     """The top-level inputs that are, or hold, a Pulumi secret."""
     options: dict[str, Any]
     """The other fields of the request, by their name in the engine's protocol (retainOnDelete, provider, …)."""
+
+    @property
+    def open(self) -> str:
+        """Everything that the resource was given and anybody may read: all but standard input."""
+        return json.dumps({name: value for name, value in self.inputs.items() if name != "stdin"}, default=str)
 
     @property
     def command(self) -> list[str]:
@@ -235,7 +241,7 @@ class Engine(mocks.Mocks):
 def _words(line: str, variables: Mapping[str, str]) -> list[str]:
     """The words of a step's command line, with the values of its variables."""
     words = shlex.split(line)
-    words = [variables.get(word.removeprefix("$"), word) if word.startswith("$") else word for word in words]
+    words = [variables.get(word[2:-2], word) if re.fullmatch(r"\$\{\w+\?\}", word) else word for word in words]
     return words[words.index("-m") + 1 :]
 
 

@@ -110,7 +110,7 @@ def test_no_secret_stands_on_the_command_line_and_their_names_alone_in_the_prove
     image = image_args(secrets={"pip_token": source("pip")})
     step = Engine().good(a_release(image), secrets=SECRETS | {"slipway:pip": "hunter2"}).step("attest")
     assert "stdin" in step.secrets
-    assert not [value for value in [*SECRETS.values(), "hunter2"] if value in step.inputs["create"]]
+    assert not [value for value in [*SECRETS.values(), "hunter2"] if value in step.open]
     [build] = step.values("--build")
     assert json.loads(build)["externalParameters"]["secrets"] == ["pip_token"]
 

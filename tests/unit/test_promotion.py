@@ -160,7 +160,7 @@ def test_what_was_verified_is_what_is_copied_whatever_the_record_says() -> None:
     assert publish.values("--annotation") == ["repository=localhost:5443/driftwood/web", "version=1.3.0"]
     record = engine.outputs[component(engine, "Promotion", "web").urn]["record"]
     assert (record["digest"], record["version"], record["revision"]) == (OTHER, "1.3.0", "6" * 40)
-    assert "scan" not in record, "what was said of another artifact is not handed on"
+    assert record["scan"] == {}, "what was said of another artifact is not handed on"
 
 
 def test_the_rule_reaches_the_step() -> None:
@@ -270,7 +270,7 @@ def test_passwords_of_all_registries_reach_both_steps_through_standard_input_alo
         "localhost:5443": PASSWORDS["quarantine"],
         "password": PASSWORDS["registry"],
     }
-    text = json.dumps([publish.inputs["create"], call.args["command"], engine.outputs])
+    text = json.dumps([publish.open, call.args["command"], engine.outputs])
     assert not [name for name, password in PASSWORDS.items() if password in text]
 
 

@@ -39,7 +39,7 @@ def test_the_passwords_reach_the_step_through_standard_input_alone() -> None:
         "registry_password": PASSWORDS["registry"],
     }
     assert prove.secrets == {"stdin"}
-    assert not [name for name, password in PASSWORDS.items() if password in prove.inputs["create"]]
+    assert not [name for name, password in PASSWORDS.items() if password in prove.open]
 
 
 def test_without_credentials_there_is_no_standard_input() -> None:
@@ -50,8 +50,8 @@ def test_without_credentials_there_is_no_standard_input() -> None:
 
 
 def test_another_container_or_digest_is_proved_anew_and_nothing_else() -> None:
-    command = engine_of().step("prove").inputs["create"]
-    assert engine_of().step("prove").inputs["create"] == command
-    assert engine_of(container="another").step("prove").inputs["create"] != command
+    command = engine_of().step("prove").open
+    assert engine_of().step("prove").open == command
+    assert engine_of(container="another").step("prove").open != command
     other = RELEASED.replace("0123", "3210")
-    assert engine_of(reference=other).step("prove").inputs["create"] != command
+    assert engine_of(reference=other).step("prove").open != command

@@ -52,14 +52,14 @@ def test_every_argument_reaches_the_step_as_it_was_given(pairs: list[tuple[str, 
 def test_what_flows_is_a_variable_named_by_its_flag() -> None:
     inputs = inputs_of([("--reference", "a@b", True), ("--tag", "1.0", False), ("--own-key", "key.pub", True)])
     assert inputs["create"].endswith(
-        '-m steps.sign --reference "$SLIPWAY_REFERENCE" --tag 1.0 --own-key "$SLIPWAY_OWN_KEY"'
+        '-m steps.sign --reference "${STEP_REFERENCE?}" --tag 1.0 --own-key "${STEP_OWN_KEY?}"'
     )
-    assert inputs["environment"] == {"SLIPWAY_REFERENCE": "a@b", "SLIPWAY_OWN_KEY": "key.pub"}
+    assert inputs["environment"] == {"STEP_REFERENCE": "a@b", "STEP_OWN_KEY": "key.pub"}
 
 
 def test_a_flag_with_two_values_that_flow_has_two_variables() -> None:
     inputs = inputs_of([("--annotation", "a=1", True), ("--annotation", "b=2", True)])
-    assert inputs["create"].endswith('--annotation "$SLIPWAY_ANNOTATION" --annotation "$SLIPWAY_ANNOTATION_2"')
+    assert inputs["create"].endswith('--annotation "${STEP_ANNOTATION?}" --annotation "${STEP_ANNOTATION_2?}"')
 
 
 def test_a_step_without_values_that_flow_has_no_variables() -> None:
@@ -69,5 +69,5 @@ def test_a_step_without_values_that_flow_has_no_variables() -> None:
 def test_a_preview_knows_the_line_before_it_knows_the_values() -> None:
     engine = Engine(preview=True).good(a_release(), secrets=SECRETS)
     scan = engine.step("scan").inputs
-    assert '-m steps.scan --reference "$SLIPWAY_REFERENCE" --platform linux/amd64' in scan["create"]
-    assert "SLIPWAY_REFERENCE" not in (scan.get("environment") or {}), "it is not built yet"
+    assert '-m steps.scan --reference "${STEP_REFERENCE?}" --platform linux/amd64' in scan["create"]
+    assert "STEP_REFERENCE" not in (scan.get("environment") or {}), "it is not built yet"
