@@ -189,6 +189,16 @@ def explain(
 
 def main() -> dict[str, Any]:
     """Publish what the command line names."""
+    return publish(*read_request(read_secrets()))
+
+
+def read_request(secrets: Mapping[str, str], arguments: Sequence[str] | None = None) -> tuple[Request, Logins]:
+    """What the command line names, and who logs in where.
+
+    Args:
+        secrets: the passwords.
+        arguments: the command line's; those of this process if left out.
+    """
     parser = argparse.ArgumentParser(prog="python -m steps.publish", description=__doc__)
     parser.add_argument("--source", required=True, type=ImageReference.parse)
     parser.add_argument("--repository", required=True, type=Repository.parse)
@@ -202,8 +212,7 @@ def main() -> dict[str, Any]:
     add_registry_flags(parser)
     parser.add_argument("--copier", choices=["oras", "skopeo"], default="oras")
     parser.add_argument("--reuse", action="store_true", help="what is there already is verified, not copied again")
-    it = parser.parse_args()
-    secrets = read_secrets()
+    it = parser.parse_args(arguments)
     logins = registry_logins(it, secrets)
     if it.source_username:
         logins[it.source.repository.registry] = (it.source_username, secrets.get("source_password", ""))
@@ -221,7 +230,7 @@ def main() -> dict[str, Any]:
         copier=it.copier,
         reuse=it.reuse,
     )
-    return publish(request, logins)
+    return request, logins
 
 
 def tags_of_release(version: Version | None, series: bool) -> list[str]:
