@@ -18,7 +18,7 @@ import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from components.arguments import Arguments
+from components.arguments import Arguments, refuse
 from components.artifact import Digest, Repository, Version
 from components.container import HardenedContainerArgs
 from components.host import Engine, HostArgs
@@ -104,9 +104,11 @@ class Settings(Engine):
     @field_validator("services")
     @classmethod
     def _names(cls, value: dict[str, Service]) -> dict[str, Service]:
-        for name in value:
-            if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-                raise ValueError(f"{name!r} is no service name: write lower-case letters, digits and dashes")
+        refuse(
+            f"{name!r} is no service name: write lower-case letters, digits and dashes"
+            for name in value
+            if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name)
+        )
         return value
 
     @model_validator(mode="after")

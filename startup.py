@@ -3,16 +3,19 @@
 Python would search it for garbage some thirty times while they load, and once more at the end: a tenth of a second in
 each run, of which an `up` makes two. As much goes into the SDK's own debug messages: it hands over some six for each
 resource, one by one, and waits each time until the engine has taken it, which shows them to `--debug` alone.
+SLIPWAY_DEBUG=1 sends them.
 """
 
 import gc
+import os
 import sys
 from collections.abc import Callable
 
 import pulumi
 
 gc.disable()
-pulumi.log.debug = lambda *_said, **_about: None
+if not os.environ.get("SLIPWAY_DEBUG"):
+    pulumi.log.debug = lambda *_said, **_about: None
 
 
 def run(program: Callable[[], None]) -> None:
