@@ -53,7 +53,9 @@ def _misplaced(push: Push, subject: Subject) -> Problem | None:
 def preview_pushes_nothing(subject: Subject) -> Iterator[Problem]:
     """A preview shows what would happen; to what it already puts into a registry, nobody has agreed.
 
-    The provider builds during previews unless it is told not to, and exports the cache of that build.
+    The provider builds during previews unless it is told not to, and exports the cache of that build. Pulumi goes on
+    with a preview after a violation, to show all of them: the first such preview has pushed by then. It fails, and no
+    `up` follows.
     """
     if subject.type != BUILD or subject.properties.get("buildOnPreview") is False:
         return
