@@ -45,8 +45,8 @@ def scan_image(
         StepError: there are Java libraries, and no index to recognize them by.
         ToolError: trivy ended with another exit code than 0.
     """
-    if java_index(databases):
-        ensure_java_index(databases)
+    if (databases.java_cache / "java-db").exists():
+        ensure_java_index(databases)  # one that is broken, too: trivy would pass over what it cannot look up
     try:
         _scan(databases, name, arguments, environment)
     except ToolError as error:

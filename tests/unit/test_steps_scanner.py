@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from steps.database import Databases, ensure_java_index, in_use
+from steps.database import Databases, in_use
 from steps.database import java_index as known_index
 from steps.scanner import scan_image
 from steps.tool import StepError, ToolError
@@ -165,8 +165,8 @@ def test_an_index_that_knows_nothing_is_fetched_anew(tool: ToolMaker, tmp_path: 
         index.close()
     else:
         file.write_bytes(content)
-    ensure_java_index(databases)
-    assert [call for call in calls(path) if "--download-java-db-only" in call]
+    scan_image(databases, NAME, ["name"])
+    assert ["--download-java-db-only" in call for call in calls(path)] == [True, False]
     assert known_index(databases)
 
 
