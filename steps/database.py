@@ -78,6 +78,7 @@ def ensure_database(databases: Databases, maximum_age: float) -> dict[str, Any]:
         with _locked(cache, fcntl.LOCK_EX):
             found = _metadata(cache)  # another service's scan may have fetched it meanwhile
             if _is_due(found):
+                _let_go(cache / _VULNERABILITIES, found)
                 refused = _fetch(cache, databases.vulnerabilities)
                 found = _metadata(cache)
     if found is None:
@@ -111,6 +112,7 @@ def ensure_java_index(databases: Databases) -> None:
         with _locked(cache, fcntl.LOCK_EX):
             found = java_index(databases)
             if _is_due(found):
+                _let_go(cache / _JAVA, found)
                 refused = _fetch_java_index(cache, databases.java)
                 found = java_index(databases)
     if found is None:
@@ -128,17 +130,31 @@ def java_index(databases: Databases) -> dict[str, Any] | None:
 
     trivy passes over a library that it cannot look up, so a broken index has to be found out before.
     """
+    file = databases.java_cache / _JAVA
     found = _metadata(databases.java_cache, _JAVA)
     if found is None:
         return None
+    stamp = f"{file.stat().st_size} {file.stat().st_mtime_ns}"
+    checked = databases.java_cache / "java-db.checked"
+    if not (checked.is_file() and checked.read_text() == stamp):  # it takes seconds, once
+        if not _is_whole(file):
+            return None
+        checked.write_text(stamp)
+    return found | {"file": stamp}
+
+
+def _is_whole(index: Path) -> bool:
     import sqlite3  # only here: most images hold no Java
 
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(databases.java_cache / _JAVA))}?mode=ro", uri=True)) as index:
-            row = index.execute("SELECT 1 FROM indices i JOIN artifacts a ON a.id = i.artifact_id LIMIT 1").fetchone()
+        with closing(sqlite3.connect(f"file:{quote(str(index))}?mode=ro", uri=True)) as opened:
+            [whole] = opened.execute("PRAGMA quick_check(1)").fetchone()
+            known = opened.execute(
+                "SELECT 1 FROM indices i JOIN artifacts a ON a.id = i.artifact_id LIMIT 1"
+            ).fetchone()
     except sqlite3.Error:
-        return None
-    return found if row else None
+        return False
+    return bool(whole == "ok" and known)
 
 
 @contextmanager
@@ -152,9 +168,15 @@ def in_use(databases: Databases) -> Iterator[None]:
 def _locked(cache: Path, how: int) -> Iterator[None]:
     """Services are scanned side by side; one of them fetches, and none of them scans meanwhile."""
     cache.mkdir(parents=True, exist_ok=True)
-    with Path(cache, "slipway.lock").open("w") as lock:
+    with Path(cache, "slipway.lock").open("a+") as lock:
         fcntl.flock(lock, how)
         yield
+
+
+def _let_go(database: Path, found: dict[str, Any] | None) -> None:
+    """Let a broken database be fetched: trivy goes by the date beside it alone."""
+    if found is None:
+        (database.parent / "metadata.json").unlink(missing_ok=True)
 
 
 def _is_due(found: dict[str, Any] | None) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from components.artifact import ImageReference, Platform
 from steps.choose import Registries
-from steps.database import Databases, ensure_database
+from steps.database import Databases, ensure_database, in_use
 from steps.scan import Finding, ScanRequest, databases_of, failing, findings_in, scan_platforms, write_accepted
 from steps.scanner import found_by
 from steps.trivy import trivy
@@ -109,7 +109,8 @@ def todays_findings_by_sbom(sboms: Mapping[str, Mapping[str, Any]], policy: Poli
             report: dict[str, Any] = json.loads(trivy([*command, "--ignorefile", accepted, path]))
             return report
 
-        reports = dict(zip(sboms, pool.map(known, enumerate(sboms.values())), strict=True))
+        with in_use(policy.databases):
+            reports = dict(zip(sboms, pool.map(known, enumerate(sboms.values())), strict=True))
     return failing(findings_in(reports), policy.fail_on, policy.unfixed)
 
 

@@ -97,7 +97,8 @@ def _forget_what_is_stale(databases: Databases, folder: Path) -> None:
     by = found_by(databases)
     known = stamp.read_text() if stamp.is_file() else ""
     if known != by or (kept.is_file() and kept.stat().st_size > _LARGEST):
-        shutil.rmtree(folder / _KEPT, ignore_errors=True)
+        if (folder / _KEPT).exists():
+            shutil.rmtree(folder / _KEPT)
         stamp.write_text(by)
 
 

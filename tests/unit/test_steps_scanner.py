@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from steps.database import Databases, in_use
+from steps.database import Databases
 from steps.database import java_index as known_index
 from steps.scanner import scan_image
 from steps.tool import StepError, ToolError
@@ -170,10 +170,25 @@ def test_an_index_that_knows_nothing_is_fetched_anew(tool: ToolMaker, tmp_path: 
     assert known_index(databases)
 
 
-def test_no_database_is_replaced_while_a_scan_reads_it(tmp_path: Path) -> None:
-    databases = Databases(tmp_path)
-    with in_use(databases), (databases.cache / "slipway.lock").open("w") as lock, pytest.raises(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+@pytest.mark.parametrize("java", [None, "db.example/java:1"], ids=["one folder", "two folders"])
+def test_no_database_is_replaced_while_a_scan_reads_it(tool: ToolMaker, tmp_path: Path, java: str | None) -> None:
+    databases = Databases(tmp_path, None, java)
+    locks = [databases.cache / "slipway.lock", databases.java_cache / "slipway.lock"]
+    path = tool(
+        "trivy", "\n".join(f'flock --nonblock {lock} true && echo {lock} >>"$0.free"' for lock in locks) + "\ntrue"
+    )
+    scan_image(databases, NAME, ["name"])
+    assert len(calls(path)) == 1
+    assert not Path(f"{path}.free").exists()
+
+
+def test_an_index_of_the_same_date_with_other_content_begins_with_nothing(tool: ToolMaker, tmp_path: Path) -> None:
+    path = tool("trivy", "exit 0")
+    java_index(Databases(tmp_path), 2, -1)
+    fanal = remembered(path, Databases(tmp_path))
+    os.utime(Databases(tmp_path).java_cache / "java-db" / "trivy-java.db", (0, 0))
+    scan_image(Databases(tmp_path), NAME, ["name"])
+    assert not fanal.exists()
 
 
 def indexing(tool: ToolMaker, databases: Databases) -> Path:
@@ -186,6 +201,7 @@ def indexing(tool: ToolMaker, databases: Databases) -> Path:
     return tool(
         "trivy",
         f"""case "$*" in *--download-java-db-only*)
+        [ -e {folder}/metadata.json ] && grep -q "$(date +%Y)" {folder}/metadata.json && exit 0  # by the date alone
         mkdir -p {folder}; cp {source} {folder}/trivy-java.db; echo '{made}' >{folder}/metadata.json; exit 0;; esac
         [ -e {folder}/trivy-java.db ] || {{ {fails(NO_INDEX)}; }}""",
     )
