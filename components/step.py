@@ -1,9 +1,11 @@
 """One step of the pipeline as a `command` resource: what runs, where, and what its one line of JSON says."""
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Container, Mapping, Sequence
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from pulumi_command import local
 ROOT = Path(__file__).resolve().parent.parent
 """The folder of Slipway itself; in an ordinary project that is the project."""
 
-Argument = pulumi.Input[str]
+Argument = pulumi.Output[str] | str
 """One word of a command line."""
 _PREFIX = "STEP_"
 
@@ -67,8 +69,8 @@ def _with_variables(arguments: Sequence[Argument]) -> tuple[str, dict[str, pulum
             words.append(shlex.quote(argument))
             flag = argument if argument.startswith("--") else flag
             continue
-        variable = _free(_PREFIX + flag.removeprefix("--").replace("-", "_").upper(), variables)
-        variables[variable] = argument
+        variable = _free(_PREFIX + re.sub(r"\W", "_", flag.removeprefix("--")).upper(), variables)
+        variables[variable] = argument.apply(partial(_text, flag))
         words.append(f'"${{{variable}?}}"')  # one that got no value stops the step, whatever surrounds it
     return " ".join(words), variables
 
@@ -82,7 +84,15 @@ def _free(name: str, taken: Container[str]) -> str:
 def command_line(module: str, arguments: Sequence[Argument]) -> pulumi.Output[str]:
     """The command line of a step, quoted for a shell, once all of it is known."""
     prefix = f"{_python()} -m steps.{module}"
-    return pulumi.Output.all(*arguments).apply(lambda words: f"{prefix} {shlex.join(map(str, words))}")
+    return pulumi.Output.all(*arguments).apply(
+        lambda words: f"{prefix} {shlex.join(_text(module, word) for word in words)}"
+    )
+
+
+def _text(of: str, value: Any) -> str:
+    if value is None:
+        raise pulumi.RunError(f"{of} has no value: what it comes from has none; run `pulumi up` again")
+    return str(value)
 
 
 def _python() -> str:

@@ -10,7 +10,7 @@ import pulumi
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.step import step
+from components.step import Argument, step
 from tests.programs import SECRETS, a_release
 from tests.recording import COMMAND, Engine
 
@@ -29,7 +29,7 @@ def inputs_of(pairs: list[tuple[str, str, bool]], engine: Engine | None = None) 
     """What the engine is given for a step with these flags, values, and whether each value flows."""
 
     def program() -> None:
-        words: list[pulumi.Input[str]] = []
+        words: list[Argument] = []
         for flag, value, flows in pairs:
             words += [flag, pulumi.Output.from_input(value) if flows else value]
         step("step", "sign", words, Parent())
@@ -55,6 +55,21 @@ def test_what_flows_is_a_variable_named_by_its_flag() -> None:
         '-m steps.sign --reference "${STEP_REFERENCE?}" --tag 1.0 --own-key "${STEP_OWN_KEY?}"'
     )
     assert inputs["environment"] == {"STEP_REFERENCE": "a@b", "STEP_OWN_KEY": "key.pub"}
+
+
+def test_a_step_is_not_run_with_what_the_surroundings_call_by_the_name_of_a_value_that_is_missing() -> None:
+    words = inputs_of([("--reference", "a@b", True)])["create"].partition("-m steps.sign")[2]
+    ended = subprocess.run(["/bin/sh", "-c", f"echo {words}"], capture_output=True, check=False, env={})
+    assert (ended.returncode != 0, ended.stdout) == (True, b"")
+
+
+def test_a_value_that_flows_and_is_none_stops_the_program() -> None:
+    def program() -> None:
+        nothing: Any = None
+        step("step", "sign", ["--reference", pulumi.Output.from_input(nothing)], Parent())
+
+    errors = Engine().run(program).errors
+    assert "--reference has no value" in str(errors)
 
 
 def test_a_flag_with_two_values_that_flow_has_two_variables() -> None:
