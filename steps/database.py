@@ -9,7 +9,7 @@ import fcntl
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -72,15 +72,11 @@ def ensure_database(databases: Databases, maximum_age: float) -> dict[str, Any]:
     Raises:
         StepError: there is none, or it is older than allowed, and no newer one can be had.
     """
-    cache, refused = databases.cache, ""
-    found = _metadata(cache)
-    if _is_due(found):
-        with _locked(cache, fcntl.LOCK_EX):
-            found = _metadata(cache)  # another service's scan may have fetched it meanwhile
-            if _is_due(found):
-                _let_go(cache / _VULNERABILITIES, found)
-                refused = _fetch(cache, databases.vulnerabilities)
-                found = _metadata(cache)
+    cache, source = databases.cache, databases.vulnerabilities
+    flags = ["--download-db-only", *(["--db-repository", source] if source else [])]
+    found, refused = _fresh(
+        "the vulnerability database", cache / _VULNERABILITIES, flags, lambda: _metadata(cache / _VULNERABILITIES)
+    )
     if found is None:
         raise StepError(f"the vulnerability database is missing and cannot be fetched:\n{refused}\n{_ADVICE}")
     age = _age(found)
@@ -106,15 +102,11 @@ def ensure_java_index(databases: Databases) -> None:
     Raises:
         StepError: there is none, and none can be had.
     """
-    cache, refused = databases.java_cache, ""
-    found = java_index(databases)
-    if _is_due(found):
-        with _locked(cache, fcntl.LOCK_EX):
-            found = java_index(databases)
-            if _is_due(found):
-                _let_go(cache / _JAVA, found)
-                refused = _fetch_java_index(cache, databases.java)
-                found = java_index(databases)
+    source = databases.java
+    flags = ["--download-java-db-only", *(["--java-db-repository", source] if source else [])]
+    found, refused = _fresh(
+        "the index of Java libraries", databases.java_cache / _JAVA, flags, lambda: java_index(databases)
+    )
     if found is None:
         raise StepError(
             "the index by which Java libraries in images are recognized is missing and cannot be fetched:\n"
@@ -131,7 +123,7 @@ def java_index(databases: Databases) -> dict[str, Any] | None:
     trivy passes over a library that it cannot look up, so a broken index has to be found out before.
     """
     file = databases.java_cache / _JAVA
-    found = _metadata(databases.java_cache, _JAVA)
+    found = _metadata(file)
     if found is None:
         return None
     stamp = f"{file.stat().st_size} {file.stat().st_mtime_ns}"
@@ -173,10 +165,21 @@ def _locked(cache: Path, how: int) -> Iterator[None]:
         yield
 
 
-def _let_go(database: Path, found: dict[str, Any] | None) -> None:
-    """Let a broken database be fetched: trivy goes by the date beside it alone."""
-    if found is None:
-        (database.parent / "metadata.json").unlink(missing_ok=True)
+def _fresh(
+    what: str, database: Path, flags: Sequence[str], read: Callable[[], dict[str, Any] | None]
+) -> tuple[dict[str, Any] | None, str]:
+    """Fetch a database where there is none or it is due; what it says of itself then, and why it could not be had."""
+    cache, refused = database.parent.parent, ""
+    found = read()
+    if _is_due(found):
+        with _locked(cache, fcntl.LOCK_EX):
+            found = read()  # another service's scan may have fetched it meanwhile
+            if _is_due(found):
+                if found is None:  # it may be broken, and trivy goes by the date beside it alone
+                    (database.parent / "metadata.json").unlink(missing_ok=True)
+                refused = _fetch(what, cache, flags)
+                found = read()
+    return found, refused
 
 
 def _is_due(found: dict[str, Any] | None) -> bool:
@@ -187,9 +190,8 @@ def _age(found: dict[str, Any]) -> timedelta:
     return datetime.now(UTC) - _moment(found["UpdatedAt"])
 
 
-def _metadata(cache: Path, file: str = _VULNERABILITIES) -> dict[str, Any] | None:
+def _metadata(database: Path) -> dict[str, Any] | None:
     """What the database says of itself; None where there is none, or one that is broken."""
-    database = cache / file
     try:
         content: dict[str, Any] = json.loads((database.parent / "metadata.json").read_text())
         for key in ("UpdatedAt", "NextUpdate"):
@@ -205,17 +207,7 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(whole).replace(tzinfo=UTC)
 
 
-def _fetch(cache: Path, repository: str | None) -> str:
-    source = ["--db-repository", repository] if repository else []
-    return _fetched("the vulnerability database", cache, ["--download-db-only", *source])
-
-
-def _fetch_java_index(cache: Path, repository: str | None) -> str:
-    source = ["--java-db-repository", repository] if repository else []
-    return _fetched("the index of Java libraries", cache, ["--download-java-db-only", *source])
-
-
-def _fetched(what: str, cache: Path, flags: list[str]) -> str:
+def _fetch(what: str, cache: Path, flags: Sequence[str]) -> str:
     """Fetch it; why that did not work, or nothing."""
     try:
         with elapsed(f"fetched {what}"):
