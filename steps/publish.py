@@ -221,7 +221,7 @@ def read_request(secrets: Mapping[str, str], arguments: Sequence[str] | None = N
     request = Request(
         source=it.source,
         repository=it.repository,
-        tags=[*it.tag, *tags_of_release(it.immutable_tag, it.series)],
+        tags=[*it.tag, *_tags_of_release(it.immutable_tag, it.series)],
         public_key=it.public_key,
         annotations=dict(it.annotation),
         immutable_tag=str(it.immutable_tag) if it.immutable_tag else None,
@@ -233,7 +233,7 @@ def read_request(secrets: Mapping[str, str], arguments: Sequence[str] | None = N
     return request, logins
 
 
-def tags_of_release(version: Version | None, series: bool) -> list[str]:
+def _tags_of_release(version: Version | None, series: bool) -> list[str]:
     """The tags of a release: its version, and MAJOR.MINOR and MAJOR where a series moves; never to a prerelease."""
     if version is None:
         return []
