@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,27 @@ def small_stack(
     checkout.stack(name, shrink)
     checkout.write_policy(name, platforms=[PLATFORM])
     return name
+
+
+def push_database(checkout: Checkout, folder: Path, file: str, kind: str, name: str) -> str:
+    """Push a database of trivy's to quarantine, as trivy pulls it, and return its reference.
+
+    Args:
+        checkout: the checkout.
+        folder: holds the database and its `metadata.json`.
+        file: the database.
+        kind: trivy's word for it in the media type of the layer.
+        name: repository and tag.
+    """
+    archive, reference = f"{kind}.tar.gz", f"{checkout.quarantine.address}/{name}"
+    with tarfile.open(folder / archive, "w:gz") as packed:
+        for content in (file, "metadata.json"):
+            packed.add(folder / content, arcname=content)
+    (folder / "config.json").write_text("{}")
+    config = "config.json:application/vnd.aquasec.trivy.config.v1+json"
+    layer = f"{archive}:application/vnd.aquasec.trivy.{kind}.layer.v1.tar+gzip"
+    checkout.run("oras", "push", "--plain-http", "--config", config, reference, layer, cwd=folder)
+    return reference
 
 
 def attempt(checkout: Checkout, stack: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,5 @@
 """Faults while an image is built and scanned: nothing that failed is signed, published or run."""
 
-import io
 import json
 import tarfile
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from tests.e2e.small import (
     container_of,
     containers,
     digest_in_state,
+    push_database,
     refused,
     repositories,
     resources,
@@ -188,13 +188,4 @@ def push_aged_database(checkout: Checkout, folder: Path, days: int) -> str:
         whole.extractall(folder)
     metadata = json.loads((folder / "metadata.json").read_text()) | {"UpdatedAt": made, "NextUpdate": made}
     (folder / "metadata.json").write_text(json.dumps(metadata))
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name in ("trivy.db", "metadata.json"):
-            archive.add(folder / name, arcname=name)
-    (folder / "db.tar.gz").write_bytes(buffer.getvalue())
-    (folder / "config.json").write_text("{}")
-    config = "config.json:application/vnd.aquasec.trivy.config.v1+json"
-    layer = "db.tar.gz:application/vnd.aquasec.trivy.db.layer.v1.tar+gzip"
-    checkout.run("oras", "push", "--plain-http", "--config", config, f"{address}/aged-db:2", layer, cwd=folder)
-    return f"{address}/aged-db:2"
+    return push_database(checkout, folder, "trivy.db", "db", "aged-db:2")

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import sqlite3
-import tarfile
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Checkout
-from tests.e2e.small import DOCKERFILE, attempt, container_of, containers, refused, repositories, small_stack
+from tests.e2e.small import (
+    DOCKERFILE,
+    attempt,
+    container_of,
+    containers,
+    push_database,
+    refused,
+    repositories,
+    small_stack,
+)
 
 STACK = "java"
 INDEX = "java-db:1"
@@ -54,14 +62,7 @@ def push_index(checkout: Checkout, folder: Path) -> None:
     database.close()
     made, due = ((datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ") for days in (0, 3))
     (folder / "metadata.json").write_text(json.dumps({"Version": 1, "UpdatedAt": made, "NextUpdate": due}))
-    with tarfile.open(folder / "javadb.tar.gz", "w:gz") as archive:
-        for name in ("trivy-java.db", "metadata.json"):
-            archive.add(folder / name, arcname=name)
-    (folder / "config.json").write_text("{}")
-    config = "config.json:application/vnd.aquasec.trivy.config.v1+json"
-    layer = "javadb.tar.gz:application/vnd.aquasec.trivy.javadb.layer.v1.tar+gzip"
-    address = checkout.quarantine.address
-    checkout.run("oras", "push", "--plain-http", "--config", config, f"{address}/{INDEX}", layer, cwd=folder)
+    push_database(checkout, folder, "trivy-java.db", "javadb", INDEX)
 
 
 def test_a_library_is_never_passed_over_for_want_of_an_index(checkout: Checkout, stack: str) -> None:
