@@ -14,11 +14,13 @@ from reachability import check
 from settings import configuration, load
 
 
-def main() -> None:
+async def main() -> None:
     """Declare what the stack's configuration asks for."""
     check(settings := load(configuration(), Path.cwd()))
     stack, guarded = pulumi.get_stack(), pulumi.ResourceOptions(protect=settings.protects or None)
     host = Host("host", settings.host()) if settings.runs else None
+    if host:
+        await startup.begin(host)
     for name in settings.services:
         args = settings.release(name, stack)
         release = Release(name, args, guarded) if isinstance(args, ReleaseArgs) else Promotion(name, args, guarded)

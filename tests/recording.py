@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from inspect import isawaitable
 from itertools import pairwise
 from typing import Any, cast
 
@@ -134,14 +135,16 @@ class Engine(mocks.Mocks):
         stack = cast(Any, get_root_resource())
         stack.outputs = {}
 
-        def start() -> None:
-            program()
+        async def start() -> None:
+            if isawaitable(rest := program()):
+                await rest
 
         try:
             _sync_await(run_pulumi_func(start))
         except BaseException as error:
             self.errors.append(error)
         while SETTINGS.rpc_manager.rpcs or SETTINGS.outputs:
+            SETTINGS.rpc_manager.unhandled_exception = None  # which would be raised anew, before the rest is awaited
             try:
                 _sync_await(wait_for_rpcs())
             except Exception as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import runpy
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pulumi
 import pytest
@@ -25,9 +27,16 @@ def in_the_project(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(stack: Stack, engine: Engine | None = None) -> Engine:
-    """Run the program with the stack's configuration."""
-    engine = engine or Engine()
-    return engine.run(lambda: runpy.run_path(str(PROGRAM), run_name="__main__"), config=configuration(stack.settings))
+    """Run the program with the stack's configuration, as Pulumi does: its module, then what that has named."""
+
+    async def program() -> None:
+        named: list[Callable[[], Awaitable[None]]] = []
+        with mock.patch.object(pulumi, "run", named.append):
+            runpy.run_path(str(PROGRAM), run_name="__main__")
+        [main] = named
+        await main()
+
+    return (engine or Engine()).run(program, config=configuration(stack.settings))
 
 
 def exported(engine: Engine) -> Any:
