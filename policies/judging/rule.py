@@ -42,7 +42,7 @@ class Problem:
     """One thing that is wrong: what was seen, what to write instead, and in which part of the resource.
 
     Neither text ever holds a secret's value. An advisory one is reported, and stops nothing. What is wrong with the
-    pack and not with a resource is told `once`: at the first resource that is judged, which is the stack itself.
+    pack and not with a resource is told `once`: at the first resource that is no provider, which is the stack itself.
     """
 
     seen: str
@@ -139,8 +139,10 @@ class Rule(AnyRule):
         first: list[str] = []
 
         def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-            # It stops the run there; told again for each of the others, it would be hard to find.
-            first[:] = first or [args.urn]
+            # It stops the run there; told again for each of the others, it would be hard to find. Providers may come
+            # before the stack, where a program asks for them early, and none is a place where anybody would look.
+            if not args.resource_type.startswith("pulumi:providers:"):
+                first[:] = first or [args.urn]
             self._validate(args, report, is_first=first == [args.urn])
 
         return ResourceValidationPolicy(
