@@ -41,7 +41,7 @@ if not os.environ.get("SLIPWAY_DEBUG"):
 
 async def begin(component: pulumi.ComponentResource) -> None:
     """Send what the component has declared, so that its provider starts while the rest is declared."""
-    await pulumi.Output.from_input(component.urn).future()
+    await component.urn.future()
     await asyncio.sleep(_SENT)
 
 
