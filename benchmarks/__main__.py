@@ -31,6 +31,7 @@ EMPTY = FOLDER / "empty"
 SCRIPT = PROJECT / "benchmarks" / "pipeline.sh"
 PIPELINE, BY_SCRIPT = "slipway-bench-pulumi", "slipway-bench-script"
 PORTS = {PIPELINE: 18081, BY_SCRIPT: 18082}
+_SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _START = time.monotonic()
 COLD_ROUNDS, WARM_ROUNDS, QUIET_ROUNDS = 2, 3, 5
 
@@ -114,6 +115,13 @@ def _script(name: str) -> list[str]:
 
 def _up(name: str) -> list[str]:
     return ["pulumi", "up", "--yes", "--stack", name]
+
+
+def _ready(series: Series) -> None:
+    """What each verb begins with, in a bare shell, where every tool is installed and every service runs."""
+    ports = {key: value for key, value in os.environ.items() if key.startswith("SLIPWAY_")}
+    for _ in range(QUIET_ROUNDS):
+        series.measure(["make", "services"], PROJECT, {"HOME": str(Path.home()), "PATH": _SYSTEM, **ports})
 
 
 def _cold(pulumi: Series, script: Series) -> None:
@@ -200,8 +208,10 @@ def _say(step: str) -> None:
 
 def main() -> int:
     """Measure, print, record; 1 where a bound was missed."""
-    cold, cold_script, warm, warm_script, quiet, empty = (Series() for _ in range(6))
+    ready, cold, cold_script, warm, warm_script, quiet, empty = (Series() for _ in range(7))
     previews = Previews()
+    _say("tools and services that are in place")
+    _ready(ready)
     _say("a checkout and a backend of its own")
     _prepare()
     try:
@@ -217,6 +227,7 @@ def main() -> int:
     evidence, figures = evidence_benchmark()
     judged, plain = previews.judged.median / previews.empty.median, previews.plain.median / previews.empty.median
     rows = [
+        row("tools and services found in place", ready.median, 1.0, "s"),
         row("cold pipeline / script", cold.median / cold_script.median, 1.05, "x"),
         row("from nothing to healthy", cold.median, 60, "s"),
         row("warm pipeline - script - empty program", warm.median - warm_script.median - empty.median, 1.0, "s"),
@@ -234,6 +245,7 @@ def main() -> int:
         "| --- | --- | --- | --- |",
         *rows,
         "",
+        f"tools and services found in place: {ready}",
         f"cold: pulumi {cold}, script {cold_script}",
         f"warm, one line changed: pulumi {warm}, script {warm_script}",
         f"no-change up: {quiet}, empty program: {empty}",
