@@ -17,6 +17,8 @@ KUBERNETES_TYPE = re.compile(r"kubernetes:(?P<version>[^:]+):(?P<kind>\w+)")
 CONTAINS_MANIFESTS = re.compile(r"kubernetes:(?:yaml|kustomize|helm\.sh)(?:/v\w+)?:\w+|command:.+|slipway:.+")
 DEPLOYS = re.compile(r"\b(?:kubectl|oc|helm|kustomize|k3s|microk8s|minikube)\b|/apis?/")
 SUGGESTS_A_MANIFEST = re.compile(r"manifest|ya?ml|objs?$|objects?$|resources?$|template", re.IGNORECASE)
+_NAMES_ITS_VERSION = "apiVersion"
+"""A key of every Kubernetes object, be it a value or written in a text."""
 NOT_DEPLOYED = frozenset({"triggers", "stdout", "stderr", "logging"})
 """Inputs and outputs of a command that nothing runs."""
 
@@ -96,8 +98,9 @@ def describe(kind: str, node: Node) -> str:
 def manifests(subject: Subject) -> Iterator[Manifest]:
     """The Kubernetes objects that a resource declares, those of lists one by one; nothing for any other resource."""
     if contains_manifests(subject):
-        for manifest in inside(subject).manifests:
-            yield from _each(manifest)
+        if _mentions_an_object(subject.properties):
+            for manifest in inside(subject).manifests:
+                yield from _each(manifest)
     elif matched := KUBERNETES_TYPE.fullmatch(subject.type):
         version = matched["version"].removeprefix("core/")
         kind = matched["kind"].removesuffix("Patch")
@@ -107,6 +110,24 @@ def manifests(subject: Subject) -> Iterator[Manifest]:
 def contains_manifests(subject: Subject) -> bool:
     """Whether a resource is no Kubernetes object, but may hold some in its inputs."""
     return CONTAINS_MANIFESTS.fullmatch(subject.type) is not None
+
+
+def _mentions_an_object(value: Any) -> bool:
+    """Whether a value can hold an object at all, told more quickly: most rules ask, and few resources hold one."""
+    if isinstance(value, str):
+        return _NAMES_ITS_VERSION in value
+    if isinstance(value, Mapping):
+        return any(key == _NAMES_ITS_VERSION or _child_mentions_an_object(value, key) for key in value)
+    if is_list(value):
+        return any(_child_mentions_an_object(value, position) for position in range(len(value)))
+    return isinstance(value, pulumi.StringAsset) and _NAMES_ITS_VERSION in str(value.text)
+
+
+def _child_mentions_an_object(value: Any, key: Any) -> bool:
+    try:
+        return _mentions_an_object(value[key])
+    except UnknownValueError:  # `inside` keeps it for the rule that asks what may be in there
+        return False
 
 
 def inside(subject: Subject) -> Inside:

@@ -8,6 +8,8 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
 from judging.manifests import inside, manifests
@@ -266,3 +268,18 @@ def test_an_unknown_value_in_a_custom_object_that_cannot_be_a_pod_is_no_signal()
     assert (
         images("kubernetes:cert-manager.io/v1:Certificate", {"spec": {"dnsNames": [UNKNOWN], "issuer": UNKNOWN}}) == []
     )
+
+
+KEYS = st.sampled_from(["apiVersion", "kind", "create", "environment", "manifest", "items", "a"])
+LEAVES = st.sampled_from(
+    ["v1", "Pod", UNKNOWN, "", json.dumps(POD), yaml.safe_dump(DEPLOYMENT), "kubectl apply -f - <<E\napiVersion: v1\nE"]
+) | st.sampled_from([None, True, 1.0])
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
+)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=4), st.sampled_from(["command:local:Command", "slipway:index:Release"]))
+def test_a_quick_look_passes_over_no_object(properties: dict[str, Any], kind: str) -> None:
+    judged = subject(kind, properties)
+    assert bool(inside(judged).manifests) == bool(list(manifests(judged)))
