@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.evidence import measure as evidence_benchmark
-from benchmarks.measuring import Series, most_memory, row, run
+from benchmarks.measuring import RUN, Series, most_memory, row, run
 from benchmarks.promotion import Place
 from benchmarks.promotion import measure as promotion_benchmark
 from benchmarks.rules import measure as rules_benchmark
@@ -29,6 +29,7 @@ FOLDER = STATE / "bench"
 CHECKOUT = FOLDER / "checkout"
 EMPTY = FOLDER / "empty"
 SCRIPT = PROJECT / "benchmarks" / "pipeline.sh"
+WARM = f"warm-{RUN}"
 PIPELINE, BY_SCRIPT = "slipway-bench-pulumi", "slipway-bench-script"
 PORTS = {PIPELINE: 18081, BY_SCRIPT: 18082}
 _SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -127,7 +128,7 @@ def _ready(series: Series) -> None:
 def _cold(pulumi: Series, script: Series) -> None:
     """From nothing to healthy: no layer, no cache in quarantine, no container."""
     for turn in range(COLD_ROUNDS):
-        name = f"cold{turn}"
+        name = f"cold-{RUN}-{turn}"
         _stack(name)
         ways = [(pulumi, _up(name)), (script, _script(name))]
         for series, command in ways if turn % 2 == 0 else ways[::-1]:  # whoever comes second finds layers in the engine
@@ -164,35 +165,35 @@ def _judged() -> list[str]:
 
 def _warm(pulumi: Series, script: Series, quiet: Series, empty: Series, previews: Previews) -> None:
     """One line of the source changes; then nothing does."""
-    _stack("warm")
-    _run(_up("warm"), CHECKOUT)
-    _run(_script("warm"), CHECKOUT)
+    _stack(WARM)
+    _run(_up(WARM), CHECKOUT)
+    _run(_script(WARM), CHECKOUT)
     turns: list[Callable[[], None]] = [
-        lambda: pulumi.measure(_up("warm"), CHECKOUT, _environment()),
-        lambda: script.measure(_script("warm"), CHECKOUT, _environment()),
+        lambda: pulumi.measure(_up(WARM), CHECKOUT, _environment()),
+        lambda: script.measure(_script(WARM), CHECKOUT, _environment()),
     ]
     source = CHECKOUT / "examples" / "driftwood-web" / "driftwood" / "web.py"
     for number in range(WARM_ROUNDS):
         for way, measure in enumerate(turns):
             source.write_text(source.read_text() + f"# edit {number}.{way}\n")
             measure()
-    _run(_up("warm"), CHECKOUT)
+    _run(_up(WARM), CHECKOUT)
     for _ in range(QUIET_ROUNDS):
-        quiet.measure(_up("warm"), CHECKOUT, _environment())
+        quiet.measure(_up(WARM), CHECKOUT, _environment())
         empty.measure(_up("empty"), EMPTY, _environment())
     for _ in range(QUIET_ROUNDS):
         for series, command, folder in (
-            (previews.judged, _preview("warm", *_judged()), CHECKOUT),
-            (previews.plain, _preview("warm"), CHECKOUT),
+            (previews.judged, _preview(WARM, *_judged()), CHECKOUT),
+            (previews.plain, _preview(WARM), CHECKOUT),
             (previews.empty, _preview("empty"), EMPTY),
         ):
             series.measure(command, folder, _environment())
     words = ("pulumi.policy", str(CHECKOUT))
-    previews.memory = most_memory(words, _preview("warm", *_judged()), CHECKOUT, _environment())
-    state = json.loads(_run(["pulumi", "stack", "export", "--stack", "warm"], CHECKOUT))["deployment"]["resources"]
+    previews.memory = most_memory(words, _preview(WARM, *_judged()), CHECKOUT, _environment())
+    state = json.loads(_run(["pulumi", "stack", "export", "--stack", WARM], CHECKOUT))["deployment"]["resources"]
     settings = json.loads((CHECKOUT / "policy.json").read_text())["pack-is-configured"]
     previews.rules = rules_benchmark(state, settings)
-    _run(_destroy("warm"), CHECKOUT)
+    _run(_destroy(WARM), CHECKOUT)
     _remove_script_container()
 
 

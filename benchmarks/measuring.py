@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+RUN = int(time.time())
+"""A part of every name in a registry: a run must find no layer, no cache and no evidence of an earlier one there."""
 _PROC = Path("/proc")
 
 

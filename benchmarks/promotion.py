@@ -18,10 +18,10 @@ from typing import Any
 
 import yaml
 
-from benchmarks.measuring import Series, row, run
+from benchmarks.measuring import RUN, Series, row, run
 
 SERVICES, ROUNDS, MOST = 10, 2, 0.7
-BUILDS, TAKES = "promotion-builds", "promotion-takes"
+BUILDS, TAKES = f"promotion-builds-{RUN}", "promotion-takes"
 _QUIET = ("--yes", "--tlog-upload=false", "--use-signing-config=false", "--allow-http-registry")
 
 
