@@ -142,12 +142,15 @@ def _write(
     platform_at = {str(request.reference.repository.at(digest)): platform for platform, digest in platforms.items()}
 
     def write(manifest: str) -> None:
-        for type_ in missing[manifest]:
-            signer.attest(manifest, type_, _fact(request, type_, platform_at.get(manifest), scratch), scratch)
+        # All that is said of a manifest is made at once, and written one after the other.
+        said = [ahead.submit(_fact, request, it, platform_at.get(manifest), scratch) for it in missing[manifest]]
+        for type_, fact in zip(missing[manifest], said, strict=True):
+            signer.attest(manifest, type_, fact.result(), scratch)
 
-    with tempfile.TemporaryDirectory(prefix="slipway-") as folder, ThreadPoolExecutor() as pool:
+    with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
         scratch = Path(folder)
-        list(pool.map(write, missing))
+        with ThreadPoolExecutor() as ahead, ThreadPoolExecutor() as pool:
+            list(pool.map(write, missing))
 
 
 def _fact(request: Request, type_: str, platform: Platform | None, scratch: Path) -> Mapping[str, Any]:
