@@ -17,10 +17,10 @@ KUBERNETES_TYPE = re.compile(r"kubernetes:(?P<version>[^:]+):(?P<kind>\w+)")
 CONTAINS_MANIFESTS = re.compile(r"kubernetes:(?:yaml|kustomize|helm\.sh)(?:/v\w+)?:\w+|command:.+|slipway:.+")
 DEPLOYS = re.compile(r"\b(?:kubectl|oc|helm|kustomize|k3s|microk8s|minikube)\b|/apis?/")
 SUGGESTS_A_MANIFEST = re.compile(r"manifest|ya?ml|objs?$|objects?$|resources?$|template", re.IGNORECASE)
-_NAMES_ITS_VERSION = "apiVersion"
-"""A key of every Kubernetes object, be it a value or written in a text."""
 NOT_DEPLOYED = frozenset({"triggers", "stdout", "stderr", "logging"})
 """Inputs and outputs of a command that nothing runs."""
+Place = tuple[str | int, ...]
+"""The keys and positions that lead to a value, at least one."""
 
 
 @dataclass(frozen=True)
@@ -47,38 +47,39 @@ class Inside:
     unknown: list[UnknownValueError] = field(default_factory=list)
     _parsed: list[Mapping[str, Any]] = field(default_factory=list)
 
-    def search(self, node: Node, variables: Variables) -> None:
+    def search(self, value: Any, place: Place, variables: Variables) -> None:
         """Look for objects in a value, at any depth."""
-        value = node.value
-        if is_object(value):
-            self._add(node)
+        if isinstance(value, str):
+            self._search_text(value, place, variables)
+        elif is_object(value):
+            self._add(Node(value, written(place)))
         elif isinstance(value, Mapping):
             for key in value:
-                self._search_at(node, key, join(node.path, key), variables)
+                self.search_at(value, key, place, variables)
         elif is_list(value):
             for position in range(len(value)):
-                self._search_at(node, position, f"{node.path}[{position}]", variables)
-        elif isinstance(value, str | pulumi.StringAsset):
-            self._search_text(value if isinstance(value, str) else str(value.text), node.path, variables)
+                self.search_at(value, position, place, variables)
+        elif isinstance(value, pulumi.StringAsset):
+            self._search_text(str(value.text), place, variables)
 
-    def _search_at(self, node: Node, key: Any, path: str, variables: Variables) -> None:
+    def search_at(self, value: Any, key: Any, place: Place, variables: Variables) -> None:
         """Look in one child; one that is unknown is kept, because what is known is judged all the same."""
         try:
-            child = node.value[key]
+            child = value[key]
         except UnknownValueError as signal:
             self.unknown.append(signal)
             return
-        self.search(Node(child, path), variables)
+        self.search(child, (*place, key), variables)
 
-    def _search_text(self, text: str, path: str, variables: Variables) -> None:
+    def _search_text(self, text: str, place: Place, variables: Variables) -> None:
         found = objects_in(text, variables)
         if found.unreadable:
-            self.unreadable.append(path)
+            self.unreadable.append(written(place))
         for item in found.objects:
             # A command often carries one manifest twice, to apply it and to delete it.
             if all(item is not other and item != other for other in self._parsed):
                 self._parsed.append(item)
-                self._add(Node(item, f"{path}: "))
+                self._add(Node(item, f"{written(place)}: "))
 
     def _add(self, node: Node) -> None:
         try:
@@ -87,6 +88,14 @@ class Inside:
             self.unknown.append(signal)
         else:
             self.manifests.append(Manifest(version, kind, node, describe(kind, node)))
+
+
+def written(place: Place) -> str:
+    """The path of a place, as messages write it; few places of a search are ever written."""
+    path = str(place[0])
+    for part in place[1:]:
+        path = f"{path}[{part}]" if isinstance(part, int) else join(path, part)
+    return path
 
 
 def describe(kind: str, node: Node) -> str:
@@ -98,9 +107,8 @@ def describe(kind: str, node: Node) -> str:
 def manifests(subject: Subject) -> Iterator[Manifest]:
     """The Kubernetes objects that a resource declares, those of lists one by one; nothing for any other resource."""
     if contains_manifests(subject):
-        if _mentions_an_object(subject.properties):
-            for manifest in inside(subject).manifests:
-                yield from _each(manifest)
+        for manifest in inside(subject).manifests:
+            yield from _each(manifest)
     elif matched := KUBERNETES_TYPE.fullmatch(subject.type):
         version = matched["version"].removeprefix("core/")
         kind = matched["kind"].removesuffix("Patch")
@@ -112,32 +120,13 @@ def contains_manifests(subject: Subject) -> bool:
     return CONTAINS_MANIFESTS.fullmatch(subject.type) is not None
 
 
-def _mentions_an_object(value: Any) -> bool:
-    """Whether a value can hold an object at all, told more quickly: most rules ask, and few resources hold one."""
-    if isinstance(value, str):
-        return _NAMES_ITS_VERSION in value
-    if isinstance(value, Mapping):
-        return any(key == _NAMES_ITS_VERSION or _child_mentions_an_object(value, key) for key in value)
-    if is_list(value):
-        return any(_child_mentions_an_object(value, position) for position in range(len(value)))
-    return isinstance(value, pulumi.StringAsset) and _NAMES_ITS_VERSION in str(value.text)
-
-
-def _child_mentions_an_object(value: Any, key: Any) -> bool:
-    try:
-        return _mentions_an_object(value[key])
-    except UnknownValueError:  # `inside` keeps it for the rule that asks what may be in there
-        return False
-
-
 def inside(subject: Subject) -> Inside:
     """What the inputs of a command, of a component or of a group of manifests hold."""
     found = Inside()
-    root = Node(subject.properties)
-    variables = _variables(root)
+    variables = _variables(Node(subject.properties))
     for key in subject.properties:
         if not (subject.type.startswith("command:") and key in NOT_DEPLOYED):
-            found._search_at(root, key, key, variables)
+            found.search_at(subject.properties, key, (), variables)
     return found
 
 

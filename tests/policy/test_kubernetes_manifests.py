@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pulumi
@@ -280,6 +281,14 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(KEYS, VALUES, max_size=4), st.sampled_from(["command:local:Command", "slipway:index:Release"]))
-def test_a_quick_look_passes_over_no_object(properties: dict[str, Any], kind: str) -> None:
+def test_the_path_of_an_object_leads_to_it(properties: dict[str, Any], kind: str) -> None:
     judged = subject(kind, properties)
-    assert bool(inside(judged).manifests) == bool(list(manifests(judged)))
+    found = inside(judged).manifests
+    assert bool(found) == bool(list(manifests(judged)))
+    for manifest in found:
+        path, _, in_a_text = manifest.node.path.partition(":")
+        value: Any = properties
+        for key, position in re.findall(r"([A-Za-z]+)|\[(\d+)\]", path):
+            value = value[key] if key else value[int(position)]
+        assert "apiVersion" in value
+        assert isinstance(value, str) == bool(in_a_text)
