@@ -142,15 +142,17 @@ def _write(
     platform_at = {str(request.reference.repository.at(digest)): platform for platform, digest in platforms.items()}
 
     def write(manifest: str) -> None:
-        # All that is said of a manifest is made at once, and written one after the other.
-        said = [ahead.submit(_fact, request, it, platform_at.get(manifest), scratch) for it in missing[manifest]]
-        for type_, fact in zip(missing[manifest], said, strict=True):
+        for type_, fact in zip(missing[manifest], facts[manifest], strict=True):
             signer.attest(manifest, type_, fact.result(), scratch)
 
-    with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
+    with tempfile.TemporaryDirectory(prefix="slipway-") as folder, ThreadPoolExecutor() as pool:
         scratch = Path(folder)
-        with ThreadPoolExecutor() as ahead, ThreadPoolExecutor() as pool:
-            list(pool.map(write, missing))
+        # All facts are made side by side, and come first in the queue; those of one manifest are written in turn.
+        facts = {
+            manifest: [pool.submit(_fact, request, it, platform_at.get(manifest), scratch) for it in types]
+            for manifest, types in missing.items()
+        }
+        list(pool.map(write, missing))
 
 
 def _fact(request: Request, type_: str, platform: Platform | None, scratch: Path) -> Mapping[str, Any]:
