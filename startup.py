@@ -25,16 +25,17 @@ _SENT = 0.002
 """Seconds in which the SDK sends what has been declared."""
 
 
-def _wake(*packages: str) -> None:
-    """Have the engine start these providers; it does so for any function of theirs, and there is none of this name."""
+def _wake(package: str) -> None:
+    """Have the engine start this provider; it does so for any function of its, and there is none of this name."""
     if isinstance(monitor := get_monitor(), ResourceMonitorStub):
         # Whoever lets go of an answer that is still to come calls off what it asked for.
-        _asked.extend(monitor.Invoke.future(ResourceInvokeRequest(tok=f"{it}:index:awake")) for it in packages)
+        _asked.append(monitor.Invoke.future(ResourceInvokeRequest(tok=f"{package}:index:awake")))
 
 
 gc.disable()
-# A stack that promotes builds nothing.
-_wake("command", *(() if pulumi.Config("slipway").get("promote") else ("docker-build",)))
+_wake("command")
+if not pulumi.Config("slipway").get("promote"):  # a stack that promotes builds nothing
+    _wake("docker-build")
 if not os.environ.get("SLIPWAY_DEBUG"):
     pulumi.log.debug = lambda *_said, **_about: None
 
