@@ -1,8 +1,9 @@
 """Write the evidence of an artifact as signed attestations: provenance, and a vulnerability report and SBOM a platform.
 
-What this key has attested is left alone, so evidence is written once a digest. A registry without a referrers API keeps
-a manifest's referrers in one tag, which is read, changed and written without a lock: so those of one manifest are
-written one after the other, and listed afterwards. The password comes on standard input.
+What this key has attested is left alone, so evidence is written once a digest; only what is out of date gets a newer
+one beside it. A registry without a referrers API keeps a manifest's referrers in one tag, which is read, changed and
+written without a lock: so those of one manifest are written one after the other, and listed afterwards. The password
+comes on standard input.
 Source: sigstore/cosign, `cosign attest --help`; OCI distribution-spec 1.1, "Referrers Tag Schema".
 """
 
@@ -11,22 +12,27 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform
 from steps.credentials import Logins, registry_credentials
-from steps.predicates import NAMES, PROVENANCE, SBOM, VULNERABILITIES, evidence_of, kept_report
-from steps.provenance import provenance
+from steps.predicates import NAMES, PROVENANCE, SBOM, VULNERABILITIES, evidence_of, finished, kept_report, scan_of
+from steps.provenance import is_of_build, provenance
 from steps.registry import Referrers, platforms_of, referrers_of
 from steps.sign import explain
+from steps.statements import predicates
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
 from steps.trivy import trivy
 from steps.verify import logins_of, proven, request_parser
 
 _TYPES = {PROVENANCE: "slsaprovenance1", SBOM: "cyclonedx"}
 """cosign's names of predicate types. The vulnerability report goes by its URI: by name, cosign drops `lastUpdate`."""
+_A_DAY = timedelta(days=1)
+"""A report of yesterday says nearly what one of today says."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def attest(request: Request, key: str, public_key: str, password: str, logins: L
         platforms = platforms_of(reference, signer.environment)
         wanted = evidence_of(reference, platforms)
         before = referrers_of(list(wanted), signer.environment)
-        missing = _missing(wanted, before, signer)
+        missing = _missing(request, wanted, before, signer)
         if missing:
             with elapsed(f"attested {reference}: {', '.join(NAMES[it] for it in _types(missing))}"):
                 _write(request, platforms, missing, signer)
@@ -114,23 +120,36 @@ def _types(missing: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _missing(
-    wanted: Mapping[str, Sequence[str]], listed: Mapping[str, Referrers], signer: Signer
+    request: Request, wanted: Mapping[str, Sequence[str]], listed: Mapping[str, Referrers], signer: Signer
 ) -> dict[str, list[str]]:
-    """What this key has not attested yet; cosign is asked only where the list has something to verify."""
+    """What this key has not attested yet, or not lately; cosign is asked only where there is something to verify."""
 
-    def said(manifest: str) -> set[str]:
-        if not set(wanted[manifest]) & set(listed[manifest].values()):
-            return set()
-        try:
-            found = proven([manifest], signer.public_key, signer.environment)
-        except ToolError:
-            return set()  # not one statement of this key
-        return {statement.predicate for statement in found[manifest]}
+    def lacking(manifest: str) -> list[str]:
+        known: set[str] = set()
+        if set(wanted[manifest]) & set(listed[manifest].values()):
+            with suppress(ToolError):  # not one statement of this key
+                found = proven([manifest], signer.public_key, signer.environment)
+                known = {statement.predicate for statement in found[manifest]}
+        return [it for it in wanted[manifest] if it not in known or _is_outdated(request, manifest, it, signer)]
 
     with ThreadPoolExecutor() as pool:
-        known = dict(zip(wanted, pool.map(said, wanted), strict=True))
-    missing = {manifest: [it for it in types if it not in known[manifest]] for manifest, types in wanted.items()}
+        missing = dict(zip(wanted, pool.map(lacking, wanted), strict=True))
     return {manifest: types for manifest, types in missing.items() if types}
+
+
+def _is_outdated(request: Request, manifest: str, type_: str, signer: Signer) -> bool:
+    """Whether this run knows better than what the key has attested: a digest may be built again, much later.
+
+    The scan that has just passed is the news where nobody has attested a report for a day, and so is a build from other
+    inputs that comes to the same digest, such as a base image that has moved to another registry.
+    """
+    if type_ not in (VULNERABILITIES, PROVENANCE):
+        return False
+    attested = predicates(ImageReference.parse(manifest), type_, signer.public_key, signer.environment)
+    if type_ == PROVENANCE:
+        return not any(is_of_build(it, request.build) for it in attested)
+    scanned = scan_of(request.reports, request.reference)
+    return scanned is not None and all(scanned - finished(it) > _A_DAY for it in attested)
 
 
 def _write(

@@ -6,10 +6,12 @@ Attestation Specification"; CycloneDX, "Attestation"; slsa.dev, "Provenance" 1.0
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform
+from steps.proofs import moment
 from steps.tool import StepError
 
 SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
@@ -67,6 +69,23 @@ def kept_report(folder: Path, reference: ImageReference, platform: Platform) -> 
     if seen != {str(reference)}:
         raise StepError(f"{path}: the report is of {', '.join(sorted(map(str, seen)))}, not of {reference}: {_ADVICE}")
     return vulnerability_report(report, record, platform)
+
+
+def scan_of(folder: Path, reference: ImageReference) -> datetime | None:
+    """When the scan was done whose reports are kept there; None without one of this artifact."""
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        return moment(record["finished"]) if record["reference"] == str(reference) else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def finished(predicate: Mapping[str, Any]) -> datetime:
+    """When the scan of an attested report was done; the beginning of time where it does not say."""
+    try:
+        return moment(predicate["metadata"]["scanFinishedOn"])
+    except (ValueError, LookupError, TypeError):
+        return datetime.min.replace(tzinfo=UTC)
 
 
 _ADVICE = (

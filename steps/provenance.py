@@ -40,6 +40,19 @@ def provenance(build: Mapping[str, Any], reference: ImageReference, builder: str
     return {"buildDefinition": definition, "runDetails": _run(reference, builder)}
 
 
+def is_of_build(predicate: Mapping[str, Any], build: Mapping[str, Any]) -> bool:
+    """Whether a provenance states this build definition.
+
+    The address of the source counts only where the definition has it: what git says differs from clone to clone.
+    """
+    stated = copy.deepcopy(predicate.get("buildDefinition") or {})
+    if not any(it["name"] == SOURCE and "uri" in it for it in build["resolvedDependencies"]):
+        for it in stated.get("resolvedDependencies") or ():
+            if it.get("name") == SOURCE:
+                it.pop("uri", None)
+    return bool(stated == build)
+
+
 def _run(reference: ImageReference, builder: str | None) -> dict[str, Any]:
     details: dict[str, Any] = {"builder": {"id": BUILDER}}
     endpoint = builder_endpoint(builder) if builder else None

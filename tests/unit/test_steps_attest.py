@@ -43,6 +43,11 @@ def report(package: str, **changes: Any) -> dict[str, Any]:
     return given | changes
 
 
+def reported(finished: Any) -> dict[str, Any]:
+    """As much of an attested report as tells its age."""
+    return {"metadata": {"scanFinishedOn": finished}}
+
+
 @pytest.fixture(name="reports")
 def kept_reports(tmp_path: Path) -> Path:
     """The folder with what the scan kept."""
@@ -121,11 +126,68 @@ def test_a_second_time_adds_nothing_and_needs_no_report(box: Toolbox, reports: P
 
 
 def test_only_what_is_missing_is_written(box: Toolbox, reports: Path) -> None:
-    box.write(AMD64, VULNERABILITIES, predicate={"kept": True})
-    box.write(str(REFERENCE), PROVENANCE, predicate={"kept": True})
+    box.write(AMD64, VULNERABILITIES, predicate=reported(RECORD["finished"]))
+    box.write(str(REFERENCE), PROVENANCE, predicate={"buildDefinition": BUILD})
     attested(reports)
-    assert box.predicate(AMD64, VULNERABILITIES) == {"kept": True}
+    assert box.predicate(AMD64, VULNERABILITIES) == reported(RECORD["finished"])
     assert len(box.ran("cosign", "attest")) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "count"),
+    [
+        ("2026-11-24T08:00:02Z", 1),
+        ("2026-11-23T09:00:00+01:00", 2),
+        ("2026-11-23T09:00:00Z", 1),
+        ("2026-11-30T00:00:00Z", 1),
+        ("0001-01-01T00:00:00Z", 2),
+        (None, 2),
+    ],
+)
+def test_a_report_that_is_a_day_older_than_the_scan_gets_the_scans_own_beside_it(
+    box: Toolbox, reports: Path, before: Any, count: int
+) -> None:
+    """A digest is built again after weeks: what the policies ask for is today's report, and it was just made."""
+    for platform in (AMD64, ARM64):
+        box.write(platform, SBOM, predicate={})
+        box.write(platform, VULNERABILITIES, predicate=reported(before))
+    attested(reports)
+    assert box.types(AMD64) == box.types(ARM64) == [SIGNATURE, SBOM, *[VULNERABILITIES] * count]
+
+
+def test_a_second_scan_of_the_same_day_is_not_attested_however_many_reports_are_older(
+    box: Toolbox, reports: Path
+) -> None:
+    for day in ("01", "24", "02"):
+        box.write(AMD64, VULNERABILITIES, predicate=reported(f"2026-11-{day}T08:00:00Z"))
+    attested(reports)
+    assert box.types(AMD64).count(VULNERABILITIES) == 3
+
+
+def test_the_same_digest_from_other_inputs_gets_a_provenance_of_its_own_beside_the_first(
+    box: Toolbox, reports: Path
+) -> None:
+    """A base image has moved to another registry: policies ask where it is from, and the digest is the same."""
+    attested(reports)
+    base = {"name": "python:3", "uri": "docker-image://mirror.example/python", "digest": {"sha256": "b" * 64}}
+    moved = BUILD | {"resolvedDependencies": [base]}
+    for _ in range(2):
+        attest(Request(REFERENCE, reports, moved), "cosign.key", "cosign.pub", PASSWORD, {})
+        attested(reports)
+    stated = [it["predicate"]["buildDefinition"] for it in box.written() if it["type"] == PROVENANCE]
+    assert stated == [BUILD, moved]
+
+
+def test_another_clone_of_the_same_source_adds_no_provenance(box: Toolbox, reports: Path) -> None:
+    source = {"name": "source", "digest": {"gitCommit": "5" * 40}}
+    ours = BUILD | {"resolvedDependencies": [source]}
+    theirs = BUILD | {"resolvedDependencies": [source | {"uri": "git+ssh://git.example/driftwood"}]}
+    box.write(str(REFERENCE), PROVENANCE, predicate={"buildDefinition": theirs})
+    attest(Request(REFERENCE, reports, ours), "cosign.key", "cosign.pub", PASSWORD, {})
+    assert box.types(str(REFERENCE)) == [SIGNATURE, PROVENANCE]
+    named = BUILD | {"resolvedDependencies": [source | {"uri": "git+https://git.example/driftwood"}]}
+    attest(Request(REFERENCE, reports, named), "cosign.key", "cosign.pub", PASSWORD, {})
+    assert box.types(str(REFERENCE)) == [SIGNATURE, PROVENANCE, PROVENANCE]
 
 
 def test_what_another_key_has_attested_does_not_count(box: Toolbox, reports: Path) -> None:
