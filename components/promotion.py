@@ -46,6 +46,8 @@ class PromotionPolicy(Arguments):
     """Hours since a stack first proved a release."""
     held: bool = False
     """Whether the stack also has to say, once the soak is over, that it held: `slipway prove` does."""
+    report_age: float = Field(default=7, gt=0, le=90)
+    """Days that the newest vulnerability report may be old when this stack takes a release for the first time."""
     approval: Approval | None = None
     """Who has to approve a release; nobody if left out."""
     public_key: str
@@ -246,6 +248,7 @@ def _own(args: PromotionArgs) -> PrivateRegistry:
 
 def _rule(policy: PromotionPolicy) -> list[str]:
     flags = ["--requires", policy.requires, "--soak", f"{policy.soak:g}", *(["--held"] if policy.held else [])]
+    flags += ["--report-age", f"{policy.report_age:g}"]
     if policy.approval:
         approvers = json.dumps(policy.approval.approvers, sort_keys=True)
         flags += ["--approvers", approvers, "--approval", policy.approval.counts]

@@ -20,7 +20,7 @@ from components.artifact import Digest, ImageReference, Platform, Repository
 from steps.choose import Candidate, Registries, Upstream, Wanted, choose, is_there, repositories_of
 from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
 from steps.once import once_a_run
-from steps.predicates import APPROVED, PROVED, SBOM, SIGNATURE, evidence_of
+from steps.predicates import APPROVED, PROVED, SBOM, SIGNATURE, VULNERABILITIES, evidence_of, finished
 from steps.proofs import Approval, Proof, Rule, StackName, duration, missing, proved_by, readable, spelled
 from steps.publish import explain
 from steps.registry import platforms_of
@@ -52,6 +52,8 @@ class Request:
     rule: Rule
     policy: Policy
     """What may not ship."""
+    report_age: timedelta = timedelta(days=7)
+    """How old the newest report may be when this stack takes a release for the first time."""
     running: Digest | None = None
     """What this stack runs now."""
 
@@ -76,10 +78,11 @@ def promote(request: Request, registries: Registries) -> dict[str, Any]:
         proofs = pool.submit(_proofs, request, [place], registries)
         approvals = pool.submit(_approvals, request, [place], registries)
         scanned = pool.submit(_scanned, request, place, platforms, bool(own), registries)
+        old = pool.submit(_old_reports, request, place, {} if own else platforms, registries)
         said, approved, unread = _enough(request, place, candidate, (proofs.result(), approvals.result()), registries)
         (says, wrong), (failing, warnings) = verified.result(), scanned.result()
     lacks = missing(request.rule, said, approved, request.target, datetime.now(UTC))
-    problems = [*wrong, *unread, *lacks, *failing]
+    problems = [*wrong, *unread, *lacks, *failing, *old.result()]
     if problems:
         listed = "\n".join(f"  - {_indented(problem)}" for problem in problems)
         raise StepError(f"{name} cannot be promoted to {request.target.name}; nothing was changed:\n{listed}")
@@ -229,6 +232,30 @@ def _scanned(
     return [f"{told}\nUpdate the packages, or accept a finding for a time under scan.ignore"], []
 
 
+def _old_reports(
+    request: Request, place: ImageReference, platforms: Mapping[Platform, Digest], registries: Registries
+) -> list[str]:
+    """Reports that are too old for a first time: the policies would stop it, but only once it has been copied."""
+    now = datetime.now(UTC)
+
+    def age(digest: Digest) -> timedelta:
+        said = _statements(place.repository.at(digest), VULNERABILITIES, request.public_key, registries)
+        # One that is not there is told where the evidence is verified.
+        return min((now - finished(it) for it in said), default=timedelta())
+
+    with ThreadPoolExecutor() as pool:
+        ages = dict(zip(platforms, pool.map(age, platforms.values()), strict=True))
+    old = sorted(str(platform) for platform, its in ages.items() if its > request.report_age)
+    if not old:
+        return []
+    stack = request.upstreams[0].stack
+    where = "" if stack.project == request.target.project else f" in project {stack.project}"
+    return [
+        f"its newest vulnerability report for {', '.join(old)} is {duration(max(ages.values()))} old, more than "
+        f"{duration(request.report_age)} (promote.report_age): `slipway rescan {stack.name}`{where} attests today's"
+    ]
+
+
 def _sboms(
     request: Request, place: ImageReference, platforms: Mapping[Platform, Digest], registries: Registries
 ) -> dict[str, dict[str, Any]]:
@@ -292,6 +319,7 @@ def request_of(it: argparse.Namespace) -> Request:
         approvers=approvers,
         rule=rule,
         policy=Policy.of(it),
+        report_age=timedelta(days=it.report_age),
         running=it.running,
     )
 
@@ -338,6 +366,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--soak", type=float, default=0.0, help="hours since a stack first proved it")
     parser.add_argument("--held", action="store_true", help="ask for a proof from after the soak, too")
+    parser.add_argument("--report-age", type=float, default=7.0, help="days that its newest report may be old")
     parser.add_argument("--approval", choices=["none", "besides", "instead"], default="none")
     parser.add_argument("--version", help="the version that is pinned")
     parser.add_argument("--digest", type=Digest, help="the artifact that is pinned")

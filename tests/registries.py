@@ -9,7 +9,7 @@ from typing import Any
 
 from components.artifact import Digest, ImageReference, Repository
 from steps.database import cache_of
-from steps.predicates import APPROVED, PROVED, SBOM
+from steps.predicates import APPROVED, PROVED, SBOM, VULNERABILITIES
 from steps.proofs import spelled
 from tests.conftest import ToolMaker
 from tests.evidence import all_verified
@@ -63,6 +63,12 @@ class World:
         time = spelled(NOW - timedelta(hours=1))
         predicate = {"schemaVersion": 1, "project": "slipway", "stack": "production", "time": time, "reason": "hotfix"}
         self.statements.append((str(reference), key, APPROVED, predicate | changes))
+
+    def reported(self, age: timedelta, key: str = "staging.pub", repository: Repository = STAGING) -> None:
+        """Let somebody have attested a report of both platforms."""
+        metadata = {"scanFinishedOn": spelled(NOW - age)}
+        for manifest in (AMD64, ARM64):
+            self.statements.append((str(repository.at(manifest)), key, VULNERABILITIES, {"metadata": metadata}))
 
     def copied(self) -> None:
         """Let production have run the artifact: it is there, and proved there."""

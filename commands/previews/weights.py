@@ -232,6 +232,7 @@ _RULES: dict[str, Rule] = {
     "promote.stacks": _named("", "{} need not prove it any more"),
     "promote.requires": _becomes("any", "one stack is enough to prove it"),
     "promote.soak": _soak,
+    "promote.report_age": _bound("the age of a report"),
     "promote.held": _becomes("false", "nobody has to look again whether it held"),
     "promote.public_key": _key,
     "promote.public_keys": _key,

@@ -131,7 +131,7 @@ def report_is_fresh(subject: Subject) -> Iterator[Problem]:
                     if wrong := _too_old(made, most):
                         yield Problem(
                             f"the {what} of {evidence.reference} for {platform} {wrong}",
-                            "scan it again with today's database and attest the report",
+                            "scan it again with today's database and attest the report, as `slipway rescan` does",
                             advisory=proved,
                         )
 

@@ -247,6 +247,14 @@ def test_an_approval_is_asked_for_and_found(
 # What is known today.
 
 
+def test_a_report_that_is_too_old_for_a_first_time_is_told_with_what_adds_one(told: Fault) -> None:
+    told(
+        lambda settings: settings["promote"].update(report_age=0.00001),
+        "its newest vulnerability report for linux/amd64, linux/arm64 is",
+        f"old, more than 1 s (promote.report_age): `slipway rescan {STAGING}` attests today's",
+    )
+
+
 def test_a_cve_that_was_published_in_between_stops_it_unless_it_is_excepted(
     checkout: Checkout, today: str, told: Fault
 ) -> None:

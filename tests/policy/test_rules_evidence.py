@@ -278,7 +278,8 @@ def test_a_proof_by_another_key_changes_nothing(registry: RegistryServer) -> Non
 def test_an_old_report_stops_the_first_deployment(registry: RegistryServer) -> None:
     image = Image(platforms=["linux/amd64"], reports=[report(age=8, database_age=9)]).push(registry)
     said = "web (docker:Container): the"
-    write = f"scan it again with today's database and attest the report {CIS.format('4.4')}"
+    write = "scan it again with today's database and attest the report, as `slipway rescan` does"
+    write += f" {CIS.format('4.4')}"
     assert judged(FRESH, image).violations == [
         f"{said} vulnerability report of {image} for linux/amd64 is 8.0 days old, more than 7; {write}",
         f"{said} report's vulnerability database of {image} for linux/amd64 is 9.0 days old, more than 7; {write}",

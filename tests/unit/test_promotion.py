@@ -166,12 +166,14 @@ def test_what_was_verified_is_what_is_copied_whatever_the_record_says() -> None:
 def test_the_rule_reaches_the_step() -> None:
     words = asked(engine_of())
     assert [value(words, flag) for flag in ("--requires", "--soak", "--public-key")] == ["all", "0", "staging.pub"]
+    assert value(words, "--report-age") == "7"
     assert "--held" not in words and "--approvers" not in words
     policy = {
         "from": ["staging", "canary"],
         "requires": "any",
         "soak": 1.5,
         "held": True,
+        "report_age": 2.5,
         "public_keys": {"canary": "canary.pub"},
         "approval": {"approvers": {"maria": "maria.pub"}, "counts": "instead"},
     }
@@ -179,6 +181,7 @@ def test_the_rule_reaches_the_step() -> None:
     words = asked(engine)
     assert [value(words, flag) for flag in ("--requires", "--soak", "--approval")] == ["any", "1.5", "instead"]
     assert "--held" in words
+    assert value(words, "--report-age") == "2.5"
     assert json.loads(value(words, "--approvers")) == {"maria": "maria.pub"}
     assert [it["key"] for it in upstreams(engine)] == ["staging.pub", "canary.pub"]
     assert "canary has no release of web to take" in upstreams(engine)[1]["problem"]
@@ -340,6 +343,7 @@ def test_a_stack_that_only_proves_need_not_have_the_service() -> None:
         ({"from": ["a/b/c/d"]}, "is no stack: write its name"),
         ({"from": ["staging", "staging"]}, "named twice"),
         ({"soak": -1}, "soak"),
+        ({"report_age": 0}, "report_age"),
         ({"requires": "most"}, "requires"),
         ({"approval": {"approvers": {}}}, "approvers"),
         ({"public_keys": {"canary": "canary.pub"}}, "public_keys.canary: it is not among `from`"),

@@ -159,6 +159,22 @@ def test_a_database_that_is_stale_stops_what_this_stack_has_never_run(world: Wor
     assert "the vulnerability database is stale" in world.problem()
 
 
+def test_a_report_that_is_too_old_for_a_first_time_is_told_with_what_adds_one(world: World) -> None:
+    """The policies would stop it too, but only once it is in this stack's registry, where no rescan looks for it."""
+    world.reported(timedelta(days=9, hours=7))
+    world.reported(timedelta(hours=1), key="somebody.pub")
+    assert lines(world.problem()) == [
+        "its newest vulnerability report for linux/amd64, linux/arm64 is 9 d 7 h old, more than 7 d "
+        "(promote.report_age): `slipway rescan staging` attests today's"
+    ]
+    assert lines(world.problem("--project", "tides"))[-1].endswith(
+        "`slipway rescan staging` in project slipway attests today's"
+    )
+    assert not world.ask("--report-age", "9.5")["problem"]
+    world.reported(timedelta(days=6))
+    assert not world.ask()["problem"]
+
+
 def test_a_scan_is_made_once_a_digest_and_database(world: World) -> None:
     world.ask()
     world.ask()
@@ -191,6 +207,7 @@ def test_what_this_stack_runs_is_verified_in_its_own_registry_and_scanned_no_mor
 
 def test_a_rollback_is_told_what_is_known_today_and_goes_through(world: World) -> None:
     world.copied()
+    world.reported(timedelta(days=80), repository=PRODUCTION)
     world.findings = [FINDING | {"Severity": "CRITICAL"}]
     answer = world.ask("--running", str(OTHER))
     assert answer["problem"] == ""
