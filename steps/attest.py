@@ -63,7 +63,7 @@ class Signer:
             StepError: the key cannot be opened, or the registry does not take the attestation.
         """
         command = ["cosign", "attest", "--yes", "--key", self.key, "--tlog-upload=false", "--use-signing-config=false"]
-        command += ["--allow-http-registry", *(["--registry-cacert", self.authority] if self.authority else [])]
+        command += ["--registry-cacert", self.authority] if self.authority else []
         with tempfile.NamedTemporaryFile("w", dir=scratch, suffix=".json") as content:
             json.dump(predicate, content)
             content.flush()

@@ -57,7 +57,6 @@ def _sign_one(
     reference: str, key: str, annotations: Mapping[str, str], password: str, environment: Mapping[str, str]
 ) -> None:
     command = ["cosign", "sign", "--yes", "--key", key, "--tlog-upload=false", "--use-signing-config=false"]
-    command.append("--allow-http-registry")
     for name, value in sorted(annotations.items()):
         command += ["--annotations", f"{name}={value}"]
     try:

@@ -36,8 +36,12 @@ def verify(
 
 
 def cosign(verb: str, public_key: str, authority: str | None = None) -> list[str]:
-    """The beginning of a command line that verifies: without a public log, as private registries do without one."""
-    command = ["cosign", verb, "--key", public_key, "--insecure-ignore-tlog", "--allow-http-registry"]
+    """The beginning of a command line that verifies: without a public log, as private registries do without one.
+
+    cosign speaks plain HTTP on loopback by itself. Told to allow it, it would elsewhere send the login in clear to
+    whatever answers in the place of TLS.
+    """
+    command = ["cosign", verb, "--key", public_key, "--insecure-ignore-tlog"]
     return [*command, "--registry-cacert", authority] if authority else command
 
 

@@ -273,3 +273,11 @@ def test_nothing_is_left_on_disk(box: Toolbox, reports: Path, tmp_path: Path, mo
     monkeypatch.setattr("tempfile.tempdir", None)
     attested(reports)
     assert os.listdir(scratch) == []  # noqa: PTH208 - names are enough
+
+
+def test_cosign_is_never_allowed_to_send_a_login_in_clear(box: Toolbox, reports: Path) -> None:
+    """It speaks plain HTTP on loopback by itself; told to, it falls back to that wherever TLS fails."""
+    for _ in range(2):
+        attested(reports)
+    assert {call[1] for call in box.ran("cosign")} == {"attest", "verify", "verify-attestation"}
+    assert not [call for call in box.ran("cosign") if "--allow-http-registry" in call]
