@@ -78,6 +78,7 @@ def has_no_severe_vulnerability(subject: Subject) -> Iterator[Problem]:
     rollback or the repair of something else must stay possible. It is advised against instead.
     """
     entries, mistakes = accepted.read_accepted(subject.options["accepted"])
+    only_told = subject.options["unfixed"] == "report"
     for mistake in mistakes:
         yield Problem(f"configuration: {mistake}", "correct the entry")
     write = "raise the packages and release again, or have it accepted for a time with reason, owner and expiry"
@@ -87,12 +88,13 @@ def has_no_severe_vulnerability(subject: Subject) -> Iterator[Problem]:
             raise NotApplicable("image-has-a-vulnerability-report judges images without a report")
         stopping: dict[Finding, None] = {}
         since: dict[Finding, None] = {}
+        unfixed: dict[Finding, None] = {}
         for part in evidence.platforms.values():
             known = _known_when_deployed(part.reports, _deployed(evidence, subject))
             for finding in part.reports[0].findings if part.reports else ():
                 if finding.severity in subject.settings.severities:
                     kind = stopping if known is None or (finding.vulnerability, finding.package) in known else since
-                    kind[finding] = None
+                    (unfixed if only_told and not finding.fixed else kind)[finding] = None
         used = {it: _entry(it, entries) for it in (*stopping, *since)}
         open_findings = [it for it in stopping if (entry := used[it]) is None or entry.expired]
         if open_findings:
@@ -101,6 +103,9 @@ def has_no_severe_vulnerability(subject: Subject) -> Iterator[Problem]:
         if newer:
             what = f"{evidence.reference}, which this stack has deployed, has by now {_listed(newer)}"
             yield Problem(what, write, advisory=True)
+        if unfixed:
+            what = f"{evidence.reference} has {_listed(list(unfixed))}"
+            yield Problem(what, "raise the packages once there is a fix", advisory=True)
         for finding, entry in used.items():
             if entry and not entry.expired:
                 yield Problem(f"{_shown(finding)} is accepted", f"repair it by then: {entry}", advisory=True)
@@ -208,7 +213,15 @@ RULES: tuple[Rule, ...] = (
         source=CIS("4.4"),
         severity=Severity.CRITICAL,
         fix="Raise the packages and release again; or have the vulnerability accepted for a time.",
-        options={"accepted": accepted.SCHEMA},
+        options={
+            "accepted": accepted.SCHEMA,
+            "unfixed": {
+                "type": "string",
+                "enum": ["fail", "report"],
+                "default": "fail",
+                "description": "whether a vulnerability for which there is no fix yet stops a deployment, or is told",
+            },
+        },
     ),
     Rule(
         name="vulnerability-report-is-fresh",

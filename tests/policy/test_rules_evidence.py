@@ -216,6 +216,19 @@ def test_an_accepted_vulnerability_is_advice(registry: RegistryServer) -> None:
     assert judged(SEVERE, image, accepted=accepted(id="CVE-2026-1")).violations
 
 
+def test_a_vulnerability_without_a_fix_stops_unless_it_is_only_to_be_told(registry: RegistryServer) -> None:
+    image = Image(reports=[report(finding(FixedVersion=""))]).push(registry)
+    assert judged(SEVERE, image).violations
+    assert not judged(SEVERE, image, unfixed="report").violations
+    assert advised() == [
+        f"image-has-no-severe-vulnerability: web (docker:Container): {image} has HIGH CVE-2026-1000 in openssl 3.0.1 "
+        f"(no fix yet); raise the packages once there is a fix {CIS.format('4.4')}"
+    ]
+    fixed = Image(reports=[report(finding(FixedVersion=""), finding("CVE-2026-2000"))]).push(registry)
+    (said,) = judged(SEVERE, fixed, unfixed="report").violations
+    assert "CVE-2026-2000" in said and "CVE-2026-1000" not in said
+
+
 def test_an_entry_that_has_expired_accepts_nothing_and_says_so(registry: RegistryServer) -> None:
     image = Image(reports=[report(finding())]).push(registry)
     assert judged(SEVERE, image, accepted=accepted(expires="2020-01-01")).violations
