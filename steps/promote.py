@@ -88,7 +88,7 @@ def promote(request: Request, registries: Registries) -> dict[str, Any]:
         raise StepError(f"{name} cannot be promoted to {request.target.name}; nothing was changed:\n{listed}")
     return {
         # Where it was made, wherever it was verified: so that the second run hands on what the first one did.
-        "reference": str(_origin(request, place)),
+        "reference": str(_origin(request, candidate.reference, place, registries)),
         "version": says["version"],
         "repository": says["repository"],
         "platforms": sorted(map(str, platforms)),
@@ -99,9 +99,29 @@ def promote(request: Request, registries: Registries) -> dict[str, Any]:
     }
 
 
-def _origin(request: Request, place: ImageReference) -> ImageReference:
-    repositories = repositories_of(request.upstreams)
-    return repositories[0].at(place.digest) if repositories else place
+def _origin(
+    request: Request, candidate: ImageReference, place: ImageReference, registries: Registries
+) -> ImageReference:
+    """Where the artifact was made, which stays the same once it is in this stack's own registry too."""
+    if place.repository != request.wanted.repository:
+        return candidate
+    named = (it.reference for it in request.upstreams if it.reference and it.reference.digest == place.digest)
+    made = [it.at(place.digest) for it in repositories_of(request.upstreams)]
+    return next(named, None) or _first_holder(made, registries) or place
+
+
+def _first_holder(made: Sequence[ImageReference], registries: Registries) -> ImageReference | None:
+    """The first place that holds it, as the first run found it; the first of all where none does.
+
+    A single place is not asked: what this stack has proved needs nobody else. One that does not answer may hold it.
+    """
+    for place in made if len(made) > 1 else ():
+        try:
+            if is_there(place, registries):
+                return place
+        except ToolError:
+            return place
+    return made[0] if made else None
 
 
 def _own_proofs(request: Request, here: ImageReference, registries: Registries) -> list[Proof]:

@@ -80,7 +80,7 @@ class World:
             self.statements.append((str(PRODUCTION.at(manifest)), "staging.pub", SBOM, bom))
 
     def ask(self, *flags: str, **record: Any) -> dict[str, Any]:
-        """What the step answers."""
+        """What the step answers; `also` are more stacks to take from, each with what is other in its record."""
         self._play()
         upstream = {
             "project": "slipway",
@@ -91,7 +91,9 @@ class World:
             "platforms": ["linux/amd64", "linux/arm64"],
             "revision": "5" * 40,
         }
+        also: list[dict[str, Any]] = record.pop("also", [])
         upstreams = [upstream | record] if "problem" not in record else [dict(list(upstream.items())[:3]) | record]
+        upstreams += [upstream | it for it in also]
         arguments = ["--service", "web", "--project", "slipway", "--stack", "production", *flags]
         arguments += ["--repository", str(PRODUCTION), "--upstreams", json.dumps(upstreams)]
         arguments += ["--public-key", "staging.pub", "--own-key", "production.pub"]
