@@ -196,16 +196,33 @@ def _as_approved(service: str, answer: dict[str, Any], before: dict[str, Any] | 
     Between the preview that was approved and this `up` the other stack may have moved on.
 
     Raises:
-        pulumi.RunError: it is another digest.
+        pulumi.RunError: it is another digest, or it cannot be told what was approved.
     """
-    if approved := os.environ.get(APPROVED):
-        expected = json.loads(approved).get(service, before["digest"] if before else "no release")
+    if (approved := _approved()) is not None:
+        expected = approved.get(service, before["digest"] if before else "no release")
         if expected != (digest := str(_digest(answer["reference"]))):
             raise pulumi.RunError(
                 f"{service}: approved was {expected}, what would ship now is {digest}. "
                 "Nothing was published; preview and approve again."
             )
     return answer
+
+
+def _approved() -> dict[str, str] | None:
+    """What may ship; None where nothing was asked. Empty is not unset: an output that got lost approves nothing."""
+    if (text := os.environ.get(APPROVED)) is None:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(it, str) for it in found.values()):
+        seen = repr(text) if text else "empty"
+        raise pulumi.RunError(
+            f"{APPROVED} is {seen}, not a JSON object with the digest of each approved service. Nothing was published; "
+            f"hand over what the preview said, or unset {APPROVED} where nothing has to be approved."
+        )
+    return found
 
 
 def _answered(line: str, component: pulumi.Resource) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from typing import Any
 
@@ -225,6 +226,14 @@ def test_what_is_not_approved_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("SLIPWAY_APPROVED", json.dumps({"tide": OTHER}))
     before = {"driftwood/slipway/production": {"web": {"release": RECORD}}}
     assert asked(engine_of(engine=Engine(stack="production", exported=STAGING | before)))
+
+
+@pytest.mark.parametrize("text", ["", " ", "no json", "[]", '"web"', '{"web": 7}', "null"])
+def test_an_approval_that_cannot_be_read_approves_nothing(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SLIPWAY_APPROVED", text)
+    seen = re.escape(repr(text)) if text else "empty"
+    with pytest.raises(Exception, match=f"SLIPWAY_APPROVED is {seen}, not a JSON object .* unset SLIPWAY_APPROVED"):
+        engine_of()
 
 
 def test_this_stacks_own_state_is_read_again_where_it_is_just_written() -> None:
