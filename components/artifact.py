@@ -201,8 +201,14 @@ class Version:
     @property
     def series(self) -> tuple[str, str]:
         """The moving tags of a release: `1.4` and `1` for `1.4.0`."""
-        major, minor, _ = self.value.split("-")[0].split(".")
-        return f"{major}.{minor}", major
+        major, minor, _ = self.core
+        return f"{major}.{minor}", f"{major}"
+
+    @property
+    def core(self) -> tuple[int, int, int]:
+        """Major, minor and patch as numbers, which compare as releases do."""
+        major, minor, patch = map(int, self.value.partition("-")[0].split("."))
+        return major, minor, patch
 
     def candidate_tag(self, channel: str, digest: Digest) -> str:
         """The tag of a stack that makes no releases: `1.4.0-dev.0123456789ab`, a name for one digest alone."""

@@ -187,12 +187,17 @@ def _builds(repository: Repository, version: str, registries: Registries) -> lis
     released = digest_of_tag(repository, version, registries.credentials, registries.authority(repository))
     if released:
         return [released]
-    tags = [it for it in _tags(repository, registries) if (found := _CANDIDATE.fullmatch(it)) and found[1] == version]
+    tags = [it for it in tags_of(repository, registries) if (found := _CANDIDATE.fullmatch(it)) and found[1] == version]
     named = (digest_of_tag(repository, it, registries.credentials, registries.authority(repository)) for it in tags)
     return sorted({digest for digest in named if digest}, key=str)
 
 
-def _tags(repository: Repository, registries: Registries) -> list[str]:
+def tags_of(repository: Repository, registries: Registries) -> list[str]:
+    """All tags of a repository; none where the registry does not know it.
+
+    Raises:
+        ToolError: the registry does not answer or refuses.
+    """
     try:
         return registries.oras(["repo", "tags"], repository, "--exclude-digest-tags", str(repository)).split()
     except ToolError as error:
@@ -203,7 +208,7 @@ def _tags(repository: Repository, registries: Registries) -> list[str]:
 
 def _unknown(wanted: Wanted, version: str, upstreams: Sequence[Upstream], registries: Registries) -> str:
     places = [wanted.repository, *repositories_of(upstreams)]
-    known = {tag for place in places for tag in _tags(place, registries) if _VERSION.fullmatch(tag)}
+    known = {tag for place in places for tag in tags_of(place, registries) if _VERSION.fullmatch(tag)}
     told = [f"there is no {version} in {' or '.join(map(str, places))}"]
     if known:
         told.append(f"they hold {', '.join(sorted(known)[-_SHOWN:])}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Repository, Version
+from steps.choose import Registries, tags_of
 from steps.copy import copy
 from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
 from steps.predicates import evidence_of
@@ -87,11 +88,12 @@ def publish(request: Request, logins: Logins) -> dict[str, Any]:
                 _verify(request, credentials)
             if tag:  # somebody else may have claimed it while the blobs moved
                 _claim(repository, tag, request.source.digest, credentials, request.authority)
-            _tag(request.published, request.tags, credentials, request.authority)
-            _compare(request.published, request.tags, credentials, request.authority)
+            tags = _without_lower_series(request, credentials)
+            _tag(request.published, tags, credentials, request.authority)
+            _compare(request.published, tags, credentials, request.authority)
         except ToolError as error:
             raise StepError(explain(error, repository, source)) from None
-    return {"reference": str(request.published), "tags": list(request.tags)}
+    return {"reference": str(request.published), "tags": tags}
 
 
 def _claim(repository: Repository, tag: str, digest: Digest, credentials: Path, authority: str | None) -> None:
@@ -142,6 +144,30 @@ def _verify(request: Request, credentials: Path) -> None:
         proof.result()
     except StepError as error:
         raise StepError(f"{published} does not verify after the copy; it got no tag:\n{error}") from None
+
+
+def _without_lower_series(request: Request, credentials: Path) -> list[str]:
+    """The tags to put on: a series never goes back, as from 1.4.0 to a 1.3.9 that is released later."""
+    tags, repository = list(request.tags), request.repository
+    own = Version(request.immutable_tag) if request.immutable_tag else None
+    if own is None or not set(tags) & set(own.series):
+        return tags
+    authorities = {repository.registry: request.authority} if request.authority else {}
+    found = [_released(tag) for tag in tags_of(repository, Registries(credentials, authorities))]
+    higher = sorted((it for it in found if it and it.core > own.core), key=lambda it: it.core)
+    for series in own.series:
+        if above := [it for it in higher if series in it.series]:
+            tags.remove(series)
+            say(f"{repository.tagged(series)} stays where it is: {above[-1]} is released, which is higher than {own}")
+    return tags
+
+
+def _released(tag: str) -> Version | None:
+    try:
+        version = Version(tag)
+    except ValueError:
+        return None
+    return None if version.is_prerelease else version
 
 
 def _tag(published: ImageReference, tags: Sequence[str], credentials: Path, authority: str | None) -> None:

@@ -74,12 +74,12 @@ def test_an_artifact_is_copied_by_digest_with_its_referrers_then_tagged_then_com
     assert result == {"reference": f"{TARGET}@{HERE}", "tags": ["1.4.0", "1.4", "1"]}
     verbs = [call.split()[0] for call in calls(path)]
     listed = ["discover"] * 4  # the index and its platform, here and there
-    # claimed, copied, verified, claimed once more, tagged, compared
-    assert verbs == ["resolve", "cp", "manifest", *listed, "resolve", "tag", "resolve", "resolve", "resolve"]
+    # claimed, copied, verified, claimed once more, looked for a higher version, tagged, compared
+    assert verbs == ["resolve", "cp", "manifest", *listed, "resolve", "repo", "tag", *["resolve"] * 3]
     copy = calls(path)[1].split()
     assert "--recursive" in copy
     assert copy[-2:] == [str(SOURCE), f"{TARGET}@{HERE}"]
-    assert calls(path)[8].split()[-4:] == [f"{TARGET}@{HERE}", "1.4.0", "1.4", "1"]
+    assert calls(path)[9].split()[-4:] == [f"{TARGET}@{HERE}", "1.4.0", "1.4", "1"]
 
 
 def test_no_password_stands_on_a_command_line_or_in_the_environment(tool: ToolMaker) -> None:
