@@ -37,12 +37,40 @@ def registry_credentials(logins: Logins, registries: Sequence[str] = ()) -> Iter
         yield Path(folder)
 
 
+_HUB_KEY = "https://index.docker.io/v1/"
+"""What clients call Docker Hub in a configuration and towards a helper (docker/cli, `cli/config/configfile`)."""
+_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+
+
 def _configuration(logins: Logins, others: Sequence[str]) -> dict[str, dict[str, Any]]:
     own = _own_configuration() if others else {}
-    auths: dict[str, Any] = {at: _table(own, "auths")[at] for at in others if at in _table(own, "auths")}
-    auths |= {at: _login(*login) for at, login in logins.items()}
-    helpers = {at: _table(own, "credHelpers").get(at) or own.get("credsStore") for at in others}
-    return {"auths": auths, "credHelpers": {at: helper for at, helper in helpers.items() if helper}}
+    found = {at: (_of_registry(_table(own, "auths"), at), _helper(own, at)) for at in others}
+    auths: dict[str, Any] = {key: auth for at, (auth, _) in found.items() if auth for key in _keys(at)}
+    auths |= {key: _login(*login) for at, login in logins.items() for key in _keys(at)}
+    helpers = {key: helper for at, (_, helper) in found.items() if helper for key in _keys(at)}
+    return {"auths": auths, "credHelpers": helpers}
+
+
+def _helper(own: Mapping[str, Any], registry: str) -> Any:
+    return _of_registry(_table(own, "credHelpers"), registry) or own.get("credsStore")
+
+
+def _keys(registry: str) -> list[str]:
+    """What clients look a registry up as."""
+    return [registry, _HUB_KEY] if _identity(registry) == "docker.io" else [registry]
+
+
+def _of_registry(entries: Mapping[str, Any], registry: str) -> Any:
+    """The entry of a registry, whose key may be spelled as an address with a scheme and a path."""
+    if registry in entries:
+        return entries[registry]
+    return next((entry for key, entry in entries.items() if _identity(key) == _identity(registry)), None)
+
+
+def _identity(address: str) -> str:
+    """Host and port by which spellings of one registry compare equal."""
+    host = address.removeprefix("https://").removeprefix("http://").partition("/")[0].lower().removesuffix(":443")
+    return "docker.io" if host in _HUB_NAMES else host
 
 
 def _own_configuration() -> dict[str, Any]:

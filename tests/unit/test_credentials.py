@@ -50,6 +50,42 @@ def test_a_login_in_the_users_file_is_taken_for_that_registry_alone(own_configur
     assert written({}, ["plain.example"])["auths"] == {"plain.example": {"auth": "dTpw"}}
 
 
+HUB = "https://index.docker.io/v1/"
+
+
+def test_docker_hub_is_asked_of_the_store_by_the_name_that_clients_use(own_configuration: Path) -> None:
+    helpers = written({}, ["docker.io"])["credHelpers"]
+    assert helpers == {"docker.io": "secretservice", HUB: "secretservice"}
+
+
+def test_a_stacks_own_login_of_docker_hub_is_found_by_clients() -> None:
+    auth = {"auth": "cm9ib3Q6aHVudGVyMg=="}
+    assert written({"docker.io": ("robot", "hunter2")}, ["docker.io"])["auths"] == {"docker.io": auth, HUB: auth}
+
+
+@pytest.mark.parametrize("table", ["auths", "credHelpers"])
+@pytest.mark.parametrize(
+    ("key", "registry", "expected"),
+    [
+        (HUB, "docker.io", {"docker.io", HUB}),
+        ("index.docker.io", "docker.io", {"docker.io", HUB}),
+        ("https://registry.example", "registry.example", {"registry.example"}),
+        ("https://registry.example/v1/", "registry.example", {"registry.example"}),
+        ("Registry.example:443", "registry.example", {"registry.example"}),
+        ("http://registry.example:5000/v2/", "registry.example:5000", {"registry.example:5000"}),
+        ("registry.example:5000", "registry.example", set()),
+        ("https://registry.example.evil/", "registry.example", set()),
+    ],
+)
+def test_an_entry_is_found_however_its_registry_is_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, key: str, registry: str, expected: set[str]
+) -> None:
+    entry: Any = {"auth": "dTpw"} if table == "auths" else "ecr-login"
+    (tmp_path / "config.json").write_text(json.dumps({table: {key: entry}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    assert written({}, [registry])[table] == dict.fromkeys(expected, entry)
+
+
 def test_without_a_docker_configuration_there_are_no_credentials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
