@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import socket
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -65,11 +66,21 @@ def _refuse_changes(project: Path) -> None:
 
 def _registry(key: str, address: str) -> str | None:
     host, _, port = address.rpartition(":") if address.rpartition(":")[2].isdigit() else (address, "", "443")
+    host = host.strip("[]")
+    if _is_behind_a_proxy(host):
+        return None  # the tools reach it through the proxy; it need not be reachable from here
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT).close()
+        socket.create_connection((host, int(port)), _TIMEOUT).close()
     except OSError as error:
         return f"  slipway:{key}.address: {address} does not answer ({error}): start it (`make up` does)"
     return None
+
+
+def _is_behind_a_proxy(host: str) -> bool:
+    """Registries are asked over TLS, so it is HTTPS_PROXY that counts; never for loopback, as for the tools."""
+    if host == "localhost" or host == "::1" or host.startswith("127."):
+        return False
+    return "https" in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
 
 
 def _socket(key: str, what: str, path: str) -> str | None:

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -216,10 +217,7 @@ def _url_failure(check: Check, request: Request) -> str | None:
     if not url.startswith(("http://", "https://")):
         return f"{url} is no URL: the service has no port to ask at"
     try:
-        with urllib.request.build_opener(_NoRedirects).open(url, timeout=check.timeout) as answer:
-            status, body = answer.status, answer.read(_MOST)
-    except urllib.error.HTTPError as error:
-        status, body = error.code, error.read(_MOST)
+        status, body = _answer(url, check.timeout)
     except (OSError, ValueError) as error:
         return f"{url} does not answer ({getattr(error, 'reason', error)})"
     if status != check.status:
@@ -227,6 +225,21 @@ def _url_failure(check: Check, request: Request) -> str | None:
     if check.contains and check.contains.encode() not in body:
         return f"{url} answers without {check.contains!r} in it"
     return None
+
+
+def _answer(url: str, timeout: float) -> tuple[int, bytes]:
+    # A proxy's own loopback is another one, and urllib bypasses it only where no_proxy says so.
+    direct = [urllib.request.ProxyHandler({})] if _is_loopback(url) else []
+    try:
+        with urllib.request.build_opener(_NoRedirects, *direct).open(url, timeout=timeout) as answer:
+            return answer.status, answer.read(_MOST)
+    except urllib.error.HTTPError as error:
+        return error.code, error.read(_MOST)
+
+
+def _is_loopback(url: str) -> bool:
+    host = urllib.parse.urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def main() -> dict[str, Any]:

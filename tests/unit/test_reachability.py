@@ -65,6 +65,9 @@ def everything_is_up(tmp_path: Path, stack: Stack, monkeypatch: pytest.MonkeyPat
     """All services of a stack answer."""
     monkeypatch.setenv("BUILDX_CONFIG", str(tmp_path / "buildx"))
     monkeypatch.setattr(reachability, "_can_run", lambda wanted: True)
+    for name in ("https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     services = Services(tmp_path, stack)
     yield services
     for server in services.open.values():
@@ -127,6 +130,25 @@ def test_an_address_that_leads_nowhere_is_told_and_not_thrown(services: Services
     services.stack.settings["registry"]["address"] = address
     [line] = services.problems()
     assert line.startswith(f"slipway:registry.address: {address} does not answer (")
+
+
+@pytest.mark.parametrize("no_proxy", ["", "registry.invalid"])
+def test_a_registry_behind_a_proxy_is_left_to_the_proxy(
+    services: Services, monkeypatch: pytest.MonkeyPatch, no_proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    services.stack.settings["registry"]["address"] = "registry.invalid:5000"
+    assert len(services.problems()) == (1 if no_proxy else 0)
+
+
+def test_a_registry_on_loopback_is_asked_whatever_the_proxy(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
+    services.down("registry")
+    [line] = services.problems()
+    assert line.startswith("slipway:registry.address: ")
 
 
 def test_a_builder_that_buildx_does_not_know_is_told_by_its_name(services: Services) -> None:

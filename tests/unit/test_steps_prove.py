@@ -196,6 +196,19 @@ def test_a_url_is_asked_until_it_answers_or_the_time_is_over(tool: ToolMaker, ur
     assert "answers 404" in failure(Check("page", "/missing"), url=url, wait=0.3)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_url_on_loopback_is_asked_past_any_proxy(
+    tool: ToolMaker, url: str, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    engine(tool)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    local = url.replace("127.0.0.1", host)
+    assert run_checks(request(local, Check("page", "/ok"))) == ["health", "page"]
+    assert "http://service.example/ does not answer" in failure(Check("other", "http://service.example/"))
+
+
 def test_a_service_without_a_port_cannot_be_asked_for_a_path(tool: ToolMaker) -> None:
     engine(tool)
     assert "/ok is no URL: the service has no port to ask at" in failure(Check("page", "/ok"))
