@@ -21,7 +21,6 @@ def main() -> dict[str, Any]:
     parser.add_argument("--version", required=True)
     parser.add_argument("--certificate-authority")
     parser.add_argument("--username")
-    parser.add_argument("--source-username")
     request = parser.parse_args()
     registry, secrets = request.repository.registry, read_secrets()
     logins = {registry: (request.username, secrets.get("password", ""))} if request.username else {}
