@@ -6,6 +6,7 @@ Source: sigstore/cosign, `cosign attest --help`.
 """
 
 import argparse
+import http.client
 import json
 import os
 import subprocess
@@ -218,6 +219,8 @@ def _url_failure(check: Check, request: Request) -> str | None:
         return f"{url} is no URL: the service has no port to ask at"
     try:
         status, body = _answer(url, check.timeout)
+    except http.client.HTTPException as error:
+        return f"{url} does not answer in HTTP ({type(error).__name__}): check its port and scheme"
     except (OSError, ValueError) as error:
         return f"{url} does not answer ({getattr(error, 'reason', error)})"
     if status != check.status:

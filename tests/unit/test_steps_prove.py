@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -207,6 +208,21 @@ def test_a_url_on_loopback_is_asked_past_any_proxy(
     local = url.replace("127.0.0.1", host)
     assert run_checks(request(local, Check("page", "/ok"))) == ["health", "page"]
     assert "http://service.example/ does not answer" in failure(Check("other", "http://service.example/"))
+
+
+def test_a_port_that_speaks_no_http_is_told(tool: ToolMaker) -> None:
+    engine(tool)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(b"220 mail.example ESMTP\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        told = failure(Check("page", "/"), url=f"http://127.0.0.1:{server.getsockname()[1]}")
+    assert "/ does not answer in HTTP (BadStatusLine): check its port and scheme" in told
 
 
 def test_a_service_without_a_port_cannot_be_asked_for_a_path(tool: ToolMaker) -> None:
