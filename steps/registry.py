@@ -46,7 +46,7 @@ def platforms_of(
         authority: path of a PEM file with the registry's certificate authority; None trusts the system's.
 
     Raises:
-        StepError: the registry has no such artifact, or it is no index.
+        StepError: the registry has no such artifact, or it is no index with one manifest for each platform.
     """
     flags = transport_flags(reference.repository, authority)
     try:
@@ -56,11 +56,14 @@ def platforms_of(
     entries = _entries(text)
     if not entries:
         raise StepError(f"{reference} is no index of platforms: build it with all platforms at once")
-    return {
-        _platform(entry["platform"]): Digest(entry["digest"])
-        for entry in entries
-        if entry.get("platform", {}).get("os", "unknown") != "unknown"
-    }
+    found: dict[Platform, Digest] = {}
+    for entry in entries:
+        platform = _platform(reference, entry)
+        if platform in found:
+            raise StepError(f"{reference} has two manifests for {platform}: build it again, with each platform once")
+        if platform:
+            found[platform] = Digest(entry["digest"])
+    return found
 
 
 def _entries(text: str) -> list[dict[str, Any]]:
@@ -70,9 +73,18 @@ def _entries(text: str) -> list[dict[str, Any]]:
         return []
 
 
-def _platform(entry: Mapping[str, str]) -> Platform:
-    parts: Sequence[str] = [entry["os"], entry["architecture"], entry.get("variant", "")]
-    return Platform("/".join(part for part in parts if part))
+def _platform(reference: ImageReference, entry: Mapping[str, Any]) -> Platform | None:
+    """The platform of a manifest; None for an attestation of BuildKit's, whose platform is unknown/unknown."""
+    it = entry.get("platform") or {}
+    if it.get("os") == it.get("architecture") == "unknown":
+        return None
+    try:
+        return Platform("/".join(part for part in (it["os"], it["architecture"], it.get("variant")) if part))
+    except (LookupError, ValueError):
+        raise StepError(
+            f"{reference} has a manifest for no platform ({entry.get('digest')}): build it again, "
+            "with the platform of each manifest in the index"
+        ) from None
 
 
 Referrers = dict[str, str]
