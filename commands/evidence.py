@@ -121,9 +121,11 @@ def _reference(text: str, registries: Registries, authority: str | None) -> Imag
 def _show(found: Mapping[str, Any]) -> None:
     from rich.console import Console
 
+    from commands.operations.words import plain
+
     console = Console()
-    console.print(f"[bold]{found['reference']}[/bold]", highlight=False, soft_wrap=True)
-    console.print(f"as {found['public_key']} says", highlight=False, soft_wrap=True)
+    console.print(f"[bold]{plain(found['reference'])}[/bold]", highlight=False, soft_wrap=True)
+    console.print(f"as {plain(found['public_key'])} says", highlight=False, soft_wrap=True)
     for table in (_signatures(found), _reports(found), _findings(found), _contents(found), _origin(found)):
         if table.row_count:
             console.print()
@@ -132,12 +134,14 @@ def _show(found: Mapping[str, Any]) -> None:
 
 
 def _problems(console: Console, found: Mapping[str, Any]) -> None:
+    from commands.operations.words import plain
+
     others = {name: count for name, count in found["unverified"].items() if count > 0}
     if others:
         listed = ", ".join(f"{count} of {name}" for name, count in others.items())
-        console.print(f"\nnot by this key, and not shown: {listed}", highlight=False)
+        console.print(f"\nnot by this key, and not shown: {plain(listed)}", highlight=False)
     for problem in found["lacking"]:
-        console.print(f"[red]missing:[/red] {problem}", highlight=False, soft_wrap=True)
+        console.print(f"[red]missing:[/red] {plain(problem)}", highlight=False, soft_wrap=True)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -150,13 +154,20 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
+def _row(table: Table, *cells: str) -> None:
+    """Add a row of what others have written."""
+    from commands.operations.words import plain
+
+    table.add_row(*map(plain, cells))
+
+
 def _signatures(found: Mapping[str, Any]) -> Table:
     table = _table("Who signed", "of", "digest", "says")
     digests = {"index": found["digest"]} | {name: it["digest"] for name, it in found["platforms"].items()}
     for name, signatures in found["signatures"].items():
         for says in signatures:
             text = ", ".join(f"{key} {value}" for key, value in sorted(says.items()))
-            table.add_row(name, digests[name].removeprefix("sha256:")[:12], text)
+            _row(table, name, digests[name].removeprefix("sha256:")[:12], text)
     return table
 
 
@@ -166,7 +177,7 @@ def _reports(found: Mapping[str, Any]) -> Table:
         for it in platform["reports"]:
             counts = ", ".join(f"{count} {severity}" for severity, count in it["counts"].items() if count)
             scanner = it["scanner"].rpartition("/")[2]
-            table.add_row(name, _minute(it["finished"]), _minute(it["database"]), counts or "none", scanner)
+            _row(table, name, _minute(it["finished"]), _minute(it["database"]), counts or "none", scanner)
     return table
 
 
@@ -178,7 +189,7 @@ def _findings(found: Mapping[str, Any]) -> Table:
     for name, platform in found["platforms"].items():
         for it in platform["reports"][0]["findings"] if platform["reports"] else ():
             cells = (it["severity"], it["vulnerability"], it["package"], it["installed"], it["fixed"], name)
-            table.add_row(*cells)
+            _row(table, *cells)
     return table
 
 
@@ -186,7 +197,7 @@ def _contents(found: Mapping[str, Any]) -> Table:
     table = _table("What is in it", "platform", "components", "format", "made")
     for name, platform in found["platforms"].items():
         for it in platform["sboms"]:
-            table.add_row(name, str(it["components"]), it["format"], _minute(it["made"]))
+            _row(table, name, str(it["components"]), it["format"], _minute(it["made"]))
     return table
 
 
@@ -197,14 +208,14 @@ def _origin(found: Mapping[str, Any]) -> Table:
         for it in definition.get("resolvedDependencies") or ():
             digest = " ".join(f"{kind}:{value}" for kind, value in (it.get("digest") or {}).items())
             dirty = " (with changes that are not committed)" if (it.get("annotations") or {}).get("dirty") else ""
-            table.add_row(it.get("name") or it.get("uri", ""), f"{it.get('uri', '')} {digest}".strip() + dirty)
+            _row(table, it.get("name") or it.get("uri", ""), f"{it.get('uri', '')} {digest}".strip() + dirty)
         for name, value in sorted((definition.get("externalParameters") or {}).items()):
-            table.add_row(name, _text(value))
+            _row(table, name, _text(value))
         version = (run["builder"].get("version") or {}).get("buildkit", "")
-        table.add_row("builder", f"{run['builder']['id']} {version}".strip())
+        _row(table, "builder", f"{run['builder']['id']} {version}".strip())
         times = run.get("metadata") or {}
         if "startedOn" in times:
-            table.add_row("built", f"{times['startedOn']} to {times.get('finishedOn', '')}")
+            _row(table, "built", f"{times['startedOn']} to {times.get('finishedOn', '')}")
     return table
 
 

@@ -106,14 +106,16 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _today(report: Releases) -> Table:
+    from commands.operations.words import plain
+
     table = _table(
         "What runs where (times in UTC)", "stack", "service", "version", "digest", "since", "source", "state"
     )
     for part in report.stacks:
         for it in part.services:
-            table.add_row(*map(_text, (part.stack, it.service, it.version, _short(it.digest), *_details(it))))
+            table.add_row(*map(plain, (part.stack, it.service, it.version, _short(it.digest), *_details(it))))
         if not part.services:
-            table.add_row(_text(part.stack), "-", "-", "-", "-", "-", "nothing yet")
+            table.add_row(plain(part.stack), "-", "-", "-", "-", "-", "nothing yet")
     return table
 
 
@@ -132,7 +134,7 @@ def _details(it: Standing) -> tuple[str, str, str]:
 
 
 def _before(stack: str, history: tuple[Deployment, ...]) -> Table:
-    from commands.operations.words import commit, day
+    from commands.operations.words import commit, day, plain
     from steps.proofs import moment
 
     table = _table(f"What {stack} deployed", "when", "service", "version", "digest", "known from", "commit", "author")
@@ -140,14 +142,5 @@ def _before(stack: str, history: tuple[Deployment, ...]) -> Table:
         what = (it.service or "", it.version or "-", _short(it.digest), it.known_from or "-")
         if it.kind == "destroy":
             what = ("(destroyed)", "", "", "")
-        table.add_row(*map(_text, (day(moment(it.time)), *what, commit(it.project_commit), it.author or "-")))
+        table.add_row(*map(plain, (day(moment(it.time)), *what, commit(it.project_commit), it.author or "-")))
     return table
-
-
-def _text(text: str) -> str:
-    """Text of others: neither rich's markup nor the terminal's own commands work in it."""
-    from rich.markup import escape
-
-    from commands.previews.words import printable
-
-    return escape(printable(text))

@@ -148,7 +148,7 @@ def _data(service: str, one: Rescan, new: list[Any]) -> dict[str, Any]:
 def _show(service: str, one: Rescan, new: list[Any]) -> None:
     from rich.console import Console
 
-    from commands.operations.words import day
+    from commands.operations.words import day, plain
     from steps.proofs import moment
     from steps.scan import table
 
@@ -156,7 +156,9 @@ def _show(service: str, one: Rescan, new: list[Any]) -> None:
     known = f"{len(one.findings)} finding(s) with the database of {day(moment(one.database))}"
     before = "" if one.reports_before else "; there was no report before, so all of them are new"
     console.print(
-        f"[bold]{service}[/bold] {one.reference}: {known}, {len(new)} new{before}", highlight=False, soft_wrap=True
+        f"[bold]{plain(service)}[/bold] {plain(str(one.reference))}: {known}, {len(new)} new{before}",
+        highlight=False,
+        soft_wrap=True,
     )
     if new:
-        console.print(table(new), highlight=False, soft_wrap=True)
+        console.print(plain(table(new)), highlight=False, soft_wrap=True)

@@ -44,3 +44,12 @@ def size(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"
+
+
+def plain(text: str) -> str:
+    """Text of others for a table: neither rich's markup nor the terminal's own commands work in it."""
+    from rich.markup import escape
+
+    from commands.previews.words import printable
+
+    return escape(printable(text))

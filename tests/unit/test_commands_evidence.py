@@ -20,7 +20,7 @@ REFERENCE = str(ImageReference(REPOSITORY, Digest("sha256:" + "1f" * 32)))
 AMD64 = str(REPOSITORY.at(Digest("sha256:" + "a" * 64)))
 INDEX = {"manifests": [{"digest": "sha256:" + "a" * 64, "platform": {"os": "linux", "architecture": "amd64"}}]}
 SAYS = {"version": "1.4.0", "repository": str(REPOSITORY)}
-BUILD = {
+BUILD: dict[str, Any] = {
     "buildDefinition": {
         "externalParameters": {
             "context": "examples/web",
@@ -96,6 +96,20 @@ def test_it_says_who_signed_what_was_found_and_from_what_it_was_built(box: Toolb
     assert "VERSION=1.4.0" in text
     assert "v0.34.2" in text
     assert "missing" not in text
+
+
+def test_what_others_wrote_is_shown_as_it_is_and_commands_nothing(box: Toolbox) -> None:
+    definition = BUILD["buildDefinition"] | {
+        "externalParameters": {"[/x]": {"ROUTE": "[/api/v1]", "B": "\x1b[2J[red]"}}
+    }
+    box.write(REFERENCE, PROVENANCE, predicate=BUILD | {"buildDefinition": definition})
+    box.write(AMD64, VULNERABILITIES, predicate=report("2026-11-25T08:00:00Z", "CVE-[/bold]"))
+    ended = slipway()
+    assert ended.exit_code == 0, ended.output
+    assert "ROUTE=[/api/v1]" in ended.output
+    assert "[red]" in ended.output
+    assert "CVE-[/bold]" in ended.output
+    assert "\x1b[2J" not in ended.output
 
 
 def test_as_data_it_says_the_same(box: Toolbox) -> None:

@@ -112,6 +112,14 @@ def test_what_is_newly_known_is_said_and_is_the_exit_code(box: Toolbox) -> None:
     assert row.split() == ["HIGH", "CVE-2019-10906", "Jinja2", "2.10", "2.10.1", "linux/amd64"]
 
 
+def test_what_a_report_says_is_shown_as_it_is_and_commands_nothing(box: Toolbox) -> None:
+    scan(box, finding("CVE-2019-10906", package="[/api]\x1b[2J"))
+    ended = slipway("dev")
+    assert ended.exit_code == 1, ended.output
+    assert "[/api]" in ended.output
+    assert "\x1b" not in ended.output
+
+
 def test_what_was_said_once_is_not_new_again(box: Toolbox) -> None:
     scan(box, finding("CVE-2019-10906"))
     assert slipway().exit_code == 1
