@@ -50,6 +50,17 @@ class Digest:
         """The first 12 digits, enough to tell artifacts of one service apart."""
         return self.hexadecimal[:12]
 
+    @property
+    def identifier(self) -> str:
+        """The digits in a candidate's tag: more than 12 where those are no identifier of a semantic version, 0123…"""
+        lengths = range(len(self.short), len(self.hexadecimal) + 1)
+        cuts = (self.hexadecimal[:length] for length in lengths)
+        return next((it for it in cuts if not (it.isdecimal() and it.startswith("0"))), self.short)
+
+    def is_in_tag(self, tag: str) -> bool:
+        """Whether a candidate's tag ends with this digest; older ones have 12 digits whatever these are."""
+        return tag.endswith((f".{self.identifier}", f".{self.short}"))
+
     def __str__(self) -> str:
         return self.value
 
@@ -213,7 +224,7 @@ class Version:
     def candidate_tag(self, channel: str, digest: Digest) -> str:
         """The tag of a stack that makes no releases: `1.4.0-dev.0123456789ab`, a name for one digest alone."""
         joint = "." if self.is_prerelease else "-"
-        return f"{self.value}{joint}{channel}.{digest.short}"
+        return f"{self.value}{joint}{channel}.{digest.identifier}"
 
     def __str__(self) -> str:
         return self.value

@@ -15,7 +15,7 @@ from steps.proofs import StackName
 from steps.registry import digest_of_tag, transport_flags
 from steps.tool import StepError, ToolError, run_tool
 
-_CANDIDATE = re.compile(r"(?P<version>.+)[-.][a-z][a-z0-9]{0,15}\.[0-9a-f]{12}")
+_CANDIDATE = re.compile(r"(?P<version>.+)[-.][a-z][a-z0-9]{0,15}\.[0-9a-f]{12,64}")
 """The tag of a stack that makes no releases, see components.artifact.Version.candidate_tag."""
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+([-.].+)?")
 _ABSENT = re.compile(r": not found\s*$|\b(manifest|name) unknown\b", re.IGNORECASE)

@@ -129,7 +129,7 @@ def _held(
     for tag, digest in names:
         if not _is_version(tag):
             return f"the tag {tag} is no version of ours"
-        if tag in references.versions and not tag.endswith(f".{digest.short}"):
+        if tag in references.versions and not digest.is_in_tag(tag):
             return f"a stack's settings have the version {tag}"
     return None
 

@@ -178,7 +178,7 @@ def _named(known: Known, version: str) -> Iterator[Digest]:
         yield known.tags[version]
         return
     for tag, digest in known.tags.items():
-        if tag.startswith((f"{version}-", f"{version}.")) and tag.endswith(f".{digest.short}"):
+        if tag.startswith((f"{version}-", f"{version}.")) and digest.is_in_tag(tag):
             yield digest
 
 

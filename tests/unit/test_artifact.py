@@ -220,13 +220,26 @@ def test_a_candidates_tag_is_a_tag_that_names_version_channel_and_digest(
     tag = Version(version).candidate_tag(channel, Digest(digest))
     assert Repository("registry.example", "web").tagged(tag) == f"registry.example/web:{tag}"
     assert tag.startswith(f"{version}-" if "-" not in version else f"{version}.")
-    assert tag.endswith(f"{channel}.{Digest(digest).short}")
+    assert tag.endswith(f"{channel}.{Digest(digest).identifier}")
     assert tag != version
 
 
 def test_the_tag_of_a_candidate_is_the_one_that_the_guide_shows() -> None:
     digest = Digest("sha256:0123456789ab" + "c" * 52)
     assert Version("1.4.0").candidate_tag("dev", digest) == "1.4.0-dev.0123456789ab"
+
+
+@pytest.mark.parametrize(
+    ("digits", "shown"),
+    [("012345678901a", "012345678901a"), ("0123456789012345b", "0123456789012345b"), ("123456789012", "123456789012")],
+)
+def test_the_tag_of_a_candidate_is_a_semantic_version_whatever_the_digits(digits: str, shown: str) -> None:
+    digest = Digest("sha256:" + digits.ljust(64, "c"))
+    tag = Version("1.4.0").candidate_tag("dev", digest)
+    assert tag == f"1.4.0-dev.{shown}"
+    assert Version(tag).is_prerelease
+    assert digest.is_in_tag(tag) and digest.is_in_tag(f"1.4.0-dev.{digits[:12]}")
+    assert not digest.is_in_tag("1.4.0-dev.cccccccccccc")
 
 
 @pytest.mark.parametrize("length", [100, 122, 123, 300])
