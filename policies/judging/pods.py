@@ -24,6 +24,17 @@ TEMPLATES: Mapping[str, tuple[str, ...]] = {
 }
 """Where each kind of the API groups below has its pod template."""
 GROUPS = frozenset({"", "apps", "batch", "extensions"})
+WITHOUT_PODS = frozenset(
+    f"{name}.k8s.io"
+    for name in (
+        *("admissionregistration", "apiextensions", "apiregistration", "authentication", "authorization"),
+        *("certificates", "coordination", "discovery", "events", "flowcontrol.apiserver", "internal.apiserver"),
+        *("networking", "gateway.networking", "policy.networking", "node", "rbac.authorization", "resource"),
+        *("scheduling", "storage", "snapshot.storage", "groupsnapshot.storage", "storagemigration"),
+        *("metrics", "custom.metrics", "external.metrics"),
+    )
+)
+"""The other groups that Kubernetes defines; operators such as Spark's and KEDA name theirs under k8s.io, too."""
 ROLES = {
     "containers": "container",
     "initContainers": "init container",
@@ -167,7 +178,7 @@ def _pods_of(manifest: Manifest) -> Iterator[Pod]:
         template = manifest.node.at(*keys) if keys is not None else Node(None)
         if isinstance(template.value, Mapping):
             yield Pod(manifest.kind, template, manifest.where, manifest.partial)
-    elif "." in group and not (group.endswith(".k8s.io") and not group.endswith(".x-k8s.io")):
+    elif "." in group and group not in WITHOUT_PODS:
         search = _Search()
         for template in search.templates(manifest.node):
             yield Pod(manifest.kind, template, manifest.where, manifest.partial)

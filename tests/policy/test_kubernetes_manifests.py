@@ -75,6 +75,9 @@ def both(prefix: str = "", where: str = "") -> list[tuple[str, str]]:
         "serving.knative.dev/v1:Service",
         "apps.openshift.io/v1:DeploymentConfig",
         "apps.kruise.io/v1alpha1:CloneSet",
+        "sparkoperator.k8s.io/v1beta2:SparkApplication",
+        "keda.k8s.io/v1alpha1:ScaledJob",
+        "agents.x-k8s.io/v1alpha1:Sandbox",
     ],
 )
 def test_the_pod_of_a_kind_with_a_template_in_its_spec_is_found(kind: str) -> None:
@@ -146,6 +149,8 @@ def test_a_custom_kind_is_searched_at_any_depth() -> None:
         ("rbac.authorization.k8s.io/v1:Role", {"rules": []}),
         ("cert-manager.io/v1:Certificate", {"spec": {"dnsNames": ["example.com"]}}),
         ("apiextensions.k8s.io/v1:CustomResourceDefinition", {"spec": {"template": baseline()}}),
+        ("admissionregistration.k8s.io/v1:MutatingAdmissionPolicy", {"spec": {"template": baseline()}}),
+        ("gateway.networking.k8s.io/v1:Gateway", {"spec": {"template": baseline()}}),
     ],
 )
 def test_what_runs_no_pod_has_none(kind: str, properties: Properties) -> None:
