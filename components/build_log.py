@@ -50,8 +50,12 @@ def failed_step(endpoint: str, repository: str) -> list[str]:
         log = buildctl(endpoint, "logs", "--progress=plain", max(failed, key=created)["Ref"])
     except (OSError, subprocess.SubprocessError, ValueError, LookupError):
         return []  # the build's own error is shown in any case
-    parts = log.split(f"{_RULE}\n")
-    return [f"  {line}" for line in parts[1].splitlines()[-_LAST_LINES:]] if parts[2:] else []
+    lines = log.splitlines()
+    rules = [at for at, line in enumerate(lines) if line == _RULE]
+    if len(rules) < 2:
+        return []
+    # A cache that is not there yet has failed, too, and stands before the step.
+    return [f"  {line}" for line in lines[rules[-2] + 1 : rules[-1]][-_LAST_LINES:]]
 
 
 def _pushes_to(record: Mapping[str, Any], repository: str) -> bool:
