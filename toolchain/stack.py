@@ -161,6 +161,17 @@ class Stack:
         """
         _quiet(["stack", "select", self.name, "--non-interactive"], self.project.root, environment)
 
+    def select_first(self, environment: Mapping[str, str]) -> None:
+        """Selects it where none is: plain `pulumi` in a shell that is open must not mean another stack all at once.
+
+        Raises:
+            ToolchainError: Pulumi refuses.
+        """
+        try:
+            _quiet(["stack", "--show-name", "--non-interactive"], self.project.root, environment)
+        except ToolchainError:  # none yet, or one that is gone
+            self.select(environment)
+
     def outputs(self) -> dict[str, Any]:
         """Returns the outputs that the last deployment registered; secret ones as Pulumi stores them, encrypted."""
         for resource in self.state().get("resources") or []:

@@ -56,6 +56,7 @@ def destroy(root: Path, options: argparse.Namespace) -> int:
 def shell(root: Path, options: argparse.Namespace) -> int:
     """Opens a shell in which plain `pulumi` means this checkout's stack."""
     session, stack = _prepared(root, options, recovering=False)
+    stack.select(session.environment)
     session.report(f"a prepared shell for stack {options.stack}: `pulumi preview`, `pulumi up`, `exit` to leave")
     if session.project.ports_moved:
         # Plain pulumi reads the checked-in file, so that an edit of it counts; that one names the usual ports.
@@ -132,7 +133,7 @@ def schema(root: Path, options: argparse.Namespace) -> int:
 
 
 def _prepared(root: Path, options: argparse.Namespace, *, recovering: bool) -> tuple[Session, Stack]:
-    """Everything that `pulumi` needs for the stack, and the stack, selected."""
+    """Everything that `pulumi` needs for the stack, and the stack; the first one is selected."""
     stack = Stack(Project.at(root), options.stack)
     stack.refuse_missing_file()
     session = open_session(root, consent=options.consent)
@@ -143,7 +144,7 @@ def _prepared(root: Path, options: argparse.Namespace, *, recovering: bool) -> t
         from toolchain.recovery import recover
 
         recover(stack, session.environment, session.report)
-    stack.select(session.environment)
+    stack.select_first(session.environment)
     return session, stack
 
 

@@ -169,3 +169,20 @@ def test_make_without_a_goal_is_help() -> None:
     assert "make up" in said.stdout
     assert "make test" in said.stdout
     assert len(said.stdout.splitlines()) <= 20
+
+
+@pytest.mark.parametrize(("selected", "asked"), [(True, ["stack"]), (False, ["stack", "stack select"])])
+def test_a_stack_that_is_brought_up_is_selected_only_where_none_is(
+    project: Project, tmp_path: Path, selected: bool, asked: list[str]
+) -> None:
+    """A shell that is open for dev must not mean production because that was brought up elsewhere."""
+    pulumi = tmp_path / "bin" / "pulumi"
+    pulumi.parent.mkdir()
+    # Without a selected stack `--show-name` fails, as Pulumi does where it may not ask.
+    pulumi.write_text(
+        f'#!/bin/sh\necho "$1 $2" >>{tmp_path}/calls\n[ {int(selected)} = 1 ] || [ "$2" != --show-name ]\n'
+    )
+    pulumi.chmod(0o755)
+    Stack(project, "dev").select_first({"PATH": f"{pulumi.parent}:/usr/bin:/bin"})
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert [call.removesuffix(" --show-name") for call in calls] == asked
