@@ -311,8 +311,8 @@ class KubernetesContainer:
     def _left_out(self, value: Any, *, windows: bool = True) -> None:
         """Leave alone what cannot be said, or need not be said here.
 
-        A Windows pod cannot set what only Linux has, and the API server refuses it if it tries; a patch leaves what it
-        does not say as the cluster has it.
+        A Windows pod cannot set what only Linux has, and the API server refuses it if it tries; what a partial pod does
+        not say is decided elsewhere.
         """
         if windows and self.source.pod.windows:
             raise NotApplicable("a Windows pod cannot set it")
@@ -320,7 +320,7 @@ class KubernetesContainer:
             self._silent()
 
     def _silent(self) -> NoReturn:
-        raise NotApplicable("a patch leaves what it does not say as the cluster has it")
+        raise NotApplicable(self.source.pod.partial.format("what it does not say"))
 
 
 def containers(subject: Subject) -> Iterator[Container]:

@@ -35,11 +35,16 @@ WITHOUT_PODS = frozenset(
     )
 )
 """The other groups that Kubernetes defines; operators such as Spark's and KEDA name theirs under k8s.io, too."""
+PATCHED = "a patch leaves {} as the cluster has it"
+COMPLETED = "an operator fills in {} where its template leaves it out"
 ROLES = {
     "containers": "container",
     "initContainers": "init container",
     "ephemeralContainers": "ephemeral container",
 }
+
+POD_KEYS = frozenset({*ROLES, "securityContext", "hostNetwork", "hostPID", "hostIPC", "hostUsers"})
+"""What tells the spec of a pod from that of anything else; virtual machines and others have volumes, too."""
 
 HANDLERS = (
     ("livenessProbe",),
@@ -58,14 +63,14 @@ Found = TypeVar("Found")
 class Pod:
     """A pod, or the template of one.
 
-    `where` names the object that it belongs to and is empty where that is the resource itself; `partial` is true where
-    it is a patch, which leaves what it does not say as the cluster has it.
+    `where` names the object that it belongs to and is empty where that is the resource itself; `partial` says what
+    becomes of a field that it leaves out, of which it says nothing then, and is empty where it is a whole pod.
     """
 
     kind: str
     template: Node
     where: str = ""
-    partial: bool = False
+    partial: str = ""
 
     @property
     def metadata(self) -> Node:
@@ -173,15 +178,16 @@ def judged(parts: Iterable[Part], judge: Callable[[Part], Iterable[Found]]) -> I
 def _pods_of(manifest: Manifest) -> Iterator[Pod]:
     """The pods of one object; an object of a group that Kubernetes does not define is searched for templates."""
     group = manifest.version.rpartition("/")[0]
+    partial = PATCHED if manifest.partial else ""
     if group in GROUPS:
         keys = TEMPLATES.get(manifest.kind)
         template = manifest.node.at(*keys) if keys is not None else Node(None)
         if isinstance(template.value, Mapping):
-            yield Pod(manifest.kind, template, manifest.where, manifest.partial)
+            yield Pod(manifest.kind, template, manifest.where, partial)
     elif "." in group and group not in WITHOUT_PODS:
         search = _Search()
-        for template in search.templates(manifest.node):
-            yield Pod(manifest.kind, template, manifest.where, manifest.partial)
+        for template, whole in search.templates(manifest.node):
+            yield Pod(manifest.kind, template, manifest.where, partial if whole else partial or COMPLETED)
         if search.unknown:
             raise search.unknown[0]
 
@@ -192,20 +198,29 @@ class _Search:
     def __init__(self) -> None:
         self.unknown: list[UnknownValueError] = []
 
-    def templates(self, node: Node) -> Iterator[Node]:
-        """Every mapping whose `spec` lists containers with images."""
+    def templates(self, node: Node, *, named: bool = False) -> Iterator[tuple[Node, bool]]:
+        """Every mapping whose `spec` is a pod's, and whether it is whole: it lists containers with images.
+
+        Many operators bring the image themselves and take a part of a pod, always under a key that is `named` like a
+        template.
+        """
         if isinstance(node.value, Mapping):
             spec = self._child(node, "spec")
-            containers = self._child(spec, "containers")
-            if any(isinstance(item.value, Mapping) and "image" in iter(item.value) for item in self._items(containers)):
-                yield node
+            if self._has_an_image(spec):
+                yield node, True
                 return
+            if named and not POD_KEYS.isdisjoint(iter(spec.mapping())):
+                yield node, False
             for key in node.value:
                 if key != "status" and not key.startswith("__"):  # what the cluster and the provider add
-                    yield from self.templates(self._child(node, key))
+                    yield from self.templates(self._child(node, key), named="template" in key.lower())
         elif is_list(node.value):
             for item in self._items(node):
-                yield from self.templates(item)
+                yield from self.templates(item, named=named)
+
+    def _has_an_image(self, spec: Node) -> bool:
+        items = self._items(self._child(spec, "containers"))
+        return any(isinstance(item.value, Mapping) and "image" in iter(item.value) for item in items)
 
     def _child(self, node: Node, key: str) -> Node:
         """A child; an unknown one that may be a pod is kept, so that what is known is judged first."""

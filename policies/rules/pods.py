@@ -197,7 +197,7 @@ def non_root(subject: Subject) -> Iterator[Problem]:
         if node.value is True or container.pod.in_user_namespace:
             return
         if node.value is None and container.pod.partial:
-            raise NotApplicable("a patch leaves runAsNonRoot as the cluster has it")
+            raise NotApplicable(container.pod.partial.format("runAsNonRoot"))
         yield Problem(f"{node.path} is {shown(node.value)}", "write true, here or for the whole pod", container.where)
 
     return _each_container(subject, judge)
@@ -213,7 +213,7 @@ def seccomp_profile(subject: Subject) -> Iterator[Problem]:
         if container.pod.windows:
             raise NotApplicable("a Windows pod cannot set it")
         if container.pod.partial:
-            raise NotApplicable("a patch leaves seccompProfile as the cluster has it")
+            raise NotApplicable(container.pod.partial.format("seccompProfile"))
         yield Problem(
             f"{profile.path} is not set", 'write type "RuntimeDefault", here or for the whole pod', container.where
         )
@@ -257,7 +257,7 @@ def api_token(subject: Subject) -> Iterator[Problem]:
         if node.value is False:
             return
         if node.value is None and pod.partial:
-            raise NotApplicable("a patch leaves automountServiceAccountToken as the cluster has it")
+            raise NotApplicable(pod.partial.format("automountServiceAccountToken"))
         yield Problem(
             f"{node.path} is {shown(node.value)}", "write false unless the pod talks to the cluster's API", pod.where
         )
