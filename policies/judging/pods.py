@@ -97,6 +97,14 @@ class Pod:
         """Whether its containers are meant to end: it belongs to a job."""
         return self.kind in ("Job", "CronJob")
 
+    @property
+    def bare(self) -> bool:
+        """Whether no container of it is known, as in a patch: then no rule about containers sees what it says."""
+        try:
+            return next(self.containers(), None) is None
+        except UnknownValueError:
+            return True
+
     def containers(self) -> Iterator["PodContainer"]:
         """Its containers, init containers and ephemeral containers."""
         for key, role in ROLES.items():

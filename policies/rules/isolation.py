@@ -7,9 +7,10 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from judging.engine import bound_paths
+from judging.kubernetes_parts import HOST_NAMESPACES, HostNamespaces
 from judging.node import Node
 from judging.paths import resolved, sensitive, socket
-from judging.pods import judged
+from judging.pods import Pod, judged, pods
 from judging.rule import Problem, Rule, Source, Subject
 from judging.workload import Container, Mounted, each
 from rules.pods import SAFE_SYSCTLS
@@ -38,13 +39,21 @@ def keeps_to_itself(namespace: str, why: str) -> Callable[[Subject], Iterator[Pr
     """The check that a container shares a namespace with nobody; `why` is the reason of the rule."""
     fact = "user_namespace" if namespace == "user" else namespace
 
-    def check(subject: Subject) -> Iterator[Problem]:
-        def judge(container: Container) -> Iterator[Problem]:
-            if namespace in container.namespaces:
-                seen = f"{container.path(fact)} shares the {namespace} namespace with the host or another container"
-                yield Problem(seen, "leave it out", container.where)
+    def shared(path: str, where: str) -> Problem:
+        seen = f"{path} shares the {namespace} namespace with the host or another container"
+        return Problem(seen, "leave it out", where)
 
-        return each(subject, judge)
+    def judge(container: Container) -> Iterator[Problem]:
+        if namespace in container.namespaces:
+            yield shared(container.path(fact), container.where)
+
+    def judge_bare(pod: Pod) -> Iterator[Problem]:
+        if namespace in HostNamespaces(pod.spec):
+            yield shared(pod.spec.at(HOST_NAMESPACES[fact]).path, pod.where)
+
+    def check(subject: Subject) -> Iterator[Problem]:
+        bare = (pod for pod in pods(subject) if pod.bare) if fact in HOST_NAMESPACES else ()
+        return judged((each(subject, judge), judged(bare, judge_bare)), lambda found: found)
 
     check.__doc__ = why
     return check

@@ -241,7 +241,7 @@ def pod_defaults(subject: Subject) -> Iterator[Problem]:
             # Where a container does inherit it, the rule for containers says so.
             if all(container.own(field).value is not None for container in pod.containers()):
                 yield Problem(
-                    f"{node.path} is {shown(node.value)}, though every container overrides it",
+                    f"{node.path} is {shown(node.value)}{'' if pod.bare else ', though every container overrides it'}",
                     "write for the pod what its containers say",
                     pod.where,
                 )
