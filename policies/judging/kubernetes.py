@@ -54,8 +54,8 @@ class KubernetesContainer:
             return self.source.security(INHERITED[fact]).path
         if fact in PROFILES:
             return self.source.security(PROFILES[fact]).at("type").path
-        if fact in HOST_NAMESPACES:
-            return self.source.pod.spec.at(HOST_NAMESPACES[fact]).path
+        if (namespace := fact.removesuffix("_namespace")) in HOST_NAMESPACES:  # its user is another fact, read above
+            return self.source.pod.spec.at(HOST_NAMESPACES[namespace]).path
         return self.source.node.at(*BESIDE.get(fact, fact).split(".")).path
 
     @property

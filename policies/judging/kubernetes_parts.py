@@ -8,7 +8,8 @@ from judging.node import Node
 from judging.pods import Pod, judged
 from judging.quantity import quantity
 
-HOST_NAMESPACES = {"network": "hostNetwork", "pid": "hostPID", "ipc": "hostIPC"}
+HOST_NAMESPACES = {"network": "hostNetwork", "pid": "hostPID", "ipc": "hostIPC", "user": "hostUsers"}
+"""Where a pod says that it uses each; the users of the node are those of a pod that says nothing, which is fine."""
 PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 
 

@@ -49,10 +49,10 @@ def keeps_to_itself(namespace: str, why: str) -> Callable[[Subject], Iterator[Pr
 
     def judge_bare(pod: Pod) -> Iterator[Problem]:
         if namespace in HostNamespaces(pod.spec):
-            yield shared(pod.spec.at(HOST_NAMESPACES[fact]).path, pod.where)
+            yield shared(pod.spec.at(HOST_NAMESPACES[namespace]).path, pod.where)
 
     def check(subject: Subject) -> Iterator[Problem]:
-        bare = (pod for pod in pods(subject) if pod.bare) if fact in HOST_NAMESPACES else ()
+        bare = (pod for pod in pods(subject) if pod.bare) if namespace in HOST_NAMESPACES else ()
         return judged((each(subject, judge), judged(bare, judge_bare)), lambda found: found)
 
     check.__doc__ = why
@@ -239,7 +239,7 @@ RULES: tuple[Rule, ...] = (
         "user",
         "5.31",
         Severity.HIGH,
-        "usernsMode",
+        "usernsMode (hostUsers: true of a pod)",
         "Where the engine maps users, this takes the container out: its root is the host's root.",
     ),
     _namespace(

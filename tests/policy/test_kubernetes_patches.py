@@ -11,7 +11,7 @@ from tests.policy.kubernetes_pods import UNKNOWN, Properties
 
 BY_NAME = {rule.name: rule for family in (isolation, pods) for rule in family.RULES}
 DAEMON_SET, POD = "kubernetes:apps/v1:DaemonSetPatch", "kubernetes:core/v1:PodPatch"
-NAMESPACES = [("hostNetwork", "network"), ("hostPID", "pid"), ("hostIPC", "ipc")]
+NAMESPACES = [("hostNetwork", "network"), ("hostPID", "pid"), ("hostIPC", "ipc"), ("hostUsers", "user")]
 
 
 def said(namespace: str, kind: str, properties: Properties) -> list[str]:
@@ -23,7 +23,7 @@ def said(namespace: str, kind: str, properties: Properties) -> list[str]:
 def test_a_patch_that_lists_no_container_is_judged_by_its_pod(field: str, namespace: str) -> None:
     source = BY_NAME[f"container-has-its-own-{namespace}-namespace"].source
     shares = f"{field} shares the {namespace} namespace with the host or another container; leave it out [{source}]"
-    everything = dict.fromkeys(("hostNetwork", "hostPID", "hostIPC"), True)
+    everything = dict.fromkeys(("hostNetwork", "hostPID", "hostIPC", "hostUsers"), True)
     assert said(namespace, POD, {"spec": everything}) == [f"web (kubernetes:PodPatch): spec.{shares}"]
     assert said(namespace, DAEMON_SET, {"spec": {"template": {"spec": everything}}}) == [
         f"web (kubernetes:DaemonSetPatch): spec.template.spec.{shares}"

@@ -122,12 +122,20 @@ def test_a_fact_is_what_kubernetes_makes_of_it(fact: str, changes: Properties, v
     assert container.path(fact) == path
 
 
-@pytest.mark.parametrize(("field", "namespace"), [("hostNetwork", "network"), ("hostPID", "pid"), ("hostIPC", "ipc")])
-def test_each_namespace_of_the_node_is_read_by_itself(field: str, namespace: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "namespace", "fact"),
+    [
+        ("hostNetwork", "network", "network"),
+        ("hostPID", "pid", "pid"),
+        ("hostIPC", "ipc", "ipc"),
+        ("hostUsers", "user", "user_namespace"),
+    ],
+)
+def test_each_namespace_of_the_node_is_read_by_itself(field: str, namespace: str, fact: str) -> None:
     others = {f"spec.{it}": UNKNOWN for it in ("hostNetwork", "hostPID", "hostIPC", "hostUsers") if it != field}
     container = view({f"spec.{field}": True, **others})
     assert namespace in container.namespaces
-    assert container.path(namespace) == f"spec.{field}"
+    assert container.path(fact) == f"spec.{field}"
     assert next(iter(container.namespaces)) == namespace
     assert namespace not in view({f"spec.{field}": False, **others}).namespaces
     assert namespace not in view(others).namespaces
@@ -135,8 +143,8 @@ def test_each_namespace_of_the_node_is_read_by_itself(field: str, namespace: str
 
 def test_a_pod_shares_no_namespace_that_it_has_no_word_for() -> None:
     everything = view({"spec.hostNetwork": True, "spec.hostPID": True, "spec.hostIPC": True, "spec.hostUsers": True})
-    assert set(everything.namespaces) == {"network", "pid", "ipc"}
-    assert len(everything.namespaces) == 3
+    assert set(everything.namespaces) == {"network", "pid", "ipc", "user"}
+    assert len(everything.namespaces) == 4
     assert "uts" not in everything.namespaces
 
 

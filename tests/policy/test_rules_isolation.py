@@ -264,12 +264,14 @@ def test_an_unknown_value_is_an_advisory_with_its_path(case: Case, expected: Ans
     assert case.answer == expected
 
 
-@pytest.mark.parametrize("field", ["hostNetwork", "hostPID", "hostIPC"])
+@pytest.mark.parametrize("field", ["hostNetwork", "hostPID", "hostIPC", "hostUsers"])
 def test_a_pod_shares_the_namespaces_of_its_node(field: str) -> None:
-    name = field.removeprefix("host").lower()
+    name = field.removeprefix("host").removesuffix("s").lower()
     found = Case(own(name), {f"spec.{field}": True}, "", DEPLOYMENT).answer
     assert len(found.violations) == 2  # its container, and the init container
     assert f"spec.template.spec.{field} shares the {name} namespace" in found.violations[0]
+    assert Case(own(name), {f"spec.{field}": False}, "", DEPLOYMENT).answer.nothing
+    assert Case(own(name), {}, "", DEPLOYMENT).answer.nothing
 
 
 @pytest.mark.parametrize(("options", "word"), [("rw,exec", "exec"), ("SUID", "suid"), ("size=1m, dev", "dev")])
