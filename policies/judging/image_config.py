@@ -1,7 +1,10 @@
 """What an image says where the resource leaves it out, read from the registry by digest."""
 
+from collections.abc import Mapping
+
 from judging.configuration import Settings
 from judging.images import Image
+from judging.workload import Variable
 from verification.evidence import ImageConfigs, image_config
 
 
@@ -17,3 +20,17 @@ def image_configs(image: Image, settings: Settings) -> ImageConfigs:
     if reference.digest is None:
         return ImageConfigs(image.text, problem=f"{image.path} is {image.text}, which has no digest to read it by")
     return image_config(reference, settings)
+
+
+def image_environment(image: Image, settings: Settings) -> Mapping[Variable, list[str]]:
+    """The variables that an image has of its own, and the platforms that have each.
+
+    None where they cannot be read: image-is-signed stops a digest whose registry does not answer, and a name without
+    one. That nobody could look is no news here.
+    """
+    found: dict[Variable, list[str]] = {}
+    for platform, config in sorted(image_configs(image, settings).platforms.items()):
+        for entry in config.environment:
+            name, _, value = entry.partition("=")
+            found.setdefault(Variable(name, value, image.path), []).append(platform)
+    return found

@@ -19,11 +19,12 @@ from detection.finding import Finding
 from detection.values import find_in_value
 from judging.command_lines import COMMANDS, UNKNOWN
 from judging.engine import label, made, text, variables
-from judging.images import REMOTE_IMAGE
+from judging.image_config import image_environment
+from judging.images import REMOTE_IMAGE, Image
 from judging.node import Node
 from judging.pods import judged
 from judging.pushes import BUILD, DOCKER_IMAGE, REGISTRY_IMAGE
-from judging.rule import Problem, Rule, Source, Subject
+from judging.rule import NotApplicable, Problem, Rule, Source, Subject
 from judging.workload import Argument, Container, Variable, workloads
 from rules.sources import CIS
 
@@ -65,7 +66,8 @@ def environment(subject: Subject) -> Iterator[Problem]:
     """An inspection shows environment variables, every child process inherits them, and crash reports print them.
 
     A file that is mounted read-only does none of that. It does not help that the value is a Pulumi secret: the engine
-    gets it in plain text. A ConfigMap is where environments come from, and no more secret than they are.
+    gets it in plain text. A ConfigMap is where environments come from, and no more secret than they are. What ENV of a
+    Dockerfile set is in the image, for everyone who can pull it, and in every container of it.
     """
     write = "keep it in a file that only this program reads, and hand over the file's path"
     if subject.type.startswith("kubernetes:"):
@@ -77,7 +79,22 @@ def environment(subject: Subject) -> Iterator[Problem]:
     return _in_turn(
         lambda: judged(workloads(subject), of_container),
         lambda: judged(_own_environment(subject), partial(_setting, subject, write, "")),
+        lambda: judged(workloads(subject), partial(_in_image, subject)),
     )
+
+
+def _in_image(subject: Subject, container: Container) -> Iterator[Problem]:
+    """What the image brings along, in its configuration: the resource may say nothing of it."""
+    try:
+        image = Image(container.image, container.where, container.path("image"))
+    except NotApplicable:  # a patch that leaves the image as it is
+        return
+    write = "take the ENV or ARG out of its Dockerfile, mount a secret instead, and replace it: the image shows it"
+    for variable, platforms in image_environment(image, subject.settings).items():
+        if (found := _found(subject, variable)) is not None:
+            name = _printable(variable.name) or "a variable"
+            seen = f"{image.path} has {name} in its own environment, which holds {_described(found)}"
+            yield Problem(f"{seen} ({', '.join(platforms)})", write, container.where)
 
 
 def _own_environment(subject: Subject) -> Iterator[Variable]:
@@ -206,9 +223,15 @@ def _in_turn(*parts: Callable[[], Iterable[Problem]]) -> Iterator[Problem]:
 
 def _setting(subject: Subject, write: str, where: str, setting: Variable) -> Iterator[Problem]:
     """What is wrong with one name and its value."""
-    if (found := find_in_value(setting.name, setting.value)) and not _ignored(subject, setting.name):
+    if found := _found(subject, setting):
         name = f" ({shown})" if (shown := _printable(setting.name)) else ""
         yield Problem(f"{setting.path}{name} holds {_described(found)}", write, where)
+
+
+def _found(subject: Subject, setting: Variable) -> Finding | None:
+    """The secret in one value, unless whoever runs the pack said that there is none under this name."""
+    found = find_in_value(setting.name, setting.value)
+    return None if found is None or _ignored(subject, setting.name) else found
 
 
 def _ignored(subject: Subject, name: str) -> bool:

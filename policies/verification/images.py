@@ -34,6 +34,8 @@ class ImageConfig:
     """As whom it runs; empty is root."""
     health: str | None
     """`own`: it has a health check; `disabled`: it says that there is none; None: it says nothing."""
+    environment: tuple[str, ...] = ()
+    """What its Dockerfile set by ENV, each as `NAME=VALUE`."""
 
 
 def read_manifest(registry: Registry, path: str, digest: str, deadline: Deadline) -> Manifest:
@@ -83,7 +85,9 @@ def read_config(registry: Registry, path: str, digest: str, deadline: Deadline) 
     health = None
     if isinstance(test, list) and test:
         health = "disabled" if test[0] == "NONE" else "own"
-    return ImageConfig(str(config.get("User") or ""), health)
+    environment = config.get("Env")
+    settings = tuple(map(str, environment)) if isinstance(environment, list) else ()
+    return ImageConfig(str(config.get("User") or ""), health, settings)
 
 
 def _configuration(registry: Registry, path: str, manifest: Manifest, deadline: Deadline) -> Mapping[str, Any]:

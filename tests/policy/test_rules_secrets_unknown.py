@@ -62,7 +62,15 @@ def test_the_word_after_an_unknown_one_is_not_taken_for_its_value() -> None:
 
 def test_another_unknown_property_keeps_no_rule_from_judging() -> None:
     for rule in secrets.RULES:
-        assert docker(rule.name, "", image=UNKNOWN, mounts=UNKNOWN, user=UNKNOWN).answer.nothing, rule.name
+        assert docker(rule.name, "", mounts=UNKNOWN, user=UNKNOWN).answer.nothing, rule.name
+        if rule.name != ENVIRONMENT:
+            assert docker(rule.name, "", image=UNKNOWN).answer.nothing, rule.name
+
+
+def test_an_unknown_image_hides_no_secret_that_the_resource_itself_sets() -> None:
+    found = docker(ENVIRONMENT, "", image=UNKNOWN, envs=["DB_PASSWORD=hunter2"]).answer
+    assert len(found.violations) == 1
+    assert found.advice == [unknown(BY_NAME[ENVIRONMENT], "image")]
 
 
 def test_every_rule_has_an_unknown_case() -> None:
