@@ -14,6 +14,15 @@ _RELATIVE = re.compile(r"[\w.@+-]{1,100}(?:[/\\][\w.@+-]{0,100}){1,40}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?://)?/?[^\s]{0,4096}")
 _DURATION = re.compile(r"\d{1,6}(?:\.\d{1,3})?\s?(?:ms|s|m|h|d|w|y|sec|min|hours?|days?)")
 _SEPARATOR = re.compile(r"[/\\.]")
+_CHECKSUM = re.compile(r"(?i:checksum)(?![A-Za-z])")
+_DIGEST = re.compile(r"[0-9a-f]{32,128}")
+_STORE = re.compile(r"/nix/store/[0-9a-z]{32}-")
+"""The digest in a path of the Nix store looks drawn, and is in base 32."""
+_PUBLIC_NAME = re.compile(
+    r"01[0-9A-HJKMNP-TV-Z]{24}|[a-z2-7]{56}\.onion(?::\d{1,5})?"  # a ULID of this century, a Tor address
+    r"|[a-z](?:[a-z0-9.-]{0,200}[a-z0-9])?-[bcdfghjklmnpqrstvwxz2456789]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}"
+)
+"""Names that machines drew: the last is that of a pod of a Deployment."""
 _BASE64 = re.compile(r"(?=[^\s]*[0-9+])(?=[^\s]*[A-Z])[A-Za-z0-9+/]{24,}={0,2}")
 _STRANGE = 0.25
 _LIST = re.compile(r"[\s,|;+/]+")
@@ -25,8 +34,24 @@ def holds_nothing(value: str) -> bool:
     return value.strip("\"' \t\n").lower() in NOTHING
 
 
+def is_checksum(name: str, value: str) -> bool:
+    """Whether it is the digest of what holds secrets, by which charts start pods anew: `checksum/secret`."""
+    return bool(_CHECKSUM.match(name) and _DIGEST.fullmatch(value))
+
+
+def is_public_name(value: str) -> bool:
+    """Whether the value is a name that a machine drew, and that opens nothing."""
+    return bool(_PUBLIC_NAME.fullmatch(value))
+
+
+def without_store_digests(text: str) -> str:
+    """The text without the digests in its paths of the Nix store."""
+    return _STORE.sub("/nix/store/", text) if "/nix/store/" in text else text
+
+
 def is_path(value: str) -> bool:
     """Whether the value is a path: absolute, or with a file's ending; a key may have slashes in it, too."""
+    value = without_store_digests(value)
     return bool(_ABSOLUTE.fullmatch(value) and not _has_random_part(value)) or bool(_FILE_NAME.fullmatch(value))
 
 

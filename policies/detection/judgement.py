@@ -4,7 +4,16 @@ import re
 
 from detection.encoding import decoded, without_public_blocks
 from detection.finding import Finding
-from detection.harmless import holds_nothing, is_address, is_number, is_path, is_place, names_a_scheme
+from detection.harmless import (
+    holds_nothing,
+    is_address,
+    is_number,
+    is_path,
+    is_place,
+    is_public_name,
+    names_a_scheme,
+    without_store_digests,
+)
 from detection.names import Bearing, Meaning, meaning
 from detection.randomness import is_hexadecimal, looks_random
 from detection.references import is_reference
@@ -16,8 +25,9 @@ TOKEN = re.compile(rf"[^\s\"'`,;|&<>(){{}}\[\]\0]{{{SHORTEST_TOKEN},}}")
 """What may be one key in a longer text."""
 _ASSIGNED = re.compile(r"-{0,2}(?P<name>[A-Za-z_][\w.-]{0,100})[=:]")
 _PUBLIC_TOKEN = re.compile(
-    r"pk_(?:live|test)_|ssh-|ecdsa-|sk-ssh-|AAAA[BCE][23]|age1|sha\d{1,3}[-:]|SHA\d{1,3}:|h1:|bc1q|bafy|urn:|arn:"
+    r"pk_(?:live|test)_|ssh-|ecdsa-|sk-ssh-|AAAA[BCE][23]|age1|sha\d{1,3}[-:/]|SHA\d{1,3}:|h1:|bc1q|bafy|urn:|arn:"
     r"|(?:price|prod|acct|cus|sub|plan|evt|dpl|prj)_[0-9A-Za-z]{10}"
+    r"|AC[0-9a-f]{32}$|pub[0-9a-f]{32}$|pk\.eyJ"  # an account of Twilio, what browsers send to Datadog and Mapbox
     r"|data:(?:image|font|audio|video)/|Qm[1-9A-HJ-NP-Za-km-z]{44}$"
 )
 _SEED_WORDS = re.compile(r"[a-z]{2,10}(?: [a-z]{2,10}){11,23}")
@@ -61,7 +71,7 @@ def by_entropy(said: Meaning, text: str) -> Finding | None:
     """What looks random in a value that neither its name nor its shape explains."""
     if len(text) < SHORTEST_TOKEN or said.bearing is Bearing.IDENTIFIER or is_reference(text):
         return None
-    tokens = TOKEN.finditer(without_public_blocks(text))
+    tokens = TOKEN.finditer(without_store_digests(without_public_blocks(text)))
     return Finding("entropy", "a random key") if any(_is_random(token[0]) for token in tokens) else None
 
 
@@ -75,6 +85,6 @@ def _is_random(token: str) -> bool:
         if meaning(assigned["name"]).bearing is Bearing.IDENTIFIER:
             return False
         token = token[assigned.end() :]
-    if is_path(token) or _PUBLIC_TOKEN.match(token):
+    if is_path(token) or is_public_name(token) or _PUBLIC_TOKEN.match(token):
         return False
     return looks_random(token) and decoded(token) is None

@@ -4,6 +4,7 @@ import re
 
 from detection.commands import find_in_options
 from detection.finding import Finding
+from detection.harmless import is_checksum
 from detection.judgement import by_entropy, by_name, by_shape
 from detection.names import meaning
 from detection.references import held, strip
@@ -19,6 +20,8 @@ def find_in_value(name: str, value: str) -> Finding | None:
         name: the setting's name; empty when it has none.
         value: its value.
     """
+    if is_checksum(name, value):
+        return None
     said = meaning(name)
     text = strip(value)
     for default_name, default in held(text):

@@ -40,6 +40,11 @@ SECRETS = [
     ("PLAIN", RANDOM, Finding("entropy", "a random key")),
     ("PLAIN", f"a,b,{RANDOM}", Finding("entropy", "a random key")),
     ("PLAIN", base64.b64encode(b'{"password":"hunter2"}').decode(), Finding("name", "a password", "password")),
+    ("checksum/secret", "hunter2", Finding("name", "a secret")),
+    ("checksum/secret", RANDOM, Finding("name", "a secret")),
+    ("secret/checksum-token", "4f2a9c1d" * 8, Finding("name", "a token")),
+    ("PLAIN", f"/nix/store/8v0k519lm3wjr4nqz7xd2c6ybfh1pgsa-a/{RANDOM}", Finding("entropy", "a random key")),
+    ("PLAIN", f"web-{RANDOM}-xw4fr", Finding("entropy", "a random key")),
 ]  # fmt: skip
 WORDS = ["tide", "harbour", "pier", "quay", "boat", "storm", "lantern", "gull", "salt", "rope", "wave", "fog"]
 HARMLESS = [
@@ -68,6 +73,18 @@ HARMLESS = [
     ("DSN", "Server=db;Integrated Security=true;"),
     ("DSN", "https://0123456789abcdef0123456789abcdef@errors.example/7"),
     ("GITHUB", "ghp_" + "x" * 36),
+    *((f"checksum/{it}", "4f2a9c1d" * 8) for it in ("secret", "secrets", "auth", "passwords", "api-key")),
+    *((name, "4f2a9c1d" * 8) for name in ("checksum/db-password", "checksum/token", "checksum.secret")),
+    ("JAVA_HOME", "/nix/store/8v0k519lm3wjr4nqz7xd2c6ybfh1pgsa-openjdk-21.0.4"),
+    ("PATH", ":".join(f"/nix/store/{it}v0k519lm3wjr4nqz7xd2c6ybfh1pgsa-a-1.2/bin" for it in "49d")),
+    ("LEADER", "web-mnsrsnd82t-xw4fr"),
+    ("LEADER", "checkout-worker-7d9f8c6b5d-x2kqz"),
+    ("TWILIO_ACCOUNT_SID", "ACff5d25ced4482050373d68e11da4900f"),
+    ("SPKI_PIN", "sha256/tAnAqvZqadOnxd+cQbmmYRlkw5x3vtLE2W1C/d2Snx0="),
+    ("DD_CLIENT", "pub811f568ec52a8e627ef2ebd2cf9b980f"),
+    ("MAPBOX", "pk.eyJ1IjoiaGFyYm91ciIsImEiOiJjbHg0azJ3In0.q8ZrT2vXw9KpLm3NsB5yGd"),
+    ("ULID", "01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+    ("ONION", "jyyoorv5r3fndk6sqzoopaj5ninyjqv6fgcxqhqnsz3ucovbl2sf4rxc.onion"),
 ]  # fmt: skip
 
 
