@@ -95,6 +95,7 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     ("a Tencent key", "AKID", _token("AKID", _WORD, 30)),
     ("a Docker Swarm token", "SWMTKN-", r"SWMTKN-1-[0-9a-z]{40}"),
     ("a k3s token", "::server:", r"K10[0-9a-f]{64}::server:"),
+    ("a SonarQube token", "squ_ sqp_ sqa_", _token("sq[upa]_", _HEX, 40)),
     ("a Figma token", "figd_", _token("figd_", _URL, 30)),
     ("a token", "gsk_ r8_ pplx- rnd_ syt_ sdk- hbp_ cio tfp_ phx_ nfp_ lsv2_",
      _token("(?:gsk_|r8_|pplx-|rnd_|hbp_|cio|tfp_|phx_|nfp_|lsv2_[a-z]{2}_)", _WORD, 30)),
@@ -120,5 +121,6 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     ("a secret of Kubernetes' bootstrap", ".",
      r"(?<![0-9a-z.])[0-9a-f]{6}\.(?=[a-z]{0,15}[0-9])[0-9a-z]{16}(?![0-9a-z.])"),
     ("credentials of Oracle", "jdbc:oracle", r"jdbc:oracle:[a-z]{2,5}:[^\s/@\0]{1,60}/[^\s/@\0]{1,60}@"),
+    ("credentials of Oracle", "oracle:", r"(?<![\w:-])oracle:[^\s/@:\0]{1,60}/[^\s/@:\0]{1,60}@//"),
     ("credentials of a database", "@tcp( @unix( @udp(", r"[\w.-]{1,60}:[^\s@/:\0]{1,200}@(?:tcp|unix|udp)\("),
 )  # fmt: skip

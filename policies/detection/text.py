@@ -7,6 +7,7 @@ from detection.encoding import decoded
 from detection.finding import Finding
 from detection.judgement import SHORTEST_TOKEN, TOKEN, by_name, by_shape
 from detection.names import Bearing, meaning
+from detection.randomness import is_hexadecimal, looks_random
 from detection.references import HOLE, is_reference, strip
 
 _ASSIGNMENT = re.compile(
@@ -27,6 +28,8 @@ _HEADER = re.compile(
     r"(?i:authorization)[\"']?\s{0,3}[:=]?\s{0,3}[\"']?"
     r"(?i:(?P<scheme>bearer|basic|token|apikey|bot|digest|negotiate)\s{1,4})(?P<value>[^\s\"'\0<>]{4,200})"
 )
+_SCHEME = re.compile(r"(?i:token|bearer|apikey) {1,4}(?P<value>[^\s\"'\0<>]{32,400})")
+"""The whole value of such a header, whose name is elsewhere or nowhere."""
 _BASIC = re.compile(r"(?<![A-Za-z])[Bb]asic (?P<value>[A-Za-z0-9+/]{8,400}={0,2})(?![A-Za-z0-9+/=])")
 _DEEPEST = 2
 
@@ -64,6 +67,9 @@ def _in_headers(text: str) -> Finding | None:
     header = _HEADER.search(text)
     if header and not is_reference(header["value"]):
         return Finding("shape", "credentials", f"header Authorization ({header['scheme'].capitalize()})")
+    alone = _SCHEME.fullmatch(text.strip())
+    if alone and (is_hexadecimal(alone["value"]) or looks_random(alone["value"])):
+        return Finding("shape", "credentials")
     if any(":" in (decoded(basic["value"]) or "") for basic in _BASIC.finditer(text)):
         return Finding("shape", "credentials")
     return None
