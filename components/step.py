@@ -99,7 +99,8 @@ def _python() -> str:
     """The interpreter as a path that is the same on every machine, so that another checkout shows no difference."""
     if Path.cwd() == ROOT:
         return ".venv/bin/python"
-    return f"PYTHONPATH={shlex.quote(str(ROOT))} {shlex.quote(sys.executable)}"  # a plugin, used from another project
+    # A plugin, used from another project, whose own folders may be called as ours: -P takes none of its modules.
+    return f"PYTHONPATH={shlex.quote(str(ROOT))} {shlex.quote(sys.executable)} -P"
 
 
 def result(command: local.Command, key: str) -> pulumi.Output[Any]:

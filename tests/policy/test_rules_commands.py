@@ -79,6 +79,7 @@ def test_every_input_that_is_run_is_read(key: str, kind: str) -> None:
         "docker exec web run",
         "docker compose down",
         "python -m steps.settle --docker unix:///var/run/docker.sock --container run",
+        "PYTHONPATH=/opt/slipway python -P -m steps.settle --docker unix:///var/run/docker.sock --container run",
         "# docker run nginx",
         "mydocker run",
         "kubectl run web",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pulumi
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.step import Argument, step
+from components.step import Argument, _python, step
 from tests.programs import SECRETS, a_release
 from tests.recording import COMMAND, Engine
 
@@ -86,3 +88,17 @@ def test_a_preview_knows_the_line_before_it_knows_the_values() -> None:
     scan = engine.step("scan").inputs
     assert '-m steps.scan --reference "${STEP_REFERENCE?}" --platform linux/amd64' in scan["create"]
     assert "STEP_REFERENCE" not in (scan.get("environment") or {}), "it is not built yet"
+
+
+def test_a_plugins_steps_are_its_own_whatever_the_project_calls_its_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("steps", "components"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "steps" / "verify.py").write_text("print('a gate of the project')")
+    monkeypatch.chdir(tmp_path)
+    line = f"{_python()} -m steps.verify --help"
+    ended = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
+    assert "--public-key" in ended.stdout
+    assert "a gate of the project" not in ended.stdout
