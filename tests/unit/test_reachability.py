@@ -252,6 +252,14 @@ def refusal(services: Services, monkeypatch: pytest.MonkeyPatch, preview: bool =
     return ""
 
 
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a person is warned of, whether or not another test has left an engine that takes it."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    return said
+
+
 def test_a_clean_tree_may_be_promoted_from(services: Services, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert project
     assert refusal(services, monkeypatch) == ""
@@ -259,13 +267,13 @@ def test_a_clean_tree_may_be_promoted_from(services: Services, project: Path, mo
 
 @pytest.mark.parametrize("change", ["new.py", "app/Dockerfile"])
 def test_a_tree_with_changes_is_refused_by_up_and_told_by_preview(
-    services: Services, project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, change: str
+    services: Services, project: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[str], change: str
 ) -> None:
     (project / change).write_text("changed")
     told = f"this stack promotes, and takes only what is committed. Changed: {change}"
     assert refusal(services, monkeypatch) == f"{told}\nCommit it, or take it back, then try again; nothing was changed."
     assert refusal(services, monkeypatch, preview=True) == ""
-    assert f"{told}\n`pulumi up` will refuse this." in caplog.text
+    assert warnings == [f"{told}\n`pulumi up` will refuse this."]
 
 
 def test_a_removed_file_is_a_change_and_many_are_counted(
@@ -292,11 +300,11 @@ def test_a_stack_that_builds_may_be_brought_up_from_a_tree_with_changes(services
 
 
 def test_a_project_outside_of_git_is_warned_about(
-    services: Services, project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    services: Services, project: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
 ) -> None:
     shutil.rmtree(project / ".git")
     assert refusal(services, monkeypatch) == ""
-    assert "this project is in no git repository" in caplog.text
+    assert len(warnings) == 1 and "this project is in no git repository" in warnings[0]
 
 
 def test_a_stack_that_promotes_asks_neither_quarantine_nor_builder(
