@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from judging.configuration import Settings, keep
 from tests.policy.answers import Answer
 from tests.policy.attested import Image
 from tests.policy.compliant import SERVICE
 from tests.policy.hardening import DEPLOYMENT, Case, docker
+from tests.policy.imaged import BOTH, nothing_known, registry_of_images
 from tests.policy.registry_server import RegistryServer, serving
-from verification.evidence import forget
+
+__all__ = ["nothing_known", "registry_of_images"]  # fixtures
 
 USER, HEALTH = "container-user-is-not-root", "container-is-health-checked"
 LEFT = {USER: {"user": ...}, HEALTH: {"healthcheck": ...}}
 WRITE_USER = "write user, or name an image by digest whose own user is not root"
 WRITE_HEALTH = "write healthcheck.tests, or name an image by digest that has a HEALTHCHECK"
-BOTH = "linux/amd64, linux/arm64"
-
-
-@pytest.fixture(autouse=True)
-def _asked_anew() -> Iterator[None]:
-    keep(Settings(timeout=2))
-    yield
-    keep(Settings())
-    forget()
-
-
-@pytest.fixture
-def registry() -> Iterator[RegistryServer]:
-    with serving() as server:
-        yield server
 
 
 def left_to(rule: str, image: str, said: str = "") -> Case:

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from judging.configuration import Settings, keep
 from tests.policy.answers import Answer, answer
 from tests.policy.attested import Image
 from tests.policy.compliant import CONTAINER, SERVICE, container, service
+from tests.policy.imaged import BOTH, nothing_known, registry_of_images
 from tests.policy.kubernetes_pods import as_deployment, changed, compliant
 from tests.policy.registry_server import RegistryServer, serving
 from tests.policy.test_rules_secrets import BY_NAME, DEPLOYMENT, ENVIRONMENT, GITHUB
-from verification.evidence import forget
+
+__all__ = ["nothing_known", "registry_of_images"]  # fixtures
 
 RULE = BY_NAME[ENVIRONMENT]
 WRITE = "take the ENV or ARG out of its Dockerfile, mount a secret instead, and replace it: the image shows it"
-BOTH = "linux/amd64, linux/arm64"
-
-
-@pytest.fixture(autouse=True)
-def _asked_anew() -> Iterator[None]:
-    keep(Settings(timeout=2))
-    yield
-    keep(Settings())
-    forget()
-
-
-@pytest.fixture
-def registry() -> Iterator[RegistryServer]:
-    with serving() as server:
-        yield server
 
 
 def pushed(registry: RegistryServer, environment: Any, **changes: Any) -> str:
