@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import yaml
 from pulumi.runtime.proto import analyzer_pb2
 from pulumi_policy.policy import EnforcementLevel, Policy, _PolicyAnalyzerServicer
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
@@ -113,6 +114,13 @@ WRAPPED: Mapping[str, Callable[[Properties], tuple[str, Properties, str]]] = {
     "Deployment": as_deployment,
     "CronJob": as_cron_job,
 }
+
+
+def applied(container: Properties) -> Properties:
+    """A command that applies a pod with this container from its standard input."""
+    spec = {"containers": [{"name": "web", "image": "registry.example/web", **container}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec}
+    return {"create": "kubectl apply -f -", "stdin": yaml.safe_dump(pod)}
 
 
 def analyzed(

@@ -15,7 +15,7 @@ from judging.advice import take
 from rules import secrets
 from tests.policy.answers import Answer, answer
 from tests.policy.compliant import CONTAINER, SERVICE, container, service
-from tests.policy.kubernetes_pods import Properties, as_cron_job, as_deployment, as_pod, changed, compliant
+from tests.policy.kubernetes_pods import Properties, applied, as_cron_job, as_deployment, as_pod, changed, compliant
 
 BY_NAME = {rule.name: rule for rule in secrets.RULES}
 ENVIRONMENT, LABELS, COMMANDS, BUILD = (
@@ -312,17 +312,8 @@ def test_the_labels_of_a_pod_itself_are_told_once() -> None:
 
 
 def test_a_manifest_that_a_command_applies_is_judged() -> None:
-    manifest = """
-apiVersion: v1
-kind: Pod
-metadata: {name: web}
-spec:
-  containers:
-  - name: web
-    image: registry.example/web
-    env: [{name: DB_PASSWORD, value: hunter2}]
-"""
-    found = other(ENVIRONMENT, LOCAL, "", create="kubectl apply -f -", stdin=manifest).answer.violations
+    command = applied({"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]})
+    found = other(ENVIRONMENT, LOCAL, "", **command).answer.violations
     assert len(found) == 1
     assert "DB_PASSWORD" in found[0] and "hunter2" not in found[0]
 

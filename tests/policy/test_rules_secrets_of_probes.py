@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.policy.answers import Answer, answer, unknown
-from tests.policy.kubernetes_pods import UNKNOWN, as_cron_job, as_deployment, changed, compliant
+from tests.policy.kubernetes_pods import UNKNOWN, applied, as_cron_job, as_deployment, changed, compliant
 from tests.policy.test_rules_secrets import BY_NAME, COMMANDS, DEPLOYMENT, GITHUB, LOCAL
 
 RULE = BY_NAME[COMMANDS]
@@ -54,17 +54,8 @@ def test_a_header_without_a_secret_is_fine(name: str, value: str) -> None:
 def test_a_header_of_a_job_and_one_in_a_manifest_that_a_command_applies_are_read() -> None:
     job = as_cron_job(with_headers("livenessProbe", header("Token", "hunter2")))
     assert len(answer(RULE, *job[:2]).violations) == 1
-    manifest = """
-apiVersion: v1
-kind: Pod
-metadata: {name: web}
-spec:
-  containers:
-  - name: web
-    image: registry.example/web
-    livenessProbe: {httpGet: {port: 80, httpHeaders: [{name: Token, value: hunter2}]}}
-"""
-    found = answer(RULE, LOCAL, {"create": "kubectl apply -f -", "stdin": manifest})
+    probe = {"httpGet": {"port": 80, "httpHeaders": [{"name": "Token", "value": "hunter2"}]}}
+    found = answer(RULE, LOCAL, applied({"livenessProbe": probe}))
     assert len(found.violations) == 1
 
 
