@@ -162,6 +162,11 @@ def pods(subject: Subject) -> Iterator[Pod]:
         yield from _pods_of(manifest)
 
 
+def each_container(subject: Subject, judge: Callable[[PodContainer], Iterable[Found]]) -> Iterator[Found]:
+    """What is found in every container of every pod, as `judged` goes through them."""
+    return judged(pods(subject), lambda pod: judged(pod.containers(), judge))
+
+
 def judged(parts: Iterable[Part], judge: Callable[[Part], Iterable[Found]]) -> Iterator[Found]:
     """What is found in every part of a resource.
 

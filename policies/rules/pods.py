@@ -13,7 +13,7 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from judging.node import Node, shown
-from judging.pods import HANDLERS, Pod, PodContainer, judged, pods
+from judging.pods import HANDLERS, Pod, PodContainer, each_container, judged, pods
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
 
 STANDARDS = partial(
@@ -152,7 +152,7 @@ def host_ports(subject: Subject) -> Iterator[Problem]:
                     f"{node.path} is {shown(node.value)}", "leave it out and publish with a Service", container.where
                 )
 
-    return _each_container(subject, judge)
+    return each_container(subject, judge)
 
 
 def handlers(subject: Subject) -> Iterator[Problem]:
@@ -167,7 +167,7 @@ def handlers(subject: Subject) -> Iterator[Problem]:
                         f"{node.path} is {shown(node.value)}", "leave it out: the pod itself is called", container.where
                     )
 
-    return _each_container(subject, judge)
+    return each_container(subject, judge)
 
 
 def annotations(subject: Subject) -> Iterator[Problem]:
@@ -200,7 +200,7 @@ def non_root(subject: Subject) -> Iterator[Problem]:
             raise NotApplicable(container.pod.partial.format("runAsNonRoot"))
         yield Problem(f"{node.path} is {shown(node.value)}", "write true, here or for the whole pod", container.where)
 
-    return _each_container(subject, judge)
+    return each_container(subject, judge)
 
 
 def seccomp_profile(subject: Subject) -> Iterator[Problem]:
@@ -218,7 +218,7 @@ def seccomp_profile(subject: Subject) -> Iterator[Problem]:
             f"{profile.path} is not set", 'write type "RuntimeDefault", here or for the whole pod', container.where
         )
 
-    return _each_container(subject, judge)
+    return each_container(subject, judge)
 
 
 def pod_defaults(subject: Subject) -> Iterator[Problem]:
@@ -270,10 +270,6 @@ def _parts(pod: Pod) -> Iterator[Part]:
     yield pod.where, pod.security
     for container in pod.containers():
         yield container.where, container.own
-
-
-def _each_container(subject: Subject, judge: Callable[[PodContainer], Iterator[Problem]]) -> Iterator[Problem]:
-    return judged(pods(subject), lambda pod: judged(pod.containers(), judge))
 
 
 def _one_of(names: Any) -> str:

@@ -22,7 +22,7 @@ from judging.engine import label, made, text, variables
 from judging.image_config import image_environment
 from judging.images import REMOTE_IMAGE, Image
 from judging.node import Node
-from judging.pods import HANDLERS, PodContainer, judged, pods
+from judging.pods import HANDLERS, PodContainer, each_container, judged
 from judging.pushes import BUILD, DOCKER_IMAGE, REGISTRY_IMAGE
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
 from judging.workload import Argument, Container, Variable, workloads
@@ -153,15 +153,10 @@ def arguments_and_commands(subject: Subject) -> Iterator[Problem]:
     resource = Node(subject.properties)
     return _in_turn(
         lambda: judged(workloads(subject), lambda it: judged(_lines(it.arguments), partial(judge, it.where))),
-        lambda: judged(_pod_containers(subject), partial(_in_probes, subject)),
+        lambda: each_container(subject, partial(_in_probes, subject)),
         lambda: judged(_own_lines(subject), partial(judge, "")),
         lambda: judged(resource.at("triggers").items() if _is_command(subject) else (), trigger),
     )
-
-
-def _pod_containers(subject: Subject) -> Iterator[PodContainer]:
-    if subject.type.startswith(("kubernetes:", "command:", "slipway:")):
-        yield from judged(pods(subject), lambda pod: pod.containers())
 
 
 def _in_probes(subject: Subject, container: PodContainer) -> Iterator[Problem]:
