@@ -25,7 +25,7 @@ def image_configs(image: Image, settings: Settings) -> ImageConfigs:
 def image_environment(image: Image, settings: Settings) -> Mapping[Variable, list[str]]:
     """The variables that an image has of its own, and the platforms that have each.
 
-    None where they cannot be read: image-is-signed stops a digest whose registry does not answer, and a name without
+    Empty where they cannot be read: image-is-signed stops a digest whose registry does not answer, and a name without
     one. That nobody could look is no news here.
     """
     found: dict[Variable, list[str]] = {}

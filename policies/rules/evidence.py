@@ -92,9 +92,14 @@ def has_no_severe_vulnerability(subject: Subject) -> Iterator[Problem]:
         for part in evidence.platforms.values():
             known = _known_when_deployed(part.reports, _deployed(evidence, subject))
             for finding in part.reports[0].findings if part.reports else ():
-                if finding.severity in subject.settings.severities:
-                    kind = stopping if known is None or (finding.vulnerability, finding.package) in known else since
-                    (unfixed if only_told and not finding.fixed else kind)[finding] = None
+                if finding.severity not in subject.settings.severities:
+                    continue
+                if only_told and not finding.fixed:
+                    unfixed[finding] = None
+                elif known is None or (finding.vulnerability, finding.package) in known:
+                    stopping[finding] = None
+                else:
+                    since[finding] = None
         used = {it: _entry(it, entries) for it in (*stopping, *since)}
         open_findings = [it for it in stopping if (entry := used[it]) is None or entry.expired]
         if open_findings:
