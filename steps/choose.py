@@ -12,13 +12,12 @@ from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform, Repository
 from steps.proofs import StackName
-from steps.registry import digest_of_tag, transport_flags
+from steps.registry import ABSENT, digest_of_tag, tags_of, transport_flags
 from steps.tool import StepError, ToolError, run_tool
 
 _CANDIDATE = re.compile(r"(?P<version>.+)[-.][a-z][a-z0-9]{0,15}\.[0-9a-f]{12,64}")
 """The tag of a stack that makes no releases, see components.artifact.Version.candidate_tag."""
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+([-.].+)?")
-_ABSENT = re.compile(r": not found\s*$|\b(manifest|name) unknown\b", re.IGNORECASE)
 _SHOWN = 8
 """How many versions a person is told of."""
 
@@ -138,7 +137,7 @@ def is_there(reference: ImageReference, registries: Registries) -> bool:
     try:
         registries.oras(["manifest", "fetch", "--descriptor"], reference.repository, str(reference))
     except ToolError as error:
-        if _ABSENT.search(error.output):
+        if ABSENT.search(error.output):
             return False
         raise
     return True
@@ -184,31 +183,19 @@ def repositories_of(upstreams: Sequence[Upstream]) -> list[Repository]:
 
 def _builds(repository: Repository, version: str, registries: Registries) -> list[Digest]:
     """The artifacts that a repository's tags call by this version: the release, or else every candidate."""
-    released = digest_of_tag(repository, version, registries.credentials, registries.authority(repository))
+    access = registries.credentials, registries.authority(repository)
+    released = digest_of_tag(repository, version, *access)
     if released:
         return [released]
-    tags = [it for it in tags_of(repository, registries) if (found := _CANDIDATE.fullmatch(it)) and found[1] == version]
-    named = (digest_of_tag(repository, it, registries.credentials, registries.authority(repository)) for it in tags)
+    tags = [it for it in tags_of(repository, *access) if (found := _CANDIDATE.fullmatch(it)) and found[1] == version]
+    named = (digest_of_tag(repository, it, *access) for it in tags)
     return sorted({digest for digest in named if digest}, key=str)
-
-
-def tags_of(repository: Repository, registries: Registries) -> list[str]:
-    """All tags of a repository; none where the registry does not know it.
-
-    Raises:
-        ToolError: the registry does not answer or refuses.
-    """
-    try:
-        return registries.oras(["repo", "tags"], repository, "--exclude-digest-tags", str(repository)).split()
-    except ToolError as error:
-        if _ABSENT.search(error.output) or "name unknown" in error.output.lower():
-            return []
-        raise
 
 
 def _unknown(wanted: Wanted, version: str, upstreams: Sequence[Upstream], registries: Registries) -> str:
     places = [wanted.repository, *repositories_of(upstreams)]
-    known = {tag for place in places for tag in tags_of(place, registries) if _VERSION.fullmatch(tag)}
+    listed = (tags_of(place, registries.credentials, registries.authority(place)) for place in places)
+    known = {tag for tags in listed for tag in tags if _VERSION.fullmatch(tag)}
     told = [f"there is no {version} in {' or '.join(map(str, places))}"]
     if known:
         told.append(f"they hold {', '.join(sorted(known)[-_SHOWN:])}")

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Repository, Version
-from steps.choose import Registries, tags_of
 from steps.copy import copy
 from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
 from steps.predicates import evidence_of
-from steps.registry import digest_of_tag, platforms_of, referrers_of, transport_flags
+from steps.registry import digest_of_tag, platforms_of, referrers_of, tags_of, transport_flags
 from steps.tool import StepError, ToolError, read_secrets, run_step, run_tool, say
 from steps.verify import add_signature_flags, prove
 
@@ -152,8 +151,7 @@ def _without_lower_series(request: Request, credentials: Path) -> list[str]:
     own = Version(request.immutable_tag) if request.immutable_tag else None
     if own is None or not set(tags) & set(own.series):
         return tags
-    authorities = {repository.registry: request.authority} if request.authority else {}
-    found = [_released(tag) for tag in tags_of(repository, Registries(credentials, authorities))]
+    found = [_released(tag) for tag in tags_of(repository, credentials, request.authority)]
     higher = sorted((it for it in found if it and it.core > own.core), key=lambda it: it.core)
     for series in own.series:
         if above := [it for it in higher if series in it.series]:

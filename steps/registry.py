@@ -13,7 +13,7 @@ from steps.tool import StepError, ToolError, run_tool
 _PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
 """The annotation of a Sigstore bundle in a registry: what its writer says, while cosign reads what is signed."""
 # The registry's own answer; "executable file not found" of a credential helper is none.
-_NO_SUCH_TAG = re.compile(r": not found\s*$|\b(manifest|name) unknown\b", re.IGNORECASE)
+ABSENT = re.compile(r": not found\s*$|\b(manifest|name) unknown\b", re.IGNORECASE)
 
 
 def transport_flags(repository: Repository, authority: str | None = None, side: str = "") -> list[str]:
@@ -125,6 +125,21 @@ def digest_of_tag(repository: Repository, tag: str, credentials: Path, authority
     try:
         return Digest(run_tool(["oras", "resolve", *flags, repository.tagged(tag)]).strip())
     except ToolError as error:
-        if _NO_SUCH_TAG.search(error.output):
+        if ABSENT.search(error.output):
             return None
+        raise
+
+
+def tags_of(repository: Repository, credentials: Path, authority: str | None) -> list[str]:
+    """All tags of a repository; none where the registry does not know it.
+
+    Raises:
+        ToolError: the registry does not answer or refuses.
+    """
+    flags = ["--registry-config", str(credentials / "config.json"), *transport_flags(repository, authority)]
+    try:
+        return run_tool(["oras", "repo", "tags", *flags, "--exclude-digest-tags", str(repository)]).split()
+    except ToolError as error:
+        if ABSENT.search(error.output):
+            return []
         raise
