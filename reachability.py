@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.artifact import Platform
+from components.artifact import Platform, is_loopback
 from components.buildkit import builder_endpoint
 from components.tree import changed
 from settings import Settings
@@ -67,7 +67,7 @@ def _refuse_changes(project: Path) -> None:
 def _registry(key: str, address: str) -> str | None:
     host, _, port = address.rpartition(":") if address.rpartition(":")[2].isdigit() else (address, "", "443")
     host = host.strip("[]")
-    if _is_behind_a_proxy(host):
+    if not is_loopback(address) and _is_behind_a_proxy(host):
         return None  # the tools reach it through the proxy; it need not be reachable from here
     try:
         socket.create_connection((host, int(port)), _TIMEOUT).close()
@@ -77,9 +77,7 @@ def _registry(key: str, address: str) -> str | None:
 
 
 def _is_behind_a_proxy(host: str) -> bool:
-    """Registries are asked over TLS, so it is HTTPS_PROXY that counts; never for loopback, as for the tools."""
-    if host == "localhost" or host == "::1" or host.startswith("127."):
-        return False
+    """Registries are asked over TLS, so it is HTTPS_PROXY that counts."""
     return "https" in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
 
 

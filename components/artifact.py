@@ -99,7 +99,7 @@ class Repository:
     @property
     def is_loopback(self) -> bool:
         """Whether the registry is on this machine's loopback, where tools speak plain HTTP by default."""
-        return bool(_LOOPBACK.fullmatch(self.registry))
+        return is_loopback(self.registry)
 
     def is_in_the_registry_of(self, other: "Repository") -> bool:
         """Whether both registries are one, however they are spelled: in capitals, by a loopback address, with :443."""
@@ -123,6 +123,11 @@ class Repository:
 
     def __str__(self) -> str:
         return f"{self.registry}/{self.path}"
+
+
+def is_loopback(address: str) -> bool:
+    """Whether `HOST[:PORT]` is on this machine's loopback."""
+    return bool(_LOOPBACK.fullmatch(address))
 
 
 def _names_a_host(registry: str) -> bool:

@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from components.artifact import ImageReference
+from components.artifact import ImageReference, is_loopback
 from steps.attest import Signer, check_written
 from steps.credentials import registry_credentials
 from steps.engine import inspect
@@ -232,17 +232,13 @@ def _url_failure(check: Check, request: Request) -> str | None:
 
 def _answer(url: str, timeout: float) -> tuple[int, bytes]:
     # A proxy's own loopback is another one, and urllib bypasses it only where no_proxy says so.
-    direct = [urllib.request.ProxyHandler({})] if _is_loopback(url) else []
+    address = urllib.parse.urlsplit(url).netloc.rpartition("@")[2].lower()
+    direct = [urllib.request.ProxyHandler({})] if is_loopback(address) else []
     try:
         with urllib.request.build_opener(_NoRedirects, *direct).open(url, timeout=timeout) as answer:
             return answer.status, answer.read(_MOST)
     except urllib.error.HTTPError as error:
         return error.code, error.read(_MOST)
-
-
-def _is_loopback(url: str) -> bool:
-    host = urllib.parse.urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def main() -> dict[str, Any]:
