@@ -133,7 +133,7 @@ def schema(root: Path, options: argparse.Namespace) -> int:
 
 
 def _prepared(root: Path, options: argparse.Namespace, *, recovering: bool) -> tuple[Session, Stack]:
-    """Everything that `pulumi` needs for the stack, and the stack; the first one is selected."""
+    """Everything that `pulumi` needs for the stack, and the stack."""
     stack = Stack(Project.at(root), options.stack)
     stack.refuse_missing_file()
     session = open_session(root, consent=options.consent)
@@ -144,11 +144,11 @@ def _prepared(root: Path, options: argparse.Namespace, *, recovering: bool) -> t
         from toolchain.recovery import recover
 
         recover(stack, session.environment, session.report)
-    stack.select_first(session.environment)
     return session, stack
 
 
 def _pulumi(session: Session, stack: Stack, verb: str, arguments: list[str]) -> int:
+    stack.select_first(session.environment)
     argv = ["pulumi", verb, "--stack", stack.name, "--config-file", str(stack.configuration()), *arguments]
     return foreground(argv, session.project.root, session.environment)
 
