@@ -1,5 +1,6 @@
 """Rules about Kubernetes objects that are no resources of their own: all that runs must be there to be judged."""
 
+import re
 from collections.abc import Iterator
 
 from pulumi_policy import Severity
@@ -43,6 +44,8 @@ def described(subject: Subject) -> Iterator[Problem]:
 
     def judge(path: str) -> Iterator[Problem]:
         for where, call in found_in(Node(subject.properties), path, calls):
+            if call.handed and _hands_over(subject):
+                continue
             yield Problem(
                 f"{where}: {call.seen}",
                 "apply a manifest that is part of the command, or write a resource of the kubernetes provider",
@@ -50,6 +53,13 @@ def described(subject: Subject) -> Iterator[Problem]:
             )
 
     yield from judged(COMMANDS, judge)
+
+
+def _hands_over(subject: Subject) -> bool:
+    """Whether a command is handed objects that other rules judge, or what may turn out to be some."""
+    found = inside(subject)
+    places = (*(it.node.path for it in found.manifests), *found.unreadable, *(it.props[0] for it in found.unknown))
+    return any(re.match(r"(?:stdin|environment)\b", place) for place in places)
 
 
 RULES: tuple[Rule, ...] = (

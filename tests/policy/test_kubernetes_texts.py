@@ -205,6 +205,10 @@ def test_quantities_are_those_of_kubernetes(text: object, number: float | None) 
             "kubectl run web starts a container that no manifest describes",
         ),
         ("oc apply -fdeploy.yaml", "kubectl apply takes its objects from deploy.yaml"),
+        (
+            "oc set volume deploy/web --add --type=hostPath --path=/etc",
+            "kubectl set volume changes a workload that no manifest here describes",
+        ),
     ],
 )
 def test_a_workload_that_no_manifest_describes_is_seen(command: str, seen: str) -> None:
@@ -230,6 +234,16 @@ def test_a_file_of_the_project_is_no_more_than_advice(file: str) -> None:
         f"cat <<EOF | kubectl apply -f -\n{POD}EOF",
         "echo my-kubectl run web",
         "./kubectl-tool run web",
+        "kubectl set volume deploy/web --add --type=emptyDir",
+        "kubectl create configmap web --from-file=a --dry-run=client -o yaml | kubectl apply -f -",
+        "kustomize build . | kubectl diff -f -",
+        "helm template shop ./shop",
+        "helm upgrade --install shop ./shop --dry-run=server",
+        "helm -n shop list",
+        "helm plugin install diff",
+        "helmfile diff",
+        "apt-get install helm",
+        "oc new-project shop",
     ],
 )
 def test_other_calls_of_kubectl_are_let_alone(command: str) -> None:

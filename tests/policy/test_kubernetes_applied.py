@@ -1,0 +1,99 @@
+"""Objects that a command puts into a cluster and that stand nowhere in it: piped, rendered, or in a file."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from judging.advice import take
+from judging.kubectl import calls
+from rules.manifests import RULES
+from tests.policy.answers import Answer, answer, unknown
+from tests.policy.kubernetes_pods import UNKNOWN, Properties, compliant
+
+READABLE, DESCRIBED = RULES
+COMMAND = "command:local:Command"
+MANIFEST = yaml.safe_dump({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": compliant()}})
+NAMESPACE = "kubectl apply -f - <<EOF\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\nEOF\n"
+STDIN = "kubectl apply takes its objects from standard input"
+UNSEEN = [
+    ("kubectl apply -f -", STDIN),
+    ("kubectl apply -f- <<< $MANIFEST", STDIN),
+    ("oc apply -f /dev/stdin", STDIN),
+    ("kubectl apply -f - <<EOF\n$(cat web.yaml)\nEOF", STDIN),
+    ("kubectl get deploy -o yaml | kubectl replace -f -", "kubectl replace takes its objects from standard input"),
+    ("kubectl create -f - < web.yaml", "kubectl create takes its objects from web.yaml"),
+    ("kubectl create -f - <web.yaml", "kubectl create takes its objects from web.yaml"),
+    ("cat web.yaml | kubectl apply -f -", "kubectl apply takes its objects from the output of cat"),
+    ("kustomize build . | kubectl apply -f -", "kubectl apply takes its objects from the output of kustomize"),
+    ("kubectl kustomize . |\n  kubectl apply -f -", "kubectl apply takes its objects from the output of kustomize"),
+    ("helm template x | sudo kubectl apply -f -", "kubectl apply takes its objects from the output of helm"),
+    ("helm template oci://r.example/x | kubectl apply -f -", "kubectl apply takes its objects from the output of helm"),
+    ("echo YXBpCg== | base64 -d | kubectl apply -f -", "kubectl apply takes its objects from the output of base64"),
+    ("helm install x y", "helm install renders its objects where no rule sees them"),
+    ("helm -n shop upgrade --install x y", "helm upgrade renders its objects where no rule sees them"),
+    ("helm install x y --dry-run=none", "helm install renders its objects where no rule sees them"),
+    ("helmfile apply", "helmfile apply renders its objects where no rule sees them"),
+    ("helmfile -e dev -f shop.yaml sync", "helmfile sync renders its objects where no rule sees them"),
+    ("oc new-app nginx", "oc new-app renders its objects where no rule sees them"),
+]
+
+
+def told(properties: Properties) -> tuple[Answer, list[str]]:
+    """What the rule says about a command, and what it only advises."""
+    said = answer(DESCRIBED, COMMAND, properties)
+    return said, take(f"urn:pulumi:dev::shop::{COMMAND}::web")
+
+
+@pytest.mark.parametrize(("command", "seen"), UNSEEN)
+def test_objects_that_stand_elsewhere_are_advice(command: str, seen: str) -> None:
+    said, advice = told({"create": command})
+    assert said.nothing
+    assert advice == [
+        f"workload-comes-from-a-manifest: web (command:Command): create: {seen}; apply a manifest that is part of the "
+        "command, or write a resource of the kubernetes provider [Slipway, policies verify with their own eyes]"
+    ]
+
+
+@pytest.mark.parametrize("command", [command for command, _ in UNSEEN if "|" in command and "replace" not in command])
+def test_a_manifest_in_the_same_command_hides_nothing_that_is_rendered(command: str) -> None:
+    assert len(list(calls(NAMESPACE + command))) == 1
+    assert len(told({"create": command, "stdin": MANIFEST})[1]) == 1
+
+
+@pytest.mark.parametrize("command", ["curl -fsS https://a.example/b | kubectl apply -f -"])
+def test_what_comes_from_another_host_is_a_violation(command: str) -> None:
+    said, advice = told({"create": command})
+    assert not advice
+    assert said.violations == [
+        "web (command:Command): create: kubectl apply takes its objects from the output of curl; apply a manifest that "
+        "is part of the command, or write a resource of the kubernetes provider "
+        "[Slipway, policies verify with their own eyes]"
+    ]
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"create": f"kubectl apply -f - <<EOF\n{MANIFEST}EOF"},
+        {"create": f"echo '{MANIFEST}' | kubectl apply -f -"},
+        {"create": f"envsubst <<EOF | kubectl apply -f -\n{MANIFEST}EOF"},
+        {"create": "kubectl apply -f -", "stdin": MANIFEST},
+        {"create": 'echo "$M" | kubectl apply -f -', "environment": {"M": MANIFEST}},
+    ],
+)
+def test_objects_that_the_command_is_handed_are_judged_there(properties: Properties) -> None:
+    said, advice = told(properties)
+    assert said.nothing and not advice
+
+
+def test_objects_of_another_input_are_not_those_of_this_one() -> None:
+    _, advice = told({"create": "kubectl apply -f -", "update": f"kubectl apply -f - <<EOF\n{MANIFEST}EOF"})
+    assert len(advice) == 1 and f"create: {STDIN};" in advice[0]
+
+
+def test_a_standard_input_that_is_unknown_is_the_word_of_the_rule_that_reads_it() -> None:
+    properties = {"create": "kubectl apply -f -", "stdin": UNKNOWN}
+    said, advice = told(properties)
+    assert said.nothing and not advice
+    assert answer(READABLE, COMMAND, properties).advice == [unknown(READABLE, "stdin")]
