@@ -7,7 +7,7 @@ from pulumi_policy import Severity
 
 from judging.images import Image, each_image, place_of
 from judging.node import Node
-from judging.pushes import pushes
+from judging.pushes import Push, pushes
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
 from rules.sources import CIS
 from verification.evidence import begin, evidence_of, tag_digest
@@ -86,8 +86,9 @@ def _each_tag(subject: Subject, wrong: Callable[[str | None], str]) -> Iterator[
     write = "write a semantic version, such as 1.4.0 or 1.4.0-dev.0123456789ab"
     for push in pushes(subject) if not subject.type.startswith("command:") else ():
         reference = _parsed(push.name)
-        if push.kind == "image" and not push.by_digest and reference and (said := wrong(reference.tag)):
-            yield Problem(f"{push.path} pushes {push.name}: it {said}", write)
+        if _puts_a_tag(push) and reference and (said := wrong(reference.tag)):
+            verb = "names" if push.kind == "local tag" else "pushes"
+            yield Problem(f"{push.path} {verb} {push.name}: it {said}", write)
 
     def judge(image: Image) -> Iterator[Problem]:
         reference = _parsed(image.text)
@@ -96,6 +97,13 @@ def _each_tag(subject: Subject, wrong: Callable[[str | None], str]) -> Iterator[
             yield Problem(f"{image.path} is {image.text}: it {said}", write, image.where, advisory=beside_digest)
 
     yield from each_image(subject, judge)
+
+
+def _puts_a_tag(push: Push) -> bool:
+    """Whether a tag gets into a registry: a local one can where it names the registry's host, as a push needs it."""
+    host, _, path = push.name.partition("/")
+    stays = push.kind == "local tag" and not (path and (re.search("[.:]", host) or host == "localhost"))
+    return push.kind != "cache" and not push.by_digest and not stays
 
 
 def _parsed(text: str) -> Reference | None:

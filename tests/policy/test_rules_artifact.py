@@ -12,6 +12,7 @@ from judging.advice import take
 from judging.configuration import Settings
 from judging.images import REMOTE_IMAGE
 from judging.pushes import BUILD, DOCKER_IMAGE, INDEX, REGISTRY_IMAGE, TAG
+from judging.rule import Rule
 from rules.artifact import RULES
 from tests.policy.answers import answer, unknown
 from tests.policy.attested import TRUSTED, Image
@@ -196,6 +197,7 @@ def test_beside_a_digest_a_tag_decides_nothing_so_it_is_only_advised_against(rul
         (INDEX, {"tag": "registry.example/web:main", "sources": []}),
         (DOCKER_IMAGE, {"imageName": "registry.example/web"}),
         (REGISTRY_IMAGE, {"name": "registry.example/web:1.4"}),
+        (TAG, {"sourceImage": "web", "targetImage": "localhost/web"}),
     ],
 )
 def test_a_moving_tag_must_not_be_put_either(kind: str, properties: Properties) -> None:
@@ -210,11 +212,47 @@ def test_a_moving_tag_must_not_be_put_either(kind: str, properties: Properties) 
         (BUILD, {"exports": [{"image": {"names": ["registry.example/web"], "push": True, "pushByDigest": True}}]}),
         (BUILD, {"cacheTo": [{"registry": {"ref": "registry.example/web:cache"}}]}),
         (TAG, {"sourceImage": "web", "targetImage": "web:test"}),
+        (TAG, {"sourceImage": "web", "targetImage": "shop/web:test"}),
+        (TAG, {"sourceImage": "web:latest", "targetImage": "registry.example/web:1.4.0"}),
+        (DOCKER_IMAGE, {"imageName": "registry.example/web:latest", "skipPush": True}),
+        (BUILD, {"push": False, "tags": ["registry.example/web:latest"]}),
     ],
 )
 def test_a_version_a_digest_and_a_cache_may_be_put(kind: str, properties: Properties) -> None:
     assert answer(TAG_STAYS, kind, properties).nothing
     assert answer(TAG_IS_VERSION, kind, properties).nothing
+
+
+@pytest.mark.parametrize(
+    ("rule", "what", "source"),
+    [
+        (TAG_STAYS, "the tag latest, which moves", IDENTITY),
+        (TAG_IS_VERSION, "the tag latest", "[Semantic Versioning 2.0.0]"),
+    ],
+)
+def test_a_local_tag_with_the_host_of_a_registry_is_on_its_way_there(rule: Rule, what: str, source: str) -> None:
+    image = "registry.example/web:latest"
+    assert answer(rule, TAG, {"sourceImage": image, "targetImage": image}).violations == [
+        f"web (docker:Tag): targetImage names {image}: it has {what}; "
+        f"write a semantic version, such as 1.4.0 or 1.4.0-dev.0123456789ab {source}"
+    ]
+
+
+@pytest.mark.parametrize("rule", [TAG_STAYS, TAG_IS_VERSION], ids=lambda rule: rule.name)
+@pytest.mark.parametrize(
+    ("kind", "properties", "path"),
+    [
+        (TAG, {"sourceImage": "web", "targetImage": UNKNOWN}, "targetImage"),
+        (DOCKER_IMAGE, {"imageName": UNKNOWN}, "imageName"),
+        (BUILD, {"push": True, "tags": [UNKNOWN]}, "tags.0"),
+    ],
+)
+def test_a_tag_to_put_that_is_unknown_is_said_to_be_unknown(
+    rule: Rule, kind: str, properties: Properties, path: str
+) -> None:
+    said = answer(rule, kind, properties)
+    assert not said.violations
+    assert said.advice == [unknown(rule, path)]
 
 
 def test_which_tags_move_can_be_configured() -> None:
