@@ -5,12 +5,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-ENGINES = ("docker", "podman", "nerdctl", "finch", "ctr", "crictl", "docker-compose", "podman-compose")
+ENGINES = (
+    "docker", "podman", "podman-remote", "nerdctl", "finch", "ctr", "crictl", "docker-compose", "podman-compose",
+    "runc", "crun", "apptainer", "singularity", "lxc", "incus",
+)  # fmt: skip
 STARTS = frozenset(
     {
         "run", "create", "up", "runp", "container run", "container create", "containers create", "tasks start",
-        "task start", "service create", "service update", "stack deploy", "stack up", "compose up", "compose run",
-        "compose create", "pod create", "play kube", "kube play", "kube apply",
+        "task start", "t start", "watch", "scale", "launch", "container clone", "c create", "service create",
+        "service update", "stack deploy", "stack up", "compose up", "compose run", "compose create", "compose watch",
+        "compose scale", "pod create", "pod clone", "play kube", "kube play", "kube apply", "instance start",
+        "instance run",
     }
 )  # fmt: skip
 """What starts a container, or changes what one is started with."""
@@ -26,8 +31,8 @@ VALUED = frozenset(
 """Options of an engine, or of a group of its commands, that a value follows."""
 EXEC_VALUED = frozenset({"-e", "--env", "--env-file", "-w", "--workdir", "--detach-keys", "--preserve-fds"})
 CALL = re.compile(
-    rf"(?<![\w.=/-])(?:[\w./-]*/)?(?P<engine>{'|'.join(sorted(ENGINES, key=len, reverse=True))})(?=\s)"
-    r"(?P<arguments>[^|;&\n`]*)"
+    rf"(?<![\w.=/-])(?:[\w./-]*/)?(?P<engine>(?:{'|'.join(sorted(ENGINES, key=len, reverse=True))})(?:\.exe|\.io)?)"
+    r"(?=\s)(?P<arguments>[^|;&\n`]*)"
 )
 API = re.compile(r"/(?:containers|services)/create\b")
 LISTED = re.compile(r"""["'\[\](),{}]+""")
