@@ -19,6 +19,12 @@ STARTS = frozenset(
     }
 )  # fmt: skip
 """What starts a container, or changes what one is started with."""
+UPDATES = ("update", "container update")
+LOOSENS = re.compile(
+    r"(?<!\S)(?:--restart[= ](?:always|on-failure)|(?:--(?:memory|memory-swap|pids-limit|cpu-quota)|-m)[= ]-1|"
+    r"--pids-limit[= ]0)(?!\S)"
+)
+"""What an update of a container takes away: a limit, or the end of its restarts."""
 GROUPS = frozenset(start.partition(" ")[0] for start in STARTS if " " in start)
 VALUED = frozenset(
     {
@@ -52,6 +58,12 @@ class Call:
     def starts(self) -> bool:
         """Whether it starts a container, or changes what one is started with."""
         return self.verb in STARTS
+
+    @property
+    def loosens(self) -> str:
+        """The option by which it takes a limit from a container that is there; empty where it takes none."""
+        found = LOOSENS.search(" ".join(self.words)) if self.verb in UPDATES else None
+        return found[0] if found else ""
 
     @property
     def executes(self) -> bool:

@@ -19,8 +19,9 @@ def comes_from_a_resource(subject: Subject) -> Iterator[Problem]:
     """A container that a command line starts has no properties, so no rule can see what it may do."""
 
     def judge(path: str, call: Call) -> Iterator[Problem]:
-        if call.starts:
-            yield Problem(f"{path} runs {call}", "declare a Container or a Service of the docker provider")
+        if call.starts or call.loosens:
+            seen = f"{path} runs {call} with {call.loosens}" if call.loosens else f"{path} runs {call}"
+            yield Problem(seen, "declare a Container or a Service of the docker provider")
 
     return _each_call(subject, judge)
 
