@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.image import Build, locked_bases
+from components.bases import locked_bases
+from components.image import Build, base_problem
 from components.promotion import PromotionPolicy
 from components.registry import PrivateRegistry
 from components.secret import SecretSource
@@ -34,7 +35,7 @@ def problems(settings: "Settings", project: Path) -> Iterator[str]:
         yield from _promotion_problems(settings.promote, settings.sign, project)
     for name, service in settings.services.items():
         if service.build:
-            yield from _build_problems(f"slipway:services.{name}.build", service.build, project)
+            yield from _build_problems(f"slipway:services.{name}.build", service.build, service.version, project)
         yield from _proof_problems(f"slipway:services.{name}", service, settings)
     for key, source in _secrets(settings):
         if problem := source.problem(project):
@@ -81,14 +82,18 @@ def _content(key: str, project: Path) -> bytes | str:
         return key
 
 
-def _build_problems(key: str, build: Build, project: Path) -> Iterator[str]:
+def _build_problems(key: str, build: Build, version: str | None, project: Path) -> Iterator[str]:
     context = project / build.context
+    unlocked = _lock_problem(project / build.base_images) if build.base_images else None
+    if unlocked:
+        lock = build.base_images
+        yield f"{key}.base_images: {unlocked} ({lock}): run `make lock-bases ARGS={lock}`"
     if not context.is_dir():
         yield f"{key}.context: there is no such folder ({build.context}): write the folder that holds the Dockerfile"
     elif not (context / build.dockerfile).is_file():
         yield f"{key}.dockerfile: no such file ({build.context}/{build.dockerfile}): write its path in the context"
-    if build.base_images and (problem := _lock_problem(project / build.base_images)):
-        yield f"{key}.base_images: {problem} ({build.base_images}): run `make lock-bases`"
+    elif not unlocked and (problem := base_problem(build, {"VERSION": version or "", **build.arguments}, project)):
+        yield f"{key}.dockerfile: {problem}"
 
 
 def _lock_problem(lock: Path) -> str | None:

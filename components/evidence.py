@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pulumi
 from pydantic import field_validator
 
 from components.arguments import Arguments, Flow
-from components.image import ImageArgs, locked_bases
+from components.image import ImageArgs, bases_of
 from components.registry import login_secrets
 from components.secret import refuse_secrets
 from components.signature import SigningKey, signature_flags
@@ -18,9 +17,6 @@ from components.step import result, step
 
 BUILD_TYPE = "urn:slipway:build-type:dockerfile:1"
 """How the parameters of a build are to be read: docs/evidence.md says it."""
-
-_BASE = re.compile(r"(?im)^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*([^\s#]+)|--from=([^\s,]+)")
-"""What a Dockerfile builds on or copies from: images and stages."""
 
 
 class EvidenceArgs(Arguments):
@@ -89,7 +85,7 @@ def build_definition(args: EvidenceArgs) -> dict[str, Any]:
     return {
         "buildType": BUILD_TYPE,
         "externalParameters": parameters,
-        "resolvedDependencies": [*_source(args), *_dockerfile(image), *_bases(image)],
+        "resolvedDependencies": [*_source(args), *_dockerfile(image), *_bases(args)],
     }
 
 
@@ -115,16 +111,13 @@ def _content(image: ImageArgs) -> bytes:
         return b""  # the build says what is wrong with it
 
 
-def _bases(image: ImageArgs) -> list[dict[str, Any]]:
-    """The locked base images that the Dockerfile names; all of them where a variable may name any."""
-    bases = locked_bases(Path(image.base_images)) if image.base_images else {}
-    named = {base or copied for base, copied in _BASE.findall(_content(image).decode(errors="replace"))}
-    used = bases if any("$" in name for name in named) else bases.keys() & named
+def _bases(args: EvidenceArgs) -> list[dict[str, Any]]:
+    """Every image that the build pulled."""
     return [
         {
             "name": name,
-            "uri": f"docker-image://{bases[name].repository}",
-            "digest": {"sha256": bases[name].digest.hexadecimal},
+            "uri": f"docker-image://{base.repository}",
+            "digest": {"sha256": base.digest.hexadecimal},
         }
-        for name in sorted(used)
+        for name, base in sorted(bases_of(args.image, args.arguments, Path()).items())
     ]

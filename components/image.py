@@ -1,7 +1,7 @@
 """Image: one multi-platform build by BuildKit, pushed by digest only, into quarantine."""
 
 import difflib
-import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from components.arguments import Arguments, refuse
 from components.artifact import ImageReference, Platform, Repository, Version
+from components.bases import UnpinnedError, base_images, locked_bases
 from components.build_log import show_failed_step
 from components.registry import RegistryAccess
 from components.secret import SecretSource, refuse_secrets
@@ -39,7 +40,9 @@ class Build(Arguments):
     secrets: dict[str, SecretSource] = {}
     """Build secrets by their id, for `RUN --mount=type=secret,id=ID`; they reach no layer."""
     base_images: str | None = None
-    """JSON file that locks each base image to a digest: `{"python:3.12-slim": "REPOSITORY@sha256:…"}`."""
+    """JSON file that locks each base image to a digest: `{"python:3.12-slim": "REPOSITORY@sha256:…"}`.
+
+    Every image that the build pulls has its digest there, or in the Dockerfile itself."""
     source: str | None = None
     """URL of the source code, for the label org.opencontainers.image.source."""
     cache: bool = True
@@ -110,6 +113,8 @@ class Image(pulumi.ComponentResource):
         commit = last_commit(Path(args.context))
         self.revision = commit[0]
         self.build_arguments = {**provenance_arguments(args, commit), **args.arguments}
+        if problem := base_problem(args, self.build_arguments, Path()):
+            raise pulumi.RunError(f"{name}: {problem}")
         built = docker_build.Image(
             f"{name}-build",
             context=docker_build.BuildContextArgs(location=args.context, named=_named_contexts(args.base_images)),
@@ -165,17 +170,40 @@ def _named_contexts(lock: str | None) -> dict[str, docker_build.ContextArgs]:
     return {name: docker_build.ContextArgs(location=f"docker-image://{base}") for name, base in bases.items()}
 
 
-def locked_bases(lock: Path) -> dict[str, ImageReference]:
-    """The digest of each base image, by the name that the Dockerfile has for it.
+def base_problem(build: Build, arguments: Mapping[str, str], project: Path) -> str | None:
+    """What keeps the base images of a build from being known by digest, and what to write.
+
+    Args:
+        build: what is built; its lock can be read.
+        arguments: the build arguments as the build gets them.
+        project: folder that its paths are relative to.
+    """
+    try:
+        bases_of(build, arguments, project)
+    except UnpinnedError as unpinned:
+        return f"{unpinned} ({build.context}/{build.dockerfile}): {unpinned.advice(build.base_images)}"
+    except ValueError as error:
+        return f"{error} ({build.context}/{build.dockerfile}): write the image's name there, or an ARG with a default"
+    return None
+
+
+def bases_of(build: Build, arguments: Mapping[str, str], project: Path) -> dict[str, ImageReference]:
+    """The base images of a build, by their familiar names; none where there is no Dockerfile, which the build tells.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: it is no JSON object of image references with digests.
+        ValueError: one has no digest, or cannot be told before the build.
     """
-    bases = json.loads(lock.read_text(encoding="utf-8"))
-    if not isinstance(bases, dict):
-        raise ValueError("it is no JSON object")
-    return {name: ImageReference.parse(str(reference)) for name, reference in bases.items()}
+    try:
+        text = (project / build.context / build.dockerfile).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    return base_images(
+        text,
+        locked_bases(project / build.base_images) if build.base_images else {},
+        target=build.target,
+        arguments=arguments,
+        platforms=build.platforms,
+    )
 
 
 def provenance_arguments(args: ImageArgs, commit: tuple[str, int]) -> dict[str, str]:

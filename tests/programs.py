@@ -42,6 +42,7 @@ def image_args(**changes: Any) -> ImageArgs:
         "context": "examples/driftwood-web",
         "quarantine": "localhost:5380/driftwood/web",
         "version": "1.4.0",
+        "base_images": "tests/base-images.lock.json",
         "secrets": {"pip_token": source("token")},
         "registry": RegistryAccess(username="builder", password=source("quarantine")),
     }

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from toolchain.bases import refresh_lock
 from toolchain.environment import Project, shell_exports
 from toolchain.keys import ensure_keys
 from toolchain.services.fleet import running_services, stop_services
@@ -113,9 +114,14 @@ def bench(root: Path, options: argparse.Namespace) -> int:
 
 
 def lock_bases(root: Path, options: argparse.Namespace) -> int:
-    """Looks the base images up again; the next preview shows what moved."""
+    """Looks the base images up again, those of the named locks or the sample's; the next preview shows what moved."""
     session = open_session(root, consent=options.consent)
-    provide(session, options.stack, refresh_bases=True)
+    ours = session.project.base_lock
+    locks = [root / it for it in options.arguments] or [ours]
+    provide(session, options.stack, refresh_bases=ours in locks)
+    for lock in locks:
+        if lock != ours:
+            refresh_lock(session.project, session.environment, session.report, session.tool, lock)
     return 0
 
 

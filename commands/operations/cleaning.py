@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from commands.operations.access import Member, NoSettingsError, member, reach
 from components.artifact import Repository
-from components.image import locked_bases
+from components.bases import locked_bases
 from steps.choose import Registries
 from steps.cleanup import References, Rule, Verdict, delete, judge
 from steps.inventory import take_inventory

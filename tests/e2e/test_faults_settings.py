@@ -113,7 +113,9 @@ def test_missing_keys_and_locks_are_named_with_what_makes_them(unreadable: tuple
     make = "make a pair with `cosign generate-key-pair`"
     assert f"slipway:sign.key: there is no such file (keys/none.key): {make}" in told
     assert f"slipway:sign.public_key: there is no such file (keys/none.pub): {make}" in told
-    assert f"{KEY}.build.base_images: there is no such file (none.lock.json): run `make lock-bases`" in told
+    assert (
+        f"{KEY}.build.base_images: there is no such file (none.lock.json): run `make lock-bases ARGS=none.lock.json`"
+    ) in told
     assert any(
         line.startswith("slipway:registry.certificate_authority: there is no such file (none.crt)") for line in told
     )

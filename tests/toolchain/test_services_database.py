@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchain.bases import ensure_base_lock
+from toolchain.bases import ensure_base_lock, refresh_lock
 from toolchain.database import ADVISORIES, ensure_database
 from toolchain.environment import Project
 from toolchain.errors import ToolchainError
@@ -166,10 +166,14 @@ def test_every_advisory_names_its_package_range_and_severity() -> None:
         assert advisory["database_specific"]["severity"] in ("MODERATE", "HIGH", "CRITICAL")
 
 
+def crane(bench: Bench) -> None:
+    program = bench.tools / "crane"
+    program.write_text(f'#!/bin/sh\necho "$@" >>"$PUSHED"\necho sha256:{"a" * 64}\n')
+    program.chmod(0o755)
+
+
 def lock(bench: Bench, *, refresh: bool = False) -> dict[str, str]:
-    crane = bench.tools / "crane"
-    crane.write_text(f'#!/bin/sh\necho "$@" >>"$PUSHED"\necho sha256:{"a" * 64}\n')
-    crane.chmod(0o755)
+    crane(bench)
     return ensure_base_lock(
         bench.project,
         bench.environment,
@@ -199,3 +203,39 @@ def test_a_refresh_says_what_moved(bench: Bench) -> None:
 def test_a_stand_in_of_another_quarantine_does_not_count(bench: Bench) -> None:
     bench.project.base_lock.write_text(json.dumps({"python:3.12-slim": f"localhost:1/base/python@sha256:{'b' * 64}"}))
     assert lock(bench)["python:3.12-slim"].startswith("docker.io/")
+
+
+def lock_of(bench: Bench, bases: dict[str, str], asked: list[str] | None = None) -> dict[str, str]:
+    """A project's own lock after it was refreshed; `asked` takes the registries that were tried."""
+    crane(bench)
+    path = bench.project.root / "bases.json"
+    path.write_text(json.dumps(bases))
+
+    def reachable(host: str) -> bool:
+        if asked is not None:
+            asked.append(host)
+        return True
+
+    locked = refresh_lock(
+        bench.project, bench.environment, bench.said.append, lambda name: bench.tools / name, path, reachable=reachable
+    )
+    assert json.loads(path.read_text()) == locked
+    return locked
+
+
+def test_a_new_name_in_a_projects_own_lock_is_looked_up_where_it_lives(bench: Bench) -> None:
+    asked: list[str] = []
+    names = ["node:22-slim", "bitnami/redis:7", "ghcr.io/astral-sh/uv:0.9", "docker.io/library/debian:12"]
+    assert lock_of(bench, dict.fromkeys(names, ""), asked) == {
+        "node:22-slim": f"docker.io/library/node@sha256:{'a' * 64}",
+        "bitnami/redis:7": f"docker.io/bitnami/redis@sha256:{'a' * 64}",
+        "ghcr.io/astral-sh/uv:0.9": f"ghcr.io/astral-sh/uv@sha256:{'a' * 64}",
+        "docker.io/library/debian:12": f"docker.io/library/debian@sha256:{'a' * 64}",
+    }
+    assert asked == ["ghcr.io", "registry-1.docker.io"]
+    assert f"node:22-slim: locked to docker.io/library/node@sha256:{'a' * 64}" in bench.said
+
+
+def test_a_lock_that_names_nothing_is_refused_with_what_to_write(bench: Bench) -> None:
+    with pytest.raises(ToolchainError, match=r'bases.json names no base image: write there \{"NAME": ""\} for each'):
+        lock_of(bench, {})

@@ -12,7 +12,8 @@ import pulumi
 import pytest
 from pydantic import ValidationError
 
-from components.image import Image, locked_bases
+from components.bases import locked_bases
+from components.image import Image
 from components.tree import last_commit
 from tests.programs import PASSWORDS, SECRETS, image_args
 from tests.recording import CANDIDATE, DIGEST, Engine, Registration, component

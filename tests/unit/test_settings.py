@@ -300,24 +300,6 @@ def test_the_engine_is_one_on_a_local_socket(stack: Stack, host: str) -> None:
     assert stack.mistake().startswith("slipway:docker: ")
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "not json",
-        "[]",
-        '{"python:3.12-slim": 7}',
-        '{"python:3.12-slim": "python:3.12-slim"}',
-        '{"python:3.12-slim": "docker.io/library/python:3.12-slim"}',
-    ],
-)
-def test_a_lock_of_base_images_that_locks_nothing_is_refused(stack: Stack, content: str) -> None:
-    (stack.project / "bases.json").write_text(content)
-    line = stack.mistake()
-    assert line.startswith("slipway:services.web.build.base_images: ")
-    assert "make lock-bases" in line
-
-
 @pytest.mark.parametrize("platform", ["linux/nonsense", "linux/amd46", "plan10/amd64", "linux/arm/v7"])
 def test_a_platform_that_no_builder_knows_is_refused(stack: Stack, platform: str) -> None:
     stack.web["build"]["platforms"] = ["linux/amd64", platform]
