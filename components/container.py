@@ -109,8 +109,10 @@ class HardenedContainer(pulumi.ComponentResource):
     ) -> list[tuple[str, local.Command]]:
         """The secret files by path: written only once every gate and check before the container has passed."""
         files = []
+        # By service and container: what another service leaves behind is never the file of this one.
+        folder = PurePosixPath(args.host.secrets_directory, stack.replace("/", "."), f"{name}@{args.run.name}")
         for key, source in args.run.secrets.items():
-            path = str(PurePosixPath(args.host.secrets_directory, stack.replace("/", "."), args.run.name, key))
+            path = str(folder / key)
             written = local.Command(
                 f"{name}-secret-{key}",
                 create=command_line("secret_file", ["write", "--path", path, "--owner", str(args.run.secrets_owner)]),
@@ -167,7 +169,11 @@ def _lockdown(run: Run) -> dict[str, Any]:
         "privileged": False,
         "tmpfs": run.temporary,
         "envs": [f"{key}={value}" for key, value in sorted(run.environment.items())],
-        "ports": [{"internal": port.container, "external": port.host, "ip": port.address} for port in run.ports],
+        # The provider reads them back in this order: another one would replace the container at every `up`.
+        "ports": [
+            {"internal": port.container, "external": port.host, "ip": port.address}
+            for port in sorted(run.ports, key=lambda port: port.container)
+        ],
     }
 
 

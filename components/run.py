@@ -6,6 +6,7 @@ are those of the CIS Docker Benchmark 1.6, section 5, and of the Pod Security St
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any, Literal, Self
@@ -119,7 +120,7 @@ class Run(Arguments):
     reasons: dict[str, str] = {}
     """Why a setting is weaker than its default, by the setting's name."""
     ports: tuple[Port, ...] = ()
-    """Ports that the host listens on."""
+    """Ports that the host listens on; each port of the container once."""
     memory: int = Field(default=256, ge=16)
     """Memory in MiB, swap included (CIS 5.11)."""
     cpus: float = Field(default=1.0, ge=0.01, le=1024)
@@ -170,6 +171,24 @@ class Run(Arguments):
             if not re.fullmatch(r"[A-Z][A-Z_]+", name) or name == "ALL"
         )
         return names
+
+    @field_validator("ports")
+    @classmethod
+    def _published_once(cls, value: tuple[Port, ...]) -> tuple[Port, ...]:
+        counts = Counter(port.container for port in value)
+        refuse(
+            f"port {port} of the container is published {times} times, which the Docker provider reads back in another "
+            "order, so that every `up` would replace the container: publish it once"
+            for port, times in counts.items()
+            if times > 1
+        )
+        listeners = Counter((port.address, port.host) for port in value)
+        refuse(
+            f"{address}:{port} on the host is given to {times} ports of the container: write another host port"
+            for (address, port), times in listeners.items()
+            if times > 1
+        )
+        return value
 
     @field_validator("environment")
     @classmethod

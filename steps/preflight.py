@@ -11,6 +11,7 @@ import os
 import re
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from steps.engine import docker, inspect
@@ -18,6 +19,8 @@ from steps.tool import StepError, run_step
 
 _PREVIOUS = "PULUMI_COMMAND_STDOUT"
 """What the step printed the last time; Pulumi's command provider hands it on where the state has one."""
+_STACK = "io.slipway.stack"
+_URN = "io.slipway.urn"
 _SECOND = 1_000_000_000
 _DURATIONS = {
     "interval": "Interval",
@@ -75,30 +78,55 @@ def _decimal(value: int, unit: int) -> str:
     return f"{whole}.{fraction:0{len(str(unit)) - 1}d}".rstrip("0").rstrip(".")
 
 
-def check_name(host: str, name: str, stack: str, *, first: bool = False) -> None:
-    """Refuse a name that a container of somebody else has.
+@dataclass(frozen=True)
+class Service:
+    """Whose container is to be, and which one it takes the place of."""
 
-    Args:
-        host: address of the Docker Engine.
-        name: name of the container that is to be.
-        stack: the stack, as the label of its containers says it.
-        first: whether the stack's state holds no container yet. One with the stack's label is another checkout's
-            then, whose stack has the same name.
-    """
+    stack: str
+    """The stack, `ORGANIZATION/PROJECT/STACK`, as the label of its containers says it."""
+    first: bool = False
+    """Whether the stack's state holds no container of this service yet."""
+    previous: str | None = None
+    """Name of the container that this one takes the place of, where it is known."""
+
+    def replaces(self, name: str, owner: str) -> bool:
+        """Whether a container with this name and label is the one that goes.
+
+        The organization alone may differ: a state that moved to another backend has another one.
+        """
+        ours = owner.partition("/")[2] == self.stack.partition("/")[2]
+        return ours and not self.first and self.previous in (None, name)
+
+
+def check_name(host: str, name: str, service: Service) -> None:
+    """Refuse a name that another container has than the one that is replaced."""
     for container in inspect(host, "container", [name]):
-        owner = (container["Config"].get("Labels") or {}).get("io.slipway.stack")
-        if owner != stack or first:
-            whose = owner or "not ours"
-            if owner == stack:
-                whose += ", of another checkout, or left behind: this state does not know it"
+        labels = container["Config"].get("Labels") or {}
+        owner = labels.get(_STACK, "")
+        if service.replaces(name, owner):
+            continue
+        taken = f"container name {name} is taken by {container['Id'][:12]}"
+        if owner == service.stack:
+            other = _service_of(labels)
             raise StepError(
-                f"container name {name} is taken by {container['Id'][:12]} ({whose}): "
-                "choose another run.name, or remove that container"
+                f"{taken} ({other} of {owner}, which this service does not know): {_renamed(other)}; if it belongs to "
+                "another checkout with a stack of this name, choose another run.name"
             )
+        raise StepError(f"{taken} ({owner or 'not ours'}): choose another run.name, or remove that container")
 
 
-def check_port(host: str, address: str, port: int, stack: str) -> None:
-    """Refuse a port that something else than this stack's own container listens on."""
+def _service_of(labels: Mapping[str, str]) -> str:
+    return labels.get(_URN, "").rpartition("::")[2].removesuffix("-container") or "a service"
+
+
+def _renamed(other: str) -> str:
+    """What to do where a service goes on under another name: Pulumi removes the old one last, after all else."""
+    target = f"--target '**:HardenedContainer::{other}' --target-dependents"
+    return f"if {other} was given up or renamed, take its container down first (`pulumi destroy {target}`)"
+
+
+def check_port(host: str, address: str, port: int, service: Service) -> None:
+    """Refuse a port that something else listens on than the container that is replaced."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -111,18 +139,26 @@ def check_port(host: str, address: str, port: int, stack: str) -> None:
                 raise StepError(
                     f"{address} is no address of this machine: correct run.ports[].address (`ip address` shows them)"
                 ) from None
-            _own_port(host, address, port, stack)
+            _own_port(host, address, port, service)
 
 
-def _own_port(host: str, address: str, port: int, stack: str) -> None:
-    ours = docker(host, "ps", "--filter", f"publish={port}", "--filter", f"label=io.slipway.stack={stack}", "--quiet")
-    if not ours.strip():
-        other = docker(host, "ps", "--filter", f"publish={port}", "--format", "{{.Names}}").split()
-        holder = f"container {other[0]}" if other else "another process"
+def _own_port(host: str, address: str, port: int, service: Service) -> None:
+    columns = f'{{{{.Names}}}} {{{{.Label "{_STACK}"}}}}'
+    lines = docker(host, "ps", "--filter", f"publish={port}", "--format", columns).splitlines()
+    holders = [(name, owner) for name, _, owner in (line.partition(" ") for line in lines)]
+    if any(service.replaces(name, owner) for name, owner in holders):
+        return
+    taken = f"port {address}:{port} is taken by "
+    if ours := [name for name, owner in holders if owner == service.stack]:
         raise StepError(
-            f"port {address}:{port} is taken by {holder}: stop it (`ss -ltnp 'sport = :{port}'` shows it), "
-            "or choose another run.ports[].host"
+            f"{taken}container {ours[0]} of this stack: where this update takes the port from it, run `pulumi up` once "
+            "more; two that change ports with each other need a third one in between; one that is given up has to go "
+            "first (`pulumi destroy --target`)"
         )
+    holder = f"container {holders[0][0]}" if holders else "another process"
+    raise StepError(
+        f"{taken}{holder}: stop it (`ss -ltnp 'sport = :{port}'` shows it), or choose another run.ports[].host"
+    )
 
 
 def check_network(host: str, network: str) -> None:
@@ -140,18 +176,16 @@ def preflight(
     network: str,
     name: str,
     ports: Sequence[tuple[str, int]],
-    stack: str,
+    service: Service,
     health: Mapping[str, Any],
-    *,
-    first: bool = False,
 ) -> dict[str, Any]:
     """Check everything; the first problem ends the step while the old container still runs."""
     health = check_image(host, reference, health)
-    check_name(host, name, stack, first=first)
+    check_name(host, name, service)
     for address, port in ports:
-        check_port(host, address, port, stack)
+        check_port(host, address, port, service)
     check_network(host, network)
-    return {"reference": reference, "health": health}
+    return {"reference": reference, "health": health, "name": name}
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -170,8 +204,18 @@ def main() -> dict[str, Any]:
     parser.add_argument("--port", action="append", default=[], type=_address, metavar="ADDRESS:PORT")
     parser.add_argument("--health", default={}, type=json.loads, help="changes to the image's health check, as JSON")
     it = parser.parse_args()
-    first = _PREVIOUS not in os.environ
-    return preflight(it.docker, it.reference, it.network, it.name, it.port, it.stack, it.health, first=first)
+    previous = os.environ.get(_PREVIOUS)
+    service = Service(it.stack, previous is None, _name_in(previous or ""))
+    return preflight(it.docker, it.reference, it.network, it.name, it.port, service, it.health)
+
+
+def _name_in(printed: str) -> str | None:
+    """The container's name in what this step printed before; older ones say none."""
+    try:
+        name = json.loads(printed).get("name")
+    except (ValueError, AttributeError):
+        return None
+    return name if isinstance(name, str) else None
 
 
 if __name__ == "__main__":

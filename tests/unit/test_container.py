@@ -14,7 +14,7 @@ from tests.programs import PASSWORDS, SECRETS, a_container, run_args
 from tests.recording import DIGEST, RELEASED, Engine, Registration, component
 
 CONTAINER = "docker:index/container:Container"
-SECRET_PATH = "/var/lib/slipway/secrets/driftwood.slipway.dev/driftwood-web/db_password"
+SECRET_PATH = "/var/lib/slipway/secrets/driftwood.slipway.dev/web@driftwood-web/db_password"
 
 
 def engine_of(**changes: Any) -> Engine:
@@ -107,6 +107,11 @@ def test_ports_are_bound_to_an_address() -> None:
         {"internal": 9090, "external": 9091, "ip": "::1"},
     ]
     assert engine.step("preflight").values("--port") == ["127.0.0.1:8080", "[::1]:9091"]
+
+
+def test_ports_are_in_the_order_in_which_the_provider_reads_them_back() -> None:
+    ports = ({"container": 9090, "host": 1025}, {"container": 443, "host": 9091}, {"container": 8080, "host": 1026})
+    assert [it["internal"] for it in container_of(ports=ports).inputs["ports"]] == [443, 8080, 9090]
 
 
 @pytest.mark.parametrize(

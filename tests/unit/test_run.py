@@ -201,12 +201,25 @@ def test_what_weakens_nothing_needs_no_reason(given_: dict[str, Any]) -> None:
     ],
 )
 def test_a_privileged_port_or_every_address_needs_a_reason(port: dict[str, Any]) -> None:
-    assert "reasons.ports" in mistakes(ports=[{"container": 80, "host": 8081}, port])[0]
+    assert "reasons.ports" in mistakes(ports=[{"container": 81, "host": 8081}, port])[0]
 
 
 @pytest.mark.parametrize("address", ["localhost", "", "driftwood.example", "127.0.0.1:80", "256.0.0.1", "1.2.3"])
 def test_a_port_is_bound_to_an_address_and_to_no_name(address: str) -> None:
     assert mistakes(ports=[{"container": 80, "host": 8080, "address": address}])[0].startswith("ports.0.address: ")
+
+
+def test_a_port_of_the_container_is_published_once() -> None:
+    ports = [{"container": 80, "host": 8080}, {"container": 81, "host": 8081}, {"container": 80, "host": 8082}]
+    [told] = mistakes(ports=ports)
+    assert (
+        "port 80 of the container is published 2 times, which the Docker provider reads back in another order" in told
+    )
+
+
+def test_a_port_of_the_host_is_given_away_once() -> None:
+    [told] = mistakes(ports=[{"container": 80, "host": 8080}, {"container": 81, "host": 8080}])
+    assert "127.0.0.1:8080 on the host is given to 2 ports of the container: write another host port" in told
 
 
 @pytest.mark.parametrize("name", ["ALL", "CAP_ALL", "net_raw", "", "NET RAW", "NET_RAW,SYS_ADMIN"])

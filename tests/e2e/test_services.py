@@ -1,0 +1,95 @@
+"""Services of one stack that change places: ports and names go over without loss, or a message says how they do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Checkout, free_port
+from tests.e2e.names import PREFIX
+from tests.e2e.small import attempt, refused, small_stack
+
+STACK = "places"
+NAMES = {"web": f"{PREFIX}-places-web", "api": f"{PREFIX}-places-api"}
+
+
+@pytest.fixture(scope="module", name="ports")
+def two_ports() -> dict[str, int]:
+    """A port of the host for each service."""
+    return {"web": free_port(), "api": free_port()}
+
+
+@pytest.fixture(scope="module", name="placed")
+def two_services(checkout: Checkout, ports: dict[str, int]) -> Checkout:
+    """The checkout, with a stack of two services, each with a port of its own; one of them has a secret file too."""
+
+    def change(settings: dict[str, Any]) -> None:
+        web = settings["services"].pop("web")
+        for name, container in NAMES.items():
+            # The provider reads ports back in another order than this one.
+            listens = [{"container": 9090, "host": free_port()}, {"container": 8080, "host": ports[name]}]
+            run = web["run"] | {"name": container, "ports": listens}
+            settings["services"][name] = web | {"repository": f"places/{name}", "run": run}
+        api = settings["services"]["api"]["run"]
+        api["secrets"] = {"password": {"file": ".slipway/keys/pip_token"}}
+
+    small_stack(checkout, STACK, change)
+    checkout.up(STACK, "--skip-preview")
+    return checkout
+
+
+def identities(checkout: Checkout) -> list[str]:
+    """The ids of both containers, which must run."""
+    found = [checkout.inspect(name) for name in NAMES.values()]
+    assert all(it["State"]["Running"] for it in found)
+    return [it["Id"] for it in found]
+
+
+def test_ports_in_another_order_than_the_engines_replace_no_container(placed: Checkout) -> None:
+    before = identities(placed)
+    placed.preview(STACK, "--expect-no-changes")
+    assert identities(placed) == before
+
+
+def test_two_services_that_swap_ports_are_told_how_before_either_goes(placed: Checkout, ports: dict[str, int]) -> None:
+    before = identities(placed)
+
+    def swap(settings: dict[str, Any]) -> None:
+        web, api = (settings["services"][name]["run"]["ports"][1] for name in NAMES)
+        web["host"], api["host"] = api["host"], web["host"]
+
+    placed.edit_stack(STACK, swap)
+    refused(
+        attempt(placed, STACK),
+        f"port 127.0.0.1:{ports['web']} is taken by container {NAMES['web']} of this stack",
+        f"port 127.0.0.1:{ports['api']} is taken by container {NAMES['api']} of this stack",
+        "two that change ports with each other need a third one in between",
+    )
+    placed.edit_stack(STACK, swap)
+    assert identities(placed) == before
+
+
+def test_a_service_goes_on_under_another_name_by_what_the_message_says_and_keeps_its_secret(placed: Checkout) -> None:
+    before = identities(placed)
+
+    def rename(settings: dict[str, Any]) -> None:
+        settings["services"]["shop"] = settings["services"].pop("api")
+
+    placed.edit_stack(STACK, rename)
+    refused(
+        attempt(placed, STACK),
+        f"container name {NAMES['api']} is taken by",
+        "if api was given up or renamed, take its container down first "
+        "(`pulumi destroy --target '**:HardenedContainer::api' --target-dependents`)",
+    )
+    assert identities(placed) == before
+    target = ("--target", "**:HardenedContainer::api", "--target-dependents")
+    placed.run("pulumi", "destroy", "--stack", STACK, "--yes", "--skip-preview", *target)
+    placed.up(STACK, "--skip-preview")
+    # A second run removes nothing that the first has left behind.
+    placed.up(STACK, "--skip-preview")
+    assert placed.run("docker", "restart", NAMES["api"])
+    secret = (placed.root / ".slipway/keys/pip_token").read_text().strip()
+    shown = placed.run("docker", "exec", NAMES["api"], "cat", "/run/secrets/password").stdout
+    assert shown.strip() == secret
