@@ -14,7 +14,8 @@ from judging.node import Node, is_list, join
 from judging.rule import Subject
 
 KUBERNETES_TYPE = re.compile(r"kubernetes:(?P<version>[^:]+):(?P<kind>\w+)")
-CONTAINS_MANIFESTS = re.compile(r"kubernetes:(?:yaml|kustomize|helm\.sh)(?:/v\w+)?:\w+|command:.+|slipway:.+")
+CONTAINS_MANIFESTS = re.compile(r"kubernetes:(?:yaml|kustomize|helm\.sh)(?:/v\w+)?:\w+|(?:command|slipway|kubectl):.+")
+"""kubectl is the provider of that name, bridged from Terraform: its Manifest applies the text in `yamlBody`."""
 DEPLOYS = re.compile(r"\b(?:kubectl|oc|helm|kustomize|k3s|microk8s|minikube)\b|/apis?/")
 SUGGESTS_A_MANIFEST = re.compile(r"manifest|ya?ml|objs?$|objects?$|resources?$|template", re.IGNORECASE)
 NOT_DEPLOYED = frozenset({"triggers", "stdout", "stderr", "logging"})

@@ -186,6 +186,7 @@ HERE = f"kubectl apply -f - <<EOF\n{yaml.safe_dump(DEPLOYMENT)}EOF"
         ("kubernetes:yaml/v2:ConfigGroup", {"objs": [DEPLOYMENT]}, "objs[0].spec.template."),
         ("kubernetes:yaml/v2:ConfigGroup", {"yaml": yaml.safe_dump(DEPLOYMENT)}, "yaml: spec.template."),
         ("kubernetes:yaml:ConfigGroup", {"yaml": [yaml.safe_dump(DEPLOYMENT)]}, "yaml[0]: spec.template."),
+        ("kubectl:index/manifest:Manifest", {"yamlBody": yaml.safe_dump(DEPLOYMENT)}, "yamlBody: spec.template."),
         (
             "kubernetes:helm.sh/v3:Release",
             {"values": {"extraObjects": [DEPLOYMENT]}},
