@@ -49,9 +49,10 @@ def pulled_images(text: str, target: str | None, arguments: Mapping[str, str], p
     Raises:
         ValueError: a name stands in a variable whose value is not known before the build.
     """
+    instructions = [(word, _WORD.findall(rest)) for word, rest in _instructions(text)]
     images = set[str]()
     for platform in platforms:
-        images |= _images(_stages(text, {**_platform_arguments(platform), **arguments}), target)
+        images |= _images(_stages(instructions, {**_platform_arguments(platform), **arguments}), target)
     return sorted(images)
 
 
@@ -95,18 +96,17 @@ def _stage_of(name: str, stages: list[_Stage], count: int) -> int | None:
     return next((at for at in reversed(range(len(stages))) if stages[at].name == name.lower()), None)
 
 
-def _stages(text: str, given: Mapping[str, str]) -> list[_Stage]:
+def _stages(instructions: list[tuple[str, list[str]]], given: Mapping[str, str]) -> list[_Stage]:
     """The stages of a Dockerfile, variables replaced.
 
     Args:
-        text: the Dockerfile.
+        instructions: each with its words.
         given: the build arguments and what BuildKit says of the platform.
     """
     stages = list[_Stage]()
     declared = {name: given[name] for name in _PREDEFINED}
     scope = dict[str, str]()
-    for word, rest in _instructions(text):
-        words = _WORD.findall(rest)
+    for word, words in instructions:
         if word == "FROM":
             scope = {}
             base, *more = [it for it in words if not it.startswith("--")] or [""]
