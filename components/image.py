@@ -110,7 +110,7 @@ class Image(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:index:Image", name, args.properties(), opts)
-        commit = last_commit(Path(args.context))
+        commit = last_commit(Path(args.context), args.dockerfile)
         self.revision = commit[0]
         self.build_arguments = {**provenance_arguments(args, commit), **args.arguments}
         if problem := base_problem(args, self.build_arguments, Path()):

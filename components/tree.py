@@ -2,18 +2,29 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
 
+from components.dockerignore import FILE as DOCKERIGNORE
+from components.dockerignore import Dockerignore
+
+_IGNORED = "!!"
+_NAMED = 5
+"""How many changed files a person is told of."""
 _SALT = "encryptionsalt: "
 
 
-def last_commit(context: Path) -> tuple[str, int]:
+def last_commit(context: Path, dockerfile: str = "Dockerfile") -> tuple[str, int]:
     """The last commit that touched the context, and its time in seconds since 1970.
 
-    A commit elsewhere changes nothing, so it rebuilds nothing. Changes that are not committed add `-dirty`. Outside of
-    git, and before the first commit, the revision is `unknown` and the time 0.
+    A commit elsewhere changes nothing, so it rebuilds nothing. What the builder gets and no commit holds adds `-dirty`.
+    Outside of git, and before the first commit, the revision is `unknown` and the time 0.
+
+    Args:
+        context: the folder that is sent to the builder.
+        dockerfile: the Dockerfile, relative to the context.
 
     Raises:
         pulumi.RunError: there is a repository, and git cannot read it.
@@ -24,8 +35,37 @@ def last_commit(context: Path) -> tuple[str, int]:
     log = git(context, top, "log", "-1", "--format=%H %ct", "--", ".").split()
     if not log:
         return "unknown", 0
-    dirty = git(context, top, "status", "--porcelain", "--", ".")
-    return log[0] + ("-dirty" if dirty else ""), int(log[1])
+    return log[0] + ("-dirty" if uncommitted(context, dockerfile) else ""), int(log[1])
+
+
+def uncommitted(context: Path, dockerfile: str = "Dockerfile") -> list[str] | None:
+    """What a build takes from a context that is in no commit, relative to the context; None outside of git.
+
+    That is what git calls changed or new, whatever .dockerignore says of it, and of what git ignores the files that the
+    builder gets all the same: a change to them changes the image.
+
+    Args:
+        context: the folder that is sent to the builder.
+        dockerfile: the Dockerfile, relative to the context.
+
+    Raises:
+        pulumi.RunError: there is a repository, and git cannot read it.
+    """
+    top = top_level(context)
+    if top is None:
+        return None
+    folder, dockerfile = context.resolve(), os.path.normpath(dockerfile)
+    ignore = Dockerignore.of(context, dockerfile)
+    own = [dockerfile, f"{dockerfile}{DOCKERIGNORE}"]
+    beside = [f":(literal){it}" for it in own if it.startswith("../") and (folder / it).resolve().is_relative_to(top)]
+    entries = _status(context, top, "--ignored=matching", "--", ".", *beside)
+    always = {*own, DOCKERIGNORE}  # the builder reads these even where .dockerignore leaves them out
+    found = set()
+    for state, name in entries:
+        # Where git knows nothing below the folder above the context, it names that folder.
+        path = os.path.relpath(top / name, folder) if not folder.is_relative_to(top / name) else "."
+        found.add(ignore.sent(context, path) if state == _IGNORED and path not in always else path)
+    return sorted(path for path in found if path)
 
 
 def top_level(context: Path) -> Path | None:
@@ -50,13 +90,29 @@ def git(folder: Path, top: Path, *arguments: str) -> str:
     }
     try:
         ended = subprocess.run(
-            ["git", *arguments], cwd=folder, env={**os.environ, **trusted}, capture_output=True, text=True, check=False
+            ["git", *arguments],
+            cwd=folder,
+            env={**os.environ, **trusted},
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",  # a file's name may be any bytes
+            check=False,
         )
     except OSError as error:
         raise pulumi.RunError(f"{folder}: git cannot be run ({error.strerror}): install git") from error
     if ended.returncode != 0:
         raise pulumi.RunError(f"{folder}: git {arguments[0]} failed in {top}: {ended.stderr.strip()}")
-    return ended.stdout.strip()
+    return ended.stdout.rstrip("\n")
+
+
+def _status(folder: Path, top: Path, *flags: str) -> list[tuple[str, str]]:
+    """What differs from the last commit: its state in two letters, and its path below `top`.
+
+    What git says does not depend on the user's own settings. A new folder is one entry: its files need not be counted.
+    """
+    options = ("--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--ignore-submodules=none")
+    entries = git(folder, top, "status", *options, *flags).split("\0")
+    return [(entry[:2], entry[3:]) for entry in entries if entry]
 
 
 def changed(project: Path) -> list[str] | None:
@@ -70,11 +126,15 @@ def changed(project: Path) -> list[str] | None:
     top = top_level(project)
     if top is None:
         return None
-    entries = git(project, top, "status", "--porcelain", "-z", "--no-renames", "--", ".").split("\0")
-    parts = [entry.strip(" ").partition(" ") for entry in entries if entry]
-    known = [(state, top / name.lstrip(" ")) for state, _, name in parts]
+    known = [(state.strip(), top / name) for state, name in _status(project, top, "--", ".")]
     files = [path for state, path in known if state != "M" or not _is_salted(project, top, path)]
     return sorted(str(path.relative_to(project.resolve())) for path in files)
+
+
+def named(files: Sequence[str]) -> str:
+    """The first few of these files and how many more there are, without a character that a terminal would obey."""
+    told = ", ".join(files[:_NAMED]) + (f" and {len(files) - _NAMED} more" if len(files) > _NAMED else "")
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in told)
 
 
 def _is_salted(project: Path, top: Path, path: Path) -> bool:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 from pydantic import ValidationError
 
@@ -17,6 +14,9 @@ from components.image import Image
 from components.tree import last_commit
 from tests.programs import PASSWORDS, SECRETS, image_args
 from tests.recording import CANDIDATE, DIGEST, Engine, Registration, component
+from tests.repository import Repository, service_in_git
+
+__all__ = ["service_in_git"]
 
 BUILD = "docker-build:index:Image"
 SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "driftwood-web"
@@ -151,48 +151,6 @@ def test_platforms_that_make_no_index_are_refused(platforms: tuple[str, ...]) ->
         image_args(platforms=platforms)
 
 
-class Repository:
-    """A git repository with a service in it and something beside it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.context = folder / "web"
-        self.context.mkdir(parents=True)
-        self.git("init", "--quiet")
-
-    def git(self, *arguments: str, when: int = 0) -> str:
-        """Run git; a commit is made at this second since 1970."""
-        who = {f"GIT_{role}_{part}": "x" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-        dates = {f"GIT_{role}_DATE": f"{when} +0000" for role in ("AUTHOR", "COMMITTER")}
-        environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), **who, **dates}
-        ended = subprocess.run(
-            ["git", *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, check=True
-        )
-        return ended.stdout.strip()
-
-    def commit(self, path: str, when: int) -> str:
-        """Change a file, commit it at this second, and return the commit."""
-        with (self.folder / path).open("a") as file:
-            file.write(f"{when}\n")
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", path, when=when)
-        return self.git("rev-parse", "HEAD")
-
-
-@pytest.fixture(name="repository")
-def service_in_git(tmp_path: Path) -> Repository:
-    """A repository with one commit that touched the service."""
-    repository = Repository(tmp_path / "repository")
-    repository.commit("web/app.py", 1_700_000_000)
-    return repository
-
-
-def test_revision_and_time_are_those_of_the_last_commit_that_touched_the_context(repository: Repository) -> None:
-    touched = repository.commit("web/app.py", 1_700_000_100)
-    repository.commit("README.md", 1_700_000_200)
-    assert last_commit(repository.context) == (touched, 1_700_000_100)
-
-
 def test_a_commit_elsewhere_rebuilds_nothing(repository: Repository) -> None:
     before = build_of(context=str(repository.context)).inputs
     repository.commit("README.md", 1_700_000_200)
@@ -209,47 +167,9 @@ def test_a_commit_to_the_context_is_a_change_that_a_person_can_read(repository: 
     assert after["CREATED"] == "2023-11-14T22:15:00Z"
 
 
-@pytest.mark.parametrize("path", ["app.py", "new.py"])
-def test_what_is_not_committed_is_said_of_the_revision(repository: Repository, path: str) -> None:
-    clean, when = last_commit(repository.context)
-    (repository.context / path).write_text("changed")
-    assert last_commit(repository.context) == (f"{clean}-dirty", when)
-
-
 def test_outside_of_git_the_build_is_reproducible_all_the_same(tmp_path: Path) -> None:
     assert last_commit(tmp_path) == ("unknown", 0)
     assert build_of(context=str(tmp_path)).inputs["buildArgs"]["SOURCE_DATE_EPOCH"] == "0"
-
-
-def test_a_context_that_was_never_committed_is_unknown(repository: Repository) -> None:
-    other = repository.folder / "other"
-    other.mkdir()
-    assert last_commit(other) == ("unknown", 0)
-
-
-def test_a_repository_without_any_commit_is_unknown(tmp_path: Path) -> None:
-    assert last_commit(Repository(tmp_path / "new").context) == ("unknown", 0)
-
-
-def test_a_checkout_of_another_user_is_read_all_the_same(repository: Repository) -> None:
-    before = last_commit(repository.context)
-    other = os.geteuid() + 12345
-    if os.geteuid() == 0:  # nobody else can give a folder away; for them the commit is simply read
-        for path in (repository.folder, *repository.folder.rglob("*")):
-            os.chown(path, other, other)
-    assert last_commit(repository.context) == before != ("unknown", 0)
-
-
-def test_a_repository_that_git_cannot_read_is_told_in_gits_words(repository: Repository) -> None:
-    (repository.folder / ".git" / "config").write_text("[core\n")
-    with pytest.raises(pulumi.RunError, match=r"git rev-list failed in .*: fatal: bad config line"):
-        last_commit(repository.context)
-
-
-def test_a_repository_on_a_machine_without_git_is_told(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(repository.context))
-    with pytest.raises(pulumi.RunError, match="git cannot be run"):
-        last_commit(repository.context)
 
 
 def test_the_sample_is_built_from_its_own_folder() -> None:
