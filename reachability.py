@@ -13,13 +13,12 @@ import pulumi
 
 from components.artifact import Platform, is_loopback
 from components.buildkit import builder_endpoint
-from components.tree import changed
+from components.release import refuse_uncommitted
+from components.tree import changed, named
 from settings import Settings
 
 _TIMEOUT = 3.0
 """Seconds until a service counts as down."""
-_NAMED = 5
-"""How many changed files a person is told of."""
 _NATIVE = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _RUNS_TOO = {"amd64": {"386"}, "arm64": {"arm"}}
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
@@ -31,9 +30,12 @@ def check(settings: Settings) -> None:
 
     Raises:
         pulumi.RunError: naming each one that does not answer and the setting that points to it; or what is not
-            committed in the project of a stack that promotes.
+            committed in the project of a stack that promotes, or in what a stack of the channel `release` builds.
     """
-    if not settings.builds:
+    if settings.builds:
+        builds = {name: service.build for name, service in settings.services.items() if service.build}
+        refuse_uncommitted(settings.channel, builds)
+    else:
         _refuse_changes(Path.cwd())
     questions: list[Callable[[], str | None]] = [lambda: _registry("registry", settings.registry.address)]
     if quarantine := settings.quarantine if settings.builds else None:
@@ -57,8 +59,7 @@ def _refuse_changes(project: Path) -> None:
         pulumi.log.warn("this project is in no git repository: nobody can tell later what it was when it was deployed")
     if not files:
         return
-    named = ", ".join(files[:_NAMED]) + (f" and {len(files) - _NAMED} more" if len(files) > _NAMED else "")
-    told = f"this stack promotes, and takes only what is committed. Changed: {named}"
+    told = f"this stack promotes, and takes only what is committed. Changed: {named(files)}"
     if not pulumi.runtime.is_dry_run():
         raise pulumi.RunError(f"{told}\nCommit it, or take it back, then try again; nothing was changed.")
     pulumi.log.warn(f"{told}\n`pulumi up` will refuse this.")

@@ -75,7 +75,8 @@ class Settings(Engine):
     """One stack; the Docker Engine is the one that runs the containers of all services."""
 
     channel: str = Field(default="dev", pattern=r"^[a-z][a-z0-9]{0,15}$")
-    """`release` claims each version as an immutable tag; any other name makes VERSION-CHANNEL.DIGEST."""
+    """`release` claims each version as an immutable tag, for what is committed alone; any other name makes
+    VERSION-CHANNEL.DIGEST."""
     series: bool = False
     """Whether a release also moves MAJOR.MINOR and MAJOR."""
     builder: str | None = Field(default=None, pattern=r"^[a-zA-Z][a-zA-Z0-9._-]*$")

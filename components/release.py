@@ -1,5 +1,7 @@
 """Release: image → scan → signature → evidence → verification → publication, each gate handing on only what passed."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import pulumi
@@ -8,12 +10,18 @@ from pydantic import Field, field_validator, model_validator
 from components.arguments import Arguments
 from components.artifact import ImageReference, Repository
 from components.evidence import Evidence, EvidenceArgs
-from components.image import Image, ImageArgs
+from components.image import Build, Image, ImageArgs
 from components.publication import Publication, PublicationArgs
 from components.record import ReleaseRecord, ScanSummary, SignedAs
 from components.registry import RegistryAccess
 from components.scan import Scan, ScanArgs, ScanPolicy
 from components.signature import Signature, SignatureArgs, SigningKey, Verification, VerificationArgs
+from components.tree import named, uncommitted
+
+_COMMIT = (
+    "Commit it, or build it on a channel such as dev. A file that git ignores is named where the builder gets it all "
+    "the same: leave it out in .dockerignore."
+)
 
 
 class ReleaseArgs(Arguments):
@@ -30,7 +38,7 @@ class ReleaseArgs(Arguments):
     reports: str = ".slipway/reports"
     """Folder for the scan's reports, relative to the project."""
     channel: str = Field(default="dev", pattern=r"^[a-z][a-z0-9]{0,15}$")
-    """`release` claims the version as an immutable tag."""
+    """`release` claims the version as an immutable tag, and builds what is committed alone."""
     series: bool = False
     """Whether a release also moves `MAJOR.MINOR` and `MAJOR`."""
     access: RegistryAccess | None = None
@@ -57,6 +65,9 @@ class Release(pulumi.ComponentResource):
     """An artifact that passed every gate, with its tag in the private registry.
 
     A gate that fails stops the graph: what it did not let through is never signed and never published.
+
+    Raises:
+        pulumi.RunError: the channel is `release`, and the build would take what is in no commit.
     """
 
     reference: pulumi.Output[str]
@@ -65,6 +76,7 @@ class Release(pulumi.ComponentResource):
     """The release's record, see ReleaseRecord."""
 
     def __init__(self, name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse_uncommitted(args.channel, {name: args.image})
         super().__init__("slipway:index:Release", name, args.properties(), opts)
         child = pulumi.ResourceOptions(parent=self)
         image, quarantine = args.image, args.image.registry
@@ -99,6 +111,31 @@ class Release(pulumi.ComponentResource):
             lambda known: _record(args, candidate.revision, *known)
         )
         self.register_outputs({"reference": self.reference, "record": self.record})
+
+
+def refuse_uncommitted(channel: str, builds: Mapping[str, Build]) -> None:
+    """Refuse to claim an immutable tag for what nobody else can see and build again.
+
+    A context outside of git, such as an unpacked archive, is built as it is: its revision is `unknown`.
+
+    Args:
+        channel: the channel; any other than `release` claims no tag.
+        builds: what is built, by the name of its service.
+
+    Raises:
+        pulumi.RunError: naming each service and the first few files that are in no commit.
+    """
+    if channel != "release":
+        return
+    found = {name: uncommitted(Path(it.context), it.dockerfile) for name, it in builds.items()}
+    lines = [
+        f"  service {name}: {builds[name].context} holds what is in no commit: {named(files)}"
+        for name, files in found.items()
+        if files
+    ]
+    if lines:
+        told = "channel: release claims an immutable tag, and takes only what is committed; nothing was changed:"
+        raise pulumi.RunError("\n".join([told, *lines, _COMMIT]))
 
 
 def _says(args: ReleaseArgs) -> dict[str, str]:

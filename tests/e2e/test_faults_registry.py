@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Checkout
+from tests.e2e.conftest import Checkout, commit
 from tests.e2e.small import (
     attempt,
     container_of,
@@ -166,6 +166,7 @@ def second_release(checkout: Checkout, published: str) -> tuple[str, str, str]:
     assert first is not None
     app = checkout.root / "small" / published / "app.py"
     app.write_text(app.read_text() + "# another image\n")
+    commit(checkout.root, "write another image", f"small/{published}")
     refusal = refused(attempt(checkout, published))
     # The candidate is in the state now: its digest is known during preview.
     return first, refusal, refused(checkout.preview(published, check=False))

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from components.record import ReleaseRecord
-from tests.e2e.conftest import Checkout
+from tests.e2e.conftest import Checkout, commit
 from tests.e2e.names import PREFIX
 from tests.e2e.shipped import get
+from tests.e2e.small import refused
 
 STACK = "releases"
 REPOSITORY = f"{STACK}/web"
+CONTEXT = f"examples/{STACK}"
 EDIT = "<p>Low water, too.</p>"
 
 
@@ -41,8 +43,8 @@ def names_in(checkout: Checkout) -> set[str]:
 
 
 def edit(checkout: Checkout, old: str, new: str) -> None:
-    """Change one line of the service's page."""
-    page = checkout.root / "examples" / STACK / "driftwood" / "page.html"
+    """Change one line of the service's page, and leave that uncommitted."""
+    page = checkout.root / CONTEXT / "driftwood" / "page.html"
     text = page.read_text()
     assert old in text
     page.write_text(text.replace(old, new, 1))
@@ -51,13 +53,12 @@ def edit(checkout: Checkout, old: str, new: str) -> None:
 @pytest.fixture(scope="module", name="first")
 def first_up(checkout: Checkout) -> State:
     """The stack of channel dev."""
-    context = checkout.copy_sample(STACK)
+    checkout.copy_sample(STACK)
 
     def change(settings: dict[str, Any]) -> None:
-        settings["services"]["web"]["build"]["context"] = context
+        settings["services"]["web"]["build"]["context"] = CONTEXT
 
     checkout.stack(STACK, change)
-    checkout.write_policy(STACK, releaseStacks=["production"])  # by its name it is one, and lines are edited here
     checkout.up(STACK, "--skip-preview")
     return state_of(checkout)
 
@@ -67,6 +68,7 @@ def up_with_an_edited_line(checkout: Checkout, first: State) -> State:
     """The same after a line was edited."""
     assert first.record.tag in names_in(checkout)
     edit(checkout, "</body>", f"{EDIT}</body>")
+    commit(checkout.root, "tell of low water", CONTEXT)  # a release is built from what is committed alone
     checkout.up(STACK, "--skip-preview")
     return state_of(checkout)
 
@@ -140,14 +142,31 @@ def test_a_preview_stops_where_somebody_else_has_moved_the_tag_of_a_release(
     assert "Traceback" not in ended.stdout
 
 
+def test_a_release_of_what_is_in_no_commit_is_refused_by_preview_and_up_before_its_build(
+    checkout: Checkout, released: Released
+) -> None:
+    edit(checkout, EDIT, f"{EDIT}<p>Nobody has seen this.</p>")
+    try:
+        runs = [checkout.preview(STACK, check=False), checkout.up(STACK, "--skip-preview", check=False)]
+    finally:
+        edit(checkout, f"{EDIT}<p>Nobody has seen this.</p>", EDIT)
+    for ended in runs:
+        output = refused(ended, "channel: release claims an immutable tag", "nothing was changed")
+        assert f"service web: {CONTEXT} holds what is in no commit: driftwood/page.html" in output
+        assert "web-image" not in output
+    assert checkout.inspect(f"{PREFIX}-{STACK}")["Id"] == released.state.container, "what ran still runs"
+
+
 def test_an_up_of_an_edited_release_stops_before_the_copy(checkout: Checkout, released: Released) -> None:
     record = released.state.record
     edit(checkout, EDIT, f"{EDIT}<p>And slack water.</p>")
+    commit(checkout.root, "tell of slack water", CONTEXT)
     try:
         checkout.preview(STACK)  # what the build will be is not known yet
         ended = checkout.up(STACK, check=False)
     finally:
         edit(checkout, f"{EDIT}<p>And slack water.</p>", EDIT)
+        checkout.run("git", "reset", "--quiet", "HEAD~1")  # the commit is gone, what else was written stays
     assert ended.returncode != 0
     said = re.search(r"1\.4\.0 is taken: it names (sha256:\w+), this build is (sha256:\w+)\.", ended.stdout)
     assert said, ended.stdout

@@ -7,8 +7,11 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from tests.programs import SECRETS, a_release, both, release_args
+from tests.programs import SECRETS, a_release, both, image_args, release_args
 from tests.recording import CANDIDATE, RELEASED, SUMMARY, Engine, component
+from tests.repository import Repository, service_in_git
+
+__all__ = ["service_in_git"]
 
 ORDER = ["scan", "sign", "attest", "verify", "publish"]
 DOWNSTREAM = {
@@ -128,3 +131,16 @@ def test_the_scan_covers_every_platform_of_the_image_with_the_default_policy() -
 def test_candidates_and_releases_in_one_repository_are_refused() -> None:
     with pytest.raises(ValidationError, match=r"image\.quarantine and repository are one"):
         release_args(repository="127.0.0.1:5380/driftwood/web")
+
+
+def test_a_release_of_what_is_in_no_commit_is_refused_before_its_build(repository: Repository) -> None:
+    repository.write("web/new.py", "x")
+    changes = {"context": str(repository.context)}
+    release = a_release(channel="release", image=image_args(**changes))
+    engine = Engine().run(release, secrets=SECRETS)
+    assert engine.resources == []
+    [error] = engine.errors
+    assert "service web: " in str(error) and "holds what is in no commit: new.py" in str(error)
+    assert Engine().good(a_release(channel="dev", image=image_args(**changes)), secrets=SECRETS).ran() == ORDER
+    repository.commit("web/new.py", 1_700_000_100)
+    assert Engine().good(release, secrets=SECRETS).ran() == ORDER

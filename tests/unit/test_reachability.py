@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import reachability
 from components.artifact import Platform
 from reachability import check
+from tests.conftest import git
 from tests.stacks import Stack
 
 
@@ -224,6 +224,12 @@ def test_another_system_than_linux_is_refused_whatever_is_registered(services: S
 # A stack that promotes takes only what is committed.
 
 
+def commit_everything(project: Path) -> None:
+    """Make the project a repository with one commit."""
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "everything"]):
+        git(project, *arguments)
+
+
 @pytest.fixture(name="project")
 def committed_project(services: Services, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project of a stack that promotes, in git, with everything committed."""
@@ -236,9 +242,7 @@ def committed_project(services: Services, monkeypatch: pytest.MonkeyPatch) -> Pa
     (stack.project / "stacks").mkdir()
     (stack.project / "stacks" / "Pulumi.production.yaml").write_text("config: {}\n")
     monkeypatch.chdir(stack.project)
-    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "everything"]):
-        identity = ["-c", "user.name=Driftwood", "-c", "user.email=driftwood@example.invalid"]
-        subprocess.run(["git", *identity, *arguments], cwd=stack.project, check=True)
+    commit_everything(stack.project)
     return stack.project
 
 
@@ -297,6 +301,51 @@ def test_the_salt_that_pulumi_writes_by_itself_is_no_change(
 
 def test_a_stack_that_builds_may_be_brought_up_from_a_tree_with_changes(services: Services) -> None:
     assert services.problems() == []
+
+
+@pytest.fixture(name="releasing")
+def committed_release(services: Services, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project of a stack that builds on the channel release, in git, with everything committed."""
+    stack = services.stack
+    stack.settings["channel"] = "release"
+    monkeypatch.chdir(stack.project)
+    commit_everything(stack.project)
+    return stack.project
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_a_release_is_built_from_what_is_committed_alone(
+    services: Services, releasing: Path, monkeypatch: pytest.MonkeyPatch, preview: bool
+) -> None:
+    for number in range(6):
+        (releasing / "app" / f"new{number}").write_text("x")
+    other = json.loads(json.dumps(services.stack.web)) | {"repository": "driftwood/other", "run": None}
+    services.stack.settings["services"] |= {"other": other | {"build": other["build"] | {"context": "other"}}}
+    (releasing / "other").mkdir()
+    (releasing / "other" / "Dockerfile").write_text("FROM scratch")
+    first, web, last, do = refusal(services, monkeypatch, preview).splitlines()
+    assert first.startswith("channel: release claims an immutable tag, and takes only what is committed; nothing was ")
+    assert web == "  service web: app holds what is in no commit: new0, new1, new2, new3, new4 and 1 more"
+    assert last == "  service other: other holds what is in no commit: ."
+    assert do.startswith("Commit it, or build it on a channel such as dev.")
+
+
+def test_a_release_is_built_whatever_else_is_not_committed(
+    services: Services, releasing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (releasing / "notes").write_text("not committed")
+    assert refusal(services, monkeypatch) == ""
+    (releasing / "app" / "Dockerfile").write_text("FROM scratch")
+    assert "service web: app holds what is in no commit: Dockerfile" in refusal(services, monkeypatch)
+    services.stack.settings["channel"] = "dev"
+    assert refusal(services, monkeypatch) == ""
+
+
+def test_a_release_outside_of_git_is_built_as_it_is(
+    services: Services, releasing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(releasing / ".git")
+    assert refusal(services, monkeypatch) == ""
 
 
 def test_a_project_outside_of_git_is_warned_about(
