@@ -183,8 +183,10 @@ class Settings:
         ),
     )
     release_stacks: tuple[str, ...] = field(
-        default=("production*", "release*"),
-        metadata=_setting(_texts, _TEXTS, "globs of the stacks whose images must be built from a clean tree"),
+        default=("prod*", "live*", "release*"),
+        metadata=_setting(
+            _texts, _TEXTS, "globs of the stacks whose images must be built from a clean tree, in whatever case"
+        ),
     )
     exceptions_file: Path | None = field(
         default=None,

@@ -52,7 +52,8 @@ def tree_is_clean(subject: Subject) -> Iterator[Problem]:
 
     That stops a release stack; elsewhere, where people try things, it is advice.
     """
-    release = any(fnmatchcase(subject.stack, pattern) for pattern in subject.settings.release_stacks)
+    stack = subject.stack.lower()
+    release = any(fnmatchcase(stack, pattern.lower()) for pattern in subject.settings.release_stacks)
 
     def judge(evidence: Evidence) -> Iterator[Problem]:
         for provenance in _some_provenances(evidence):

@@ -32,9 +32,15 @@ class Answer:
         return not (self.violations or self.advice or self.not_applicable)
 
 
-def answer(rule: Rule, kind: str, properties: Properties, configuration: Mapping[str, Any] | None = None) -> Answer:
+def answer(
+    rule: Rule,
+    kind: str,
+    properties: Properties,
+    configuration: Mapping[str, Any] | None = None,
+    stack: str = "dev",
+) -> Answer:
     """What a rule says, through the SDK's servicer."""
-    response = analyzed((rule,), kind, properties, {rule.name: dict(configuration)} if configuration else None)
+    response = analyzed((rule,), kind, properties, {rule.name: dict(configuration)} if configuration else None, stack)
     said = [(it.enforcementLevel, it.message.partition("\n")[2] or it.message) for it in response.diagnostics]
     return Answer(
         [text for level, text in said if level == MANDATORY],

@@ -124,7 +124,11 @@ def applied(container: Properties) -> Properties:
 
 
 def analyzed(
-    rules: tuple[Rule, ...], kind: str, properties: Properties, configuration: Mapping[str, Properties] | None = None
+    rules: tuple[Rule, ...],
+    kind: str,
+    properties: Properties,
+    configuration: Mapping[str, Properties] | None = None,
+    stack: str = "dev",
 ) -> analyzer_pb2.AnalyzeResponse:
     """What the SDK answers to the engine when these rules judge a resource."""
     policies: list[Policy] = [rule.policy() for rule in rules]
@@ -135,7 +139,7 @@ def analyzed(
         request.policyConfig[name].properties.update(values)
     if configuration:
         servicer.Configure(request, None)
-    urn = f"urn:pulumi:dev::shop::{kind}::web"
+    urn = f"urn:pulumi:{stack}::shop::{kind}::web"
     take(urn)
     question = analyzer_pb2.AnalyzeRequest(type=kind, name="web", urn=urn)
     question.properties.update(properties)

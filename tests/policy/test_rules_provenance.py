@@ -6,7 +6,9 @@ import pytest
 
 from judging import configuration
 from rules import provenance as rules
+from tests.policy.answers import answer
 from tests.policy.attested import PROVENANCE, Image, provenance
+from tests.policy.compliant import CONTAINER, container
 from tests.policy.proven import ATTEST, advised, judged, registry_server, settings
 from tests.policy.registry_server import RegistryServer
 
@@ -52,6 +54,28 @@ def test_uncommitted_changes_stop_a_release_stack_and_are_advice_elsewhere(regis
     assert f"{image} was built from changes that are in no commit, on top of 9fceb02d" in said
     configuration.keep(settings(release_stacks=("d*",)))
     assert len(judged(CLEAN, image).violations) == 1
+
+
+@pytest.mark.parametrize(
+    ("stack", "stops"),
+    [
+        ("production", True),
+        ("prod", True),
+        ("prod-eu", True),
+        ("live", True),
+        ("Live-2", True),
+        ("PROD", True),
+        ("release", True),
+        ("dev", False),
+        ("staging", False),
+        ("preprod", False),
+        ("alive", False),
+    ],
+)
+def test_the_usual_names_of_release_stacks_are_known(registry: RegistryServer, stack: str, stops: bool) -> None:
+    image = Image(provenances=[provenance(dirty=True)]).push(registry)
+    said = answer(CLEAN, CONTAINER, container(image=image), stack=stack)
+    assert bool(said.violations) is stops
 
 
 def test_another_base_image_is_a_violation(registry: RegistryServer) -> None:

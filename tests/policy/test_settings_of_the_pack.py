@@ -38,7 +38,7 @@ def test_without_a_configuration_the_defaults_hold() -> None:
     assert settings.platforms == ("linux/amd64", "linux/arm64")
     assert settings.severities == ("HIGH", "CRITICAL")
     assert (settings.timeout, settings.report_age, settings.database_age) == (30.0, 7.0, 7.0)
-    assert settings.release_stacks == ("production*", "release*")
+    assert settings.release_stacks == ("prod*", "live*", "release*")
 
 
 def test_every_setting_is_read(tmp_path: Path) -> None:
