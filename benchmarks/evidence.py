@@ -40,7 +40,8 @@ from types import SimpleNamespace
 from verification.evidence import begin, evidence_of
 from verification.references import Reference
 
-trust = SimpleNamespace(public_keys=(open(sys.argv[1]).read(),), identities=(), registries={}, timeout=60.0)
+key = open(sys.argv[1]).read()
+trust = SimpleNamespace(public_keys=(key,), proof_keys=None, identities=(), registries={}, timeout=60.0)
 references = [Reference.parse(line.strip()) for line in open(sys.argv[2])]
 for reference in references:
     begin(reference, trust)

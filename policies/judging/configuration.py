@@ -169,6 +169,15 @@ class Settings:
         default=(),
         metadata=_setting(_identities, {"type": "array"}, "{subject, issuer} of who may sign without a key"),
     )
+    proof_keys: tuple[str, ...] | None = field(
+        default=None,
+        metadata=_setting(
+            _public_keys,
+            _TEXTS,
+            "keys whose statements count that a stack has proved an image; they may sign nothing else unless "
+            "publicKeys has them too; left out, those of publicKeys and identities",
+        ),
+    )
     platforms: tuple[str, ...] = field(
         default=("linux/amd64", "linux/arm64"),
         metadata=_setting(_platforms, _TEXTS, "platforms that every index must hold"),

@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from verification.collection import Evidence, PlatformEvidence, collect
 from verification.images import ImageConfig, read_config, read_contents, read_manifest
 from verification.keyless import Identity, Keyless
-from verification.keys import read_keys
+from verification.keys import TrustedKey, read_keys
 from verification.references import Reference, registry_identity
 from verification.referrers import Source
 from verification.registry import Access, Registry, RegistryError
@@ -41,6 +41,10 @@ class Trust(Protocol):
     @property
     def identities(self) -> Sequence[Identity]:
         """Who may sign without a key."""
+
+    @property
+    def proof_keys(self) -> tuple[str, ...] | None:
+        """PEM texts of the keys that may state that a stack has proved an image; None for whoever may sign."""
 
     @property
     def registries(self) -> Mapping[str, Access]:
@@ -214,15 +218,14 @@ class _Verifier:
         self.tags = _Answers(self._resolve, TagDigest, lambda answer: not answer.problem, images, trust.timeout)
 
     def _collect(self, reference: Reference) -> Evidence:
-        try:
-            keys = read_keys(self._trust.public_keys)
-        except ValueError as error:
-            raise RegistryError(f"publicKeys: {error}") from None
+        keys = _keys("publicKeys", self._trust.public_keys)
+        proofs = self._trust.proof_keys
+        proof_keys = None if proofs is None else _keys("proofKeys", proofs)
         deadline = Deadline(self._trust.timeout)
         registry = self._registry(reference.registry)
         identities = self._trust.identities
         keyless = Keyless(registry, reference.repository, identities, deadline) if identities else None
-        source = Source(registry, reference.path, keys, deadline, self._requests, keyless)
+        source = Source(registry, reference.path, keys, deadline, self._requests, keyless, proof_keys)
         return self._unless_down(registry, lambda: collect(source, str(reference), reference.digest or ""))
 
     def _read_configs(self, reference: Reference) -> ImageConfigs:
@@ -269,6 +272,13 @@ class _Verifier:
             raise
 
 
+def _keys(setting: str, texts: tuple[str, ...]) -> Sequence[TrustedKey]:
+    try:
+        return read_keys(texts)
+    except ValueError as error:
+        raise RegistryError(f"{setting}: {error}") from None
+
+
 def _is_complete(evidence: Evidence) -> bool:
     return evidence.is_complete
 
@@ -279,7 +289,8 @@ _lock = Lock()
 
 def _verifier(trust: Trust) -> _Verifier:
     identities = tuple((it.subject, it.issuer) for it in trust.identities)
-    key = (trust.public_keys, identities, tuple(sorted(trust.registries.items(), key=lambda it: it[0])), trust.timeout)
+    registries = tuple(sorted(trust.registries.items(), key=lambda it: it[0]))
+    key = (trust.public_keys, trust.proof_keys, identities, registries, trust.timeout)
     with _lock:
         if key not in _verifiers:
             _verifiers[key] = _Verifier(trust)

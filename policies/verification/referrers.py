@@ -19,6 +19,7 @@ from verification.envelope import (
     SIMPLE_SIGNING,
     EnvelopeError,
     Statement,
+    UntrustedError,
     open_bundle,
     open_envelope,
     open_simple_signing,
@@ -26,7 +27,7 @@ from verification.envelope import (
 )
 from verification.keyless import Keyless, KeylessError
 from verification.keys import TrustedKey
-from verification.predicates import NAMES, Content, Kind, Signature, kind_of, read
+from verification.predicates import NAMES, Content, Kind, Proof, Signature, kind_of, read
 from verification.registry import Descriptor, Registry, RegistryError
 from verification.transport import Deadline
 
@@ -53,6 +54,24 @@ class Source:
     """Runs single requests side by side; a task in it waits for no other."""
     keyless: Keyless | None = None
     """Asked for what no key has signed."""
+    proof_keys: Sequence[TrustedKey] | None = None
+    """Who alone may state that a stack has proved the image, and nothing else; None for whoever may state the rest."""
+
+    def trusted(self, open_it: Callable[[Sequence[TrustedKey]], Statement]) -> Statement:
+        """Open a statement, and make sure that its signer may state that.
+
+        Raises:
+            EnvelopeError: it proves nothing.
+        """
+        if self.proof_keys is None:
+            return open_it(self.keys)
+        statement = open_it([*self.keys, *self.proof_keys])
+        proves = kind_of(statement.predicate_type) is Proof
+        if statement.signer not in {it.fingerprint for it in (self.proof_keys if proves else self.keys)}:
+            raise UntrustedError(
+                "no key of proofKeys has signed it" if proves else "a key of proofKeys alone has signed it"
+            )
+        return statement
 
     def blob(self, layer: Descriptor) -> bytes:
         """The bytes of a statement."""
@@ -147,7 +166,8 @@ class Referrers:
                 found += self._newest_of(kind, [it for it in waiting if it.created <= f"{moment:%Y-%m-%dT%H:%M:%SZ}"])
             if found:
                 return list(dict.fromkeys(found))
-        return self._without_key(kind, self._source.keyless) if self._source.keyless else []
+        by_keys_alone = kind is Proof and self._source.proof_keys is not None
+        return self._without_key(kind, self._source.keyless) if self._source.keyless and not by_keys_alone else []
 
     def take_from_index(self, manifest: str, signer: str) -> None:
         """Count the statements that BuildKit put into the index itself, beside the manifest that they are about.
@@ -210,10 +230,12 @@ class Referrers:
         layers = self._source.layers(entry.digest)
         if len(layers) != 1:
             raise EnvelopeError(f"its manifest has {len(layers)} layers, not the one that is a bundle")
-        return open_bundle(self._source.blob(layers[0]), self._digest, self._source.keys)
+        content = self._source.blob(layers[0])
+        return self._source.trusted(lambda keys: open_bundle(content, self._digest, keys))
 
     def _open_envelope(self, layer: Descriptor) -> Statement:
-        return open_envelope(self._source.blob(layer), self._digest, self._source.keys)
+        content = self._source.blob(layer)
+        return self._source.trusted(lambda keys: open_envelope(content, self._digest, keys))
 
     def _open_simple(self, layer: Descriptor) -> Statement:
         signature = layer.annotations.get(SIGNATURE_NOTE, "")

@@ -175,6 +175,8 @@ class Image:
     platforms: Sequence[str] = PLATFORMS
     signer: Key | None = TRUSTED
     attester: Key = TRUSTED
+    prover: Key | None = None
+    """Who signs the proofs; the attester if left out."""
     reports: Sequence[Document] = field(default_factory=lambda: [report()])
     sboms: Sequence[Document] = field(default_factory=lambda: [sbom()])
     provenances: Sequence[Document] = field(default_factory=lambda: [provenance()])
@@ -231,4 +233,5 @@ class Image:
         for predicate in predicates:
             payload = statement(self.about.get(predicate_type, digest), predicate_type, predicate)
             finished = predicate.get("metadata", {}).get("scanFinishedOn", days_ago(1))
-            refer(registry, repository, digest, bundle(payload, self.attester), predicate_type, finished)
+            signer = (self.prover if predicate_type == PROVED else None) or self.attester
+            refer(registry, repository, digest, bundle(payload, signer), predicate_type, finished)

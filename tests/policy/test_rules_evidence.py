@@ -20,6 +20,7 @@ from tests.policy.attested import (
     VULNERABILITIES,
     Document,
     Image,
+    Key,
     finding,
     proof,
     report,
@@ -286,6 +287,41 @@ def test_a_proof_by_another_key_changes_nothing(registry: RegistryServer) -> Non
     configuration.keep(settings(public_keys=(FOREIGN.public,)))
     mixed = Image(signer=FOREIGN, attester=FOREIGN, reports=[report(age=60)]).push(registry)
     assert judged(FRESH, mixed).violations
+
+
+@pytest.mark.parametrize(
+    ("proof_keys", "prover", "counts"),
+    [
+        (None, TRUSTED, True),
+        (None, FOREIGN, False),
+        ((FOREIGN.public,), FOREIGN, True),
+        ((FOREIGN.public,), TRUSTED, False),
+        ((FOREIGN.public, TRUSTED.public), TRUSTED, True),
+        ((), TRUSTED, False),
+    ],
+)
+def test_a_proof_counts_by_the_keys_that_are_named_for_proofs(
+    registry: RegistryServer, proof_keys: tuple[str, ...] | None, prover: Key, counts: bool
+) -> None:
+    reports = [report(age=6), report(finding(), age=1)]
+    image = Image(reports=reports, proofs=[proof(5)], prover=prover).push(registry)
+    configuration.keep(settings(proof_keys=proof_keys))
+    assert bool(judged(SEVERE, image).violations) is not counts
+
+
+def test_a_key_for_proofs_stands_for_nothing_else(registry: RegistryServer) -> None:
+    configuration.keep(settings(proof_keys=(FOREIGN.public,)))
+    image = Image(signer=FOREIGN, attester=FOREIGN).push(registry)
+    for rule in (SIGNATURE, REPORT, SBOM, SOURCE_KNOWN):
+        (said,) = judged(rule, image).violations
+        assert "a key of proofKeys alone has signed it" in said
+    assert not judged(SIGNATURE, Image().push(registry)).violations
+
+
+def test_a_key_for_proofs_that_is_none_stops(registry: RegistryServer) -> None:
+    configuration.keep(settings(proof_keys=("-----BEGIN no key",)))
+    (said,) = judged(SIGNATURE, Image().push(registry)).violations
+    assert "proofKeys: it holds no public key" in said
 
 
 def test_an_old_report_stops_the_first_deployment(registry: RegistryServer) -> None:

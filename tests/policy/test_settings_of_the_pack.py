@@ -50,6 +50,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
             "quarantine": ["localhost:5380"],
             "privateRegistries": [" registry.example/shop "],
             "publicKeys": [PEM, str(tmp_path / "key.pub")],
+            "proofKeys": [PEM],
             "identities": [{"subject": "a@b.example", "issuer": "https://issuer.example"}],
             "platforms": ["linux/arm/v7"],
             "registries": {
@@ -74,6 +75,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         quarantine=("localhost:5380",),
         private_registries=("registry.example/shop",),
         public_keys=(PEM, PEM),
+        proof_keys=(PEM,),
         identities=(Identity("a@b.example", "https://issuer.example"),),
         platforms=("linux/arm/v7",),
         registries={"registry.example:5000": access},

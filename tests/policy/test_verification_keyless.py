@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ToolMaker
-from tests.policy.attested import CYCLONEDX, PROVENANCE, VULNERABILITIES, Image, provenance, report, sbom, statement
+from tests.policy.attested import (
+    CYCLONEDX,
+    PROVED,
+    PROVENANCE,
+    TRUSTED,
+    VULNERABILITIES,
+    Image,
+    proof,
+    provenance,
+    report,
+    sbom,
+    statement,
+)
 from tests.policy.registry_server import RegistryServer, serving
 from verification import evidence
 from verification.evidence import Evidence, evidence_of
@@ -33,6 +45,7 @@ class Trust:
 
     public_keys: tuple[str, ...] = ()
     identities: tuple[Identity, ...] = (Identity(),)
+    proof_keys: tuple[str, ...] | None = None
     registries: dict[str, Access] = field(default_factory=dict)
     timeout: float = 5.0
 
@@ -66,6 +79,7 @@ def a_cosign_that_verifies(tool: ToolMaker, tmp_path: Path, registry: RegistrySe
         ("provenance", PROVENANCE, provenance),
         ("report", VULNERABILITIES, report),
         ("sbom", CYCLONEDX, sbom),
+        ("proof", PROVED, lambda: proof(1)),
     ):
         for about in (digest, *(it["digest"] for it in index["manifests"])):
             path = tmp_path / f"{name}-{about}"
@@ -87,6 +101,21 @@ def test_what_cosign_has_verified_by_an_identity_counts(
         "verify --output=json --certificate-identity=https://ci.example/shop/web/release.yml@refs/heads/main "
         f"--certificate-oidc-issuer=https://token.ci.example --allow-http-registry {reference}"
     )
+
+
+@pytest.mark.parametrize(("proof_keys", "counts"), [(None, True), ((), False), ((TRUSTED.public,), False)])
+def test_a_proof_without_a_key_counts_unless_keys_for_proofs_are_named(
+    tool: ToolMaker,
+    tmp_path: Path,
+    image: tuple[RegistryServer, str],
+    proof_keys: tuple[str, ...] | None,
+    counts: bool,
+) -> None:
+    registry, reference = image
+    a_cosign_that_verifies(tool, tmp_path, registry, reference)
+    answer = found(reference, Trust(proof_keys=proof_keys))
+    assert bool(answer.proofs) is counts
+    assert answer.is_complete
 
 
 def test_what_cosign_refuses_is_not_proven_and_says_why(tool: ToolMaker, image: tuple[RegistryServer, str]) -> None:

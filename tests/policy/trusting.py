@@ -26,6 +26,7 @@ class Trust:
 
     public_keys: tuple[str, ...] = (TRUSTED.public,)
     identities: Sequence[Identity] = ()
+    proof_keys: tuple[str, ...] | None = None
     registries: dict[str, Access] = field(default_factory=dict)
     timeout: float = 5.0
 
