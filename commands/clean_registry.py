@@ -1,6 +1,7 @@
 """`slipway clean-registry`: remove candidates and old releases that no stack references; a dry run unless told --yes.
 
-Exit codes: 0, done, or nothing to do; 1, not all could be deleted; 2, refused, as something could not be read.
+Exit codes: 0, done, or nothing to do; 1, not all could be deleted; 2, refused, as something could not be read, or as no
+stack uses anything.
 """
 
 from __future__ import annotations
@@ -22,20 +23,22 @@ def clean_registry(
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it nothing is changed.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print data instead of a table.")] = False,
 ) -> None:
-    """Remove candidates and old releases that no stack references. Lists them, unless it is told --yes."""
+    """Remove candidates and old releases that no stack of this backend references. Lists them, unless told --yes."""
     from commands.operations.words import SHORT, told
 
     with told():
         from datetime import UTC, datetime
 
-        from commands.operations.cleaning import clean
+        from commands.operations.cleaning import clean, consider
         from steps.cleanup import Rule, parse_age
 
         try:
             age = parse_age(older_than)
         except ValueError as error:
             raise ValueError(f"--older-than: {error}") from None
-        done = clean(Rule(age, keep, datetime.now(UTC)), yes, repository or ())
+        considered = consider()
+        typer.echo(f"in use is what these say, and nothing else: {considered}", err=True)
+        done = clean(considered, Rule(age, keep, datetime.now(UTC)), yes, repository or ())
     if json:
         sys.stdout.write(done.model_dump_json(indent=2) + "\n")
     else:

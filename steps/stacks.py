@@ -63,6 +63,11 @@ def stacks(everywhere: bool = False) -> list[Stack]:
     return [_stack(entry["name"]) for entry in found]
 
 
+def backend() -> str:
+    """Address of the backend that Pulumi is logged in to."""
+    return str(_json("whoami", "--json").get("url") or "an unnamed backend")
+
+
 def find_stack(name: str) -> Stack:
     """The stack of this project with this name.
 

@@ -84,6 +84,7 @@ class FakePulumi:
     def __init__(self) -> None:
         self.stacks: dict[str, FakeStack] = {}
         self.calls: list[list[str]] = []
+        self.backend = "file:///srv/pulumi"
 
     def stack(self, name: str) -> FakeStack:
         """Make a stack of the project, or of another one where the name says so."""
@@ -94,6 +95,8 @@ class FakePulumi:
         """Be pulumi once."""
         arguments = [str(part) for part in command[1:]]
         self.calls.append(arguments)
+        if arguments[:2] == ["whoami", "--json"]:
+            return json.dumps({"user": "ada", "url": self.backend})
         if arguments[:2] == ["stack", "ls"]:
             known = [it for it in self.stacks if "--all" in arguments or it.split("/")[1] == PROJECT]
             return json.dumps([{"name": name} for name in sorted(known)])

@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict
 from commands.operations.access import Member, NoSettingsError, member, reach
 from components.artifact import Repository
 from components.bases import locked_bases
+from components.secret import redacted
 from steps.choose import Registries
 from steps.cleanup import References, Rule, Verdict, delete, judge
 from steps.inventory import take_inventory
 from steps.references import built, references
-from steps.stacks import Stack, stacks
+from steps.stacks import Stack, backend, stacks
 from steps.tool import StepError
 
 CLEANING_VERSION = 1
@@ -68,8 +69,43 @@ class Cleaning(Part):
     """Seconds."""
     keep: int
     """How many of the newest stay in each repository."""
+    backend: str
+    """Address of the backend whose stacks say what is in use."""
+    stacks: tuple[str, ...]
+    """All stacks of that backend, of other projects too: what another backend's stacks run counts as unused."""
     places: tuple[Place, ...]
     """The repositories of all services, by name."""
+
+
+@dataclass(frozen=True)
+class Considered:
+    """Whose word it is that something is in use."""
+
+    backend: str
+    """Address of the backend."""
+    own: Sequence[Stack]
+    """The stacks of the project in this folder."""
+    everywhere: Sequence[Stack]
+    """All stacks of the backend."""
+
+    def __str__(self) -> str:
+        count = f"{len(self.everywhere)} stack{'' if len(self.everywhere) == 1 else 's'}"
+        return f"{count} of {self.backend}: {', '.join(map(str, self.everywhere))}"
+
+
+def consider() -> Considered:
+    """Find out which stacks there are to say what is in use.
+
+    Raises:
+        StepError: this project has none, or Pulumi cannot say it.
+    """
+    own, address = stacks(), redacted(backend())
+    if not own:
+        raise StepError(
+            f"this project has no stack in {address}: nothing says what is in use, so nothing is removed; "
+            "log in to the backend that has them (`pulumi login`)"
+        )
+    return Considered(address, own, stacks(everywhere=True))
 
 
 @dataclass(frozen=True)
@@ -78,29 +114,47 @@ class _Found:
     verdicts: Sequence[Verdict]
 
 
-def clean(rule: Rule, remove: bool, only: Collection[str] = ()) -> Cleaning:
+def clean(considered: Considered, rule: Rule, remove: bool, only: Collection[str] = ()) -> Cleaning:
     """Find out what may go, and delete it where that is asked for.
 
     Args:
+        considered: the stacks that say what is in use.
         rule: age and count.
         remove: whether to delete.
         only: paths of the repositories to look at; all of the project if left out.
 
     Raises:
-        StepError: a stack or a registry cannot be read: nothing was deleted.
+        StepError: a stack or a registry cannot be read, or no stack uses anything: nothing was deleted.
     """
-    own = stacks()
-    if not own:
-        raise StepError("this project has no stack yet: nothing says what is in use, so nothing is removed")
-    members = list(_members(own))
+    members, project = list(_members(considered.own)), considered.own[0].project
     places = _chosen(repositories(members), only)
     with reach(members) as registries:
-        held = _held(own[0].project)
+        held = references(considered.everywhere, project)
+        if remove:
+            _refuse_where_nothing_is_used(held, considered)
         found = _found(places, members, held, rule, registries)
         if remove:  # what was brought up meanwhile counts too
-            found = _found(places, members, _both(held, _held(own[0].project)), rule, registries)
+            again = references(stacks(everywhere=True), project)
+            found = _found(places, members, _both(held, again), rule, registries)
         seen = tuple(_place(it, registries, remove) for it in found)
-    return Cleaning(dry_run=not remove, older_than=int(rule.older_than.total_seconds()), keep=rule.keep, places=seen)
+    return Cleaning(
+        dry_run=not remove,
+        older_than=int(rule.older_than.total_seconds()),
+        keep=rule.keep,
+        backend=considered.backend,
+        stacks=tuple(map(str, considered.everywhere)),
+        places=seen,
+    )
+
+
+def _refuse_where_nothing_is_used(held: References, considered: Considered) -> None:
+    """Stacks that use nothing are likelier those of the wrong backend than a reason to delete everything."""
+    if not held.named:
+        raise StepError(
+            f"no stack of {considered.backend} has any artifact in its state or settings, so all would count as "
+            "unused: nothing was deleted. Log in to the backend whose stacks run what is in the registry "
+            "(`pulumi login`); where nothing runs any more, delete the repositories in the registry itself"
+        )
 
 
 def _chosen(known: Mapping[Repository, str], only: Collection[str]) -> list[Repository]:
@@ -108,10 +162,6 @@ def _chosen(known: Mapping[Repository, str], only: Collection[str]) -> list[Repo
     if unknown := sorted(set(only) - paths):
         raise StepError(f"no service has the repository {unknown[0]}: write one of: {', '.join(sorted(paths))}")
     return [it for it, path in known.items() if not only or path in only]
-
-
-def _held(project: str) -> References:
-    return references(stacks(everywhere=True), project)
 
 
 def _both(one: References, other: References) -> References:

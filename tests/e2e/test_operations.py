@@ -5,6 +5,7 @@ The fixtures are the story in its order; a test looks at one point of it.
 
 import base64
 import json
+import re
 import shlex
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -248,7 +249,8 @@ def test_clean_registry_leaves_all_that_ran(checkout: Checkout, rolled_back: tup
     clients = (checkout.private, registry(checkout))
     assert found.keys() == {checkout.quarantine.address, *(it.address for it in clients)}
     assert {it["digest"] for place in found.values() for it in place["goes"]} & set(rolled_back) == set()
-    slipway(checkout, "clean-registry", *EVERYTHING, "--repository", REPOSITORY, "--yes")
+    told = slipway(checkout, "clean-registry", *EVERYTHING, "--repository", REPOSITORY, "--yes").stdout
+    assert re.search(rf"\d+ stacks of file://\S+: .*organization/slipway/{PRODUCTION}\b", told)
     for client in clients:
         for digest in rolled_back:
             assert client.manifest(REPOSITORY, digest)

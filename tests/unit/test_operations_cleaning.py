@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import typer
 
 from commands.clean_registry import clean_registry
 from tests.notary import a_notary
@@ -64,6 +65,56 @@ def test_clean_registry_deletes_with_yes_and_leaves_all_that_is_in_use(project: 
         project.shelf.repositories["localhost:5380/trivy-db"],
     )
     assert after == before
+
+
+@pytest.mark.parametrize("arguments", [(), ("--yes",), ("--json",)])
+def test_clean_registry_says_whose_word_it_takes(
+    project: Project, old: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    project.pulumi.stack("organization/other/prod")
+    project.pulumi.backend = "https://ada:hunter2@pulumi.example"
+    result = project.cli(clean_registry, "--keep", "0", *arguments)
+    assert good(result)
+    names = "organization/other/prod, organization/slipway/production, organization/slipway/staging"
+    assert result.stderr == (
+        f"in use is what these say, and nothing else: 3 stacks of https://…@pulumi.example: {names}\n"
+    )
+    if arguments == ("--json",):
+        data = json.loads(result.stdout)
+        assert (data["backend"], ", ".join(data["stacks"])) == ("https://…@pulumi.example", names)
+    assert old
+
+
+def test_clean_registry_says_whose_word_it_takes_before_it_deletes(project: Project, old: dict[str, str]) -> None:
+    told: list[tuple[str, int]] = []
+    project.monkeypatch.setattr(typer, "echo", lambda text, err: told.append((text, len(project.deleted()))))
+    good(project.cli(clean_registry, "--keep", "0", "--yes"))
+    [(text, deleted)] = told
+    assert text.endswith(
+        "2 stacks of file:///srv/pulumi: organization/slipway/production, organization/slipway/staging"
+    )
+    assert deleted == 0 and project.deleted()
+    assert old
+
+
+def test_clean_registry_deletes_nothing_where_no_stack_uses_anything(project: Project, old: dict[str, str]) -> None:
+    project.staging.resources, project.staging.outputs = [], {}
+    assert old["release"].removeprefix("sha256:")[:12] in good(project.cli(clean_registry, "--keep", "0"))
+    message = bad(project.cli(clean_registry, "--keep", "0", "--yes"), 2)
+    assert "no stack of file:///srv/pulumi has any artifact in its state or settings" in message
+    assert "nothing was deleted. Log in to the backend whose stacks run what is in the registry" in message
+    assert project.deleted() == []
+    project.pulumi.stack("organization/other/prod").resources = [{"inputs": {"image": f"{STAGED}@{old['release']}"}}]
+    good(project.cli(clean_registry, "--keep", "0", "--yes"))
+    assert project.deleted()
+
+
+def test_clean_registry_refuses_in_a_backend_without_a_stack_of_the_project(project: Project) -> None:
+    project.pulumi.stacks.clear()
+    project.pulumi.stack("organization/other/prod")
+    message = bad(project.cli(clean_registry, "--yes"), 2)
+    assert "this project has no stack in file:///srv/pulumi: nothing says what is in use" in message
+    assert project.deleted() == []
 
 
 def test_clean_registry_keeps_the_newest_and_the_younger(project: Project, old: dict[str, str]) -> None:
