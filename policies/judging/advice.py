@@ -9,6 +9,8 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, ReportViolation, ResourceValidationArgs, ResourceValidationPolicy, Severity
 
+NAMES = ("advice", "stack-advice")
+"""The policies that print advice about a resource, and about the whole stack."""
 METADATA: Mapping[str, Any] = {
     "enforcement_level": EnforcementLevel.ADVISORY,
     "severity": Severity.LOW,
@@ -37,7 +39,7 @@ def advice() -> ResourceValidationPolicy:
             report(text, None)
 
     return ResourceValidationPolicy(
-        name="advice",
+        name=NAMES[0],
         description="What other rules advise, and each use of an exception",
         validate=validate,
         **METADATA,

@@ -63,7 +63,7 @@ def stack_advice() -> StackValidationPolicy:
             report(text, None)
 
     return StackValidationPolicy(
-        name="stack-advice",
+        name=advice.NAMES[1],
         description="What rules about the whole stack advise, and each use of an exception from them",
         validate=validate,
         **advice.METADATA,

@@ -4,16 +4,21 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
+from judging.advice import NAMES as ADVICE
 from judging.configuration import keep, read_settings, schema
+from judging.misnamed import misnamed
 from judging.rule import Problem, Rule, Source, Subject
+
+_NAME = "pack-is-configured"
 
 
 def configured(names: frozenset[str] = frozenset()) -> Rule:
     """The rule that reads the configuration, keeps it for the others in this process, and reports its mistakes.
 
     Args:
-        names: all rules that an entry of the file of exceptions may name; empty skips that check.
+        names: all rules that the configuration and the file of exceptions may name; empty skips these checks.
     """
+    known = {*names, _NAME, *ADVICE} if names else ()
 
     def configuration(subject: Subject) -> Iterator[Problem]:
         """A setting with a mistake protects nothing; and a typing error must not look like a setting left out."""
@@ -21,12 +26,12 @@ def configured(names: frozenset[str] = frozenset()) -> Rule:
             {key: value for key, value in subject.options.items() if value is not None}, names
         )
         keep(settings)
-        for mistake in mistakes:
+        for mistake in (*mistakes, *(misnamed(known) if known else ())):
             write = "correct it in the file that --policy-pack-config names"
             yield Problem(f"the pack's configuration: {mistake}", write, once=True)
 
     return Rule(
-        name="pack-is-configured",
+        name=_NAME,
         statement="The settings that the rules of this pack share have no mistake",
         check=configuration,
         source=Source("Slipway", "", "fail early, in the user's words", ""),

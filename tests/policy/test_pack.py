@@ -7,11 +7,15 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import pytest
 import yaml
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
+from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 from pulumi_policy import EnforcementLevel, Policy, PolicyComplianceFramework
 from pulumi_policy.policy import ResourceValidationArgs, ResourceValidationPolicy
 from pulumi_policy.proxy import unknown_checking_proxy
@@ -156,21 +160,43 @@ def test_the_packs_process_stays_small_while_it_judges() -> None:
     assert int(run(script)) < MOST_MEGABYTES
 
 
-def test_the_program_serves_the_pack() -> None:
+@pytest.fixture(name="served")
+def served_pack() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
+    """The pack as its program serves it to Pulumi."""
     serving = subprocess.Popen([sys.executable, "-u", "__main__.py"], cwd=PACK, stdout=subprocess.PIPE, text=True)
     try:
         assert serving.stdout
-        port = int(serving.stdout.readline())
-        import grpc  # type: ignore[import-untyped]
-        from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-        from pulumi.runtime.proto import analyzer_pb2_grpc
-
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            information = analyzer_pb2_grpc.AnalyzerStub(channel).GetAnalyzerInfo(empty_pb2.Empty(), timeout=10)
-        assert [it.name for it in information.policies] == names()
+        with grpc.insecure_channel(f"127.0.0.1:{int(serving.stdout.readline())}") as channel:
+            yield analyzer_pb2_grpc.AnalyzerStub(channel)
     finally:
         serving.kill()
         serving.wait()
+
+
+def test_the_program_serves_the_pack(served: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    information = served.GetAnalyzerInfo(empty_pb2.Empty(), timeout=10)
+    assert [it.name for it in information.policies] == names()
+
+
+def test_a_name_in_the_configuration_that_no_rule_has_is_told_with_the_nearest(
+    served: analyzer_pb2_grpc.AnalyzerStub,
+) -> None:
+    configuration = analyzer_pb2.ConfigureAnalyzerRequest()
+    for name in ("all", *names(), "container-gain-no-privilege", "something", "pack-is-configred"):
+        configuration.policyConfig[name].enforcementLevel = analyzer_pb2.MANDATORY
+    served.Configure(configuration, timeout=10)
+    kind = "pulumi:pulumi:Stack"
+    question = analyzer_pb2.AnalyzeRequest(type=kind, name="shop-dev", urn=f"urn:pulumi:dev::shop::{kind}::shop-dev")
+    said = [it.message.partition("\n")[2] for it in served.Analyze(question, timeout=10).diagnostics]
+    correct = "correct it in the file that --policy-pack-config names [Slipway, fail early, in the user's words]"
+    assert said == [
+        f"shop-dev (pulumi:Stack): the pack's configuration: {mistake}; {correct}"
+        for mistake in (
+            "container-gain-no-privilege: no rule has this name: did you mean container-gains-no-privileges?",
+            "pack-is-configred: no rule has this name: did you mean pack-is-configured?",
+            "something: no rule has this name: write the name of one, or take it out",
+        )
+    ]
 
 
 def test_the_table_names_every_rule_with_its_source_severity_and_level() -> None:
