@@ -7,13 +7,9 @@ import os
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import jsonschema
 import pytest
@@ -27,6 +23,10 @@ WORKFLOWS = ROOT / "docs" / "workflows"
 STEPS = WORKFLOWS / "steps"
 GITHUB = [WORKFLOWS / "github" / f"{name}.yml" for name in ("preview", "staging", "production")]
 GITLAB = WORKFLOWS / "gitlab-ci.yml"
+STACKS = ("staging", "production")
+"""What the runners with keys are labelled with: one for each stack."""
+PREVIEWS = "slipway-preview"
+"""The label of the runner for the code of pull requests."""
 PINNED = re.compile(r"\s*-?\s*uses: (?P<action>[\w-]+/[\w-]+)@(?P<digest>[0-9a-f]{40}) # v\d+\.\d+\.\d+")
 REVIEWED = {
     "actions/checkout": "3d3c42e5aac5ba805825da76410c181273ba90b1",
@@ -46,6 +46,17 @@ def jobs(path: Path) -> dict[str, dict[str, Any]]:
     """The jobs of a workflow."""
     found: dict[str, dict[str, Any]] = content(path)["jobs"]
     return found
+
+
+def pipeline_jobs() -> dict[str, dict[str, Any]]:
+    """The jobs of the pipeline on GitLab."""
+    return {name: job for name, job in content(GITLAB).items() if isinstance(job, dict) and "script" in job}
+
+
+def stack(job: dict[str, Any]) -> str:
+    """The stack that a job of the pipeline is about."""
+    [line] = [line for line in job["script"] if line.startswith("docs/workflows/steps/")]
+    return str(line.split()[1])
 
 
 def errors(path: Path, schema: str) -> list[str]:
@@ -116,10 +127,67 @@ def test_who_may_write_has_no_secret_and_who_has_secrets_may_not_write() -> None
 def test_the_code_of_a_fork_meets_no_secret() -> None:
     preview = jobs(GITHUB[0])["preview"]
     assert preview["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
-    assert "pull_request_target" not in GITHUB[0].read_text(encoding="utf-8")
     ours = "$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID"
     for name in ("preview", "comment"):
         assert ours in content(GITLAB)[name]["rules"][0]["if"]
+
+
+def test_a_workflow_begins_with_what_was_merged_or_with_a_request_in_its_own_right() -> None:
+    events = {path.stem: set(content(path)["on"]) for path in GITHUB}
+    assert events == {
+        "preview": {"pull_request"},
+        "staging": {"push"},
+        "production": {"workflow_run", "workflow_dispatch"},
+    }
+    assert content(GITHUB[1])["on"]["push"] == {"branches": ["main"]}
+    # A fork can have a branch `main` and a workflow `staging`, whose run ends well.
+    asked = " ".join(jobs(GITHUB[2])["preview"]["if"].split())
+    assert asked.startswith("github.ref == 'refs/heads/main' && (")
+    assert "github.event.workflow_run.event == 'push' && " in asked
+    assert "github.event.workflow_run.head_repository.full_name == github.repository" in asked
+
+
+def test_the_code_of_a_pull_request_never_runs_where_the_keys_are() -> None:
+    for path in GITHUB:
+        for name, job in jobs(path).items():
+            labels = {job["runs-on"]} if isinstance(job["runs-on"], str) else set(job["runs-on"])
+            if path.stem == "preview":
+                wanted = {"ubuntu-24.04"} if name == "comment" else {"self-hosted", PREVIEWS}
+            else:
+                wanted = {"self-hosted", path.stem}
+                assert job["environment"] in (path.stem, f"{path.stem}-preview"), name
+            assert labels == wanted, f"{path.stem}: {name}"
+    lint = yaml.safe_load((WORKFLOWS / "github" / "actionlint.yaml").read_text(encoding="utf-8"))
+    assert set(lint["self-hosted-runner"]["labels"]) == {*STACKS, PREVIEWS}
+
+
+def test_the_code_of_a_merge_request_never_runs_where_the_keys_are() -> None:
+    for name, job in pipeline_jobs().items():
+        of_requests = "merge_request_event" in json.dumps(job["rules"])
+        assert set(job.get("tags", ())) == ({PREVIEWS} if name == "preview" else set() if of_requests else {stack(job)})
+        if not of_requests:
+            assert [rule["if"] for rule in job["rules"]] == ["$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"], name
+            assert job["environment"]["name"] in (stack(job), f"{stack(job)}-preview")
+
+
+def test_what_one_request_left_on_its_runner_is_gone_before_the_next() -> None:
+    for job in jobs(GITHUB[0]).values():
+        checkout = next(step for step in job["steps"] if "actions/checkout@" in step.get("uses", ""))
+        assert checkout["with"].get("clean", True) is True
+    assert "GIT_CLEAN_FLAGS" not in content(GITLAB)["variables"]
+    for name, job in pipeline_jobs().items():
+        if "merge_request_event" in json.dumps(job["rules"]):
+            assert "GIT_CLEAN_FLAGS" not in job.get("variables", {}), name
+    assert content(GITLAB)["preview"]["variables"] == {"GIT_STRATEGY": "clone"}
+
+
+def test_what_writes_a_comment_is_the_code_of_the_branch_that_is_merged_into() -> None:
+    checkout = jobs(GITHUB[0])["comment"]["steps"][0]
+    assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+    fetched, shown, run = content(GITLAB)["comment"]["script"]
+    assert "$CI_MERGE_REQUEST_TARGET_BRANCH_NAME" in fetched
+    assert shown == "git show FETCH_HEAD:docs/workflows/steps/comment.py >comment.py"
+    assert run.startswith("python3 -I comment.py ")  # or a json.py of the checkout would be its json
 
 
 def test_production_waits_for_an_approval_of_what_was_seen() -> None:
@@ -211,121 +279,3 @@ def test_a_digest_that_nobody_knows_cannot_have_been_approved(tmp_path: Path) ->
     ended = subprocess.run([sys.executable, STEPS / "same.py", *paths], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "its digest is not known" in ended.stderr
-
-
-class Forge(ThreadingHTTPServer):
-    """A server that plays GitHub's or GitLab's comments."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answers)
-        self.comments: list[dict[str, Any]] = []
-        self.asked: list[tuple[str, str, dict[str, str]]] = []
-        self.status = 200
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Answers(BaseHTTPRequestHandler):
-    server: Forge
-
-    def _answer(self, content: Any) -> None:
-        self.server.asked.append((self.command, self.path, dict(self.headers)))
-        self.send_response(self.server.status)
-        self.end_headers()
-        self.wfile.write(json.dumps(content).encode())
-
-    def do_GET(self) -> None:
-        """A page of comments, or the account."""
-        parts = urlsplit(self.path)
-        if parts.path.endswith("/user"):
-            return self._answer({"username": "slipway-bot"})
-        page, size = (int(parse_qs(parts.query)[key][0]) for key in ("page", "per_page"))
-        return self._answer(self.server.comments[(page - 1) * size : page * size])
-
-    def do_POST(self) -> None:
-        """A new comment."""
-        self._answer(self._written(len(self.server.comments) + 1000))
-
-    def do_PATCH(self) -> None:
-        """Another text for a comment."""
-        self._answer(self._written(int(self.path.rpartition("/")[2])))
-
-    do_PUT = do_PATCH  # noqa: N815
-
-    def _written(self, number: int) -> dict[str, Any]:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
-        name = "slipway-bot" if "merge_requests" in self.path else "github-actions[bot]"
-        made = {"id": number, "body": body, "user": {"login": name}, "author": {"username": name}}
-        self.server.comments = [it for it in self.server.comments if it["id"] != number] + [made]
-        return made
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
-@pytest.fixture(name="forge")
-def forge_with_comments() -> Iterator[Forge]:
-    """A forge on which many people have written."""
-    with Forge() as server:
-        theirs = {"login": "somebody", "username": "somebody"}
-        marker = "<!-- slipway preview: staging -->\nmine"
-        server.comments = [{"id": 1, "body": marker, "user": theirs, "author": theirs}]
-        server.comments += [{"id": it, "body": "hello", "user": theirs, "author": theirs} for it in range(2, 250)]
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def post(forge: Forge, path: Path, kind: str) -> subprocess.CompletedProcess[str]:
-    """Run the step."""
-    environment = {
-        "github": {"GITHUB_TOKEN": "t0ken", "GITHUB_API_URL": forge.url, "GITHUB_REPOSITORY": "driftwood/web"},
-        "gitlab": {"GITLAB_TOKEN": "t0ken", "CI_API_V4_URL": forge.url, "CI_PROJECT_ID": "12"},
-        "nowhere": {},
-    }[kind]
-    command = [sys.executable, str(STEPS / "comment.py"), str(path), "7"]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-
-
-@pytest.mark.parametrize("kind", ["github", "gitlab"])
-def test_a_report_is_posted_once_and_replaced_after(forge: Forge, tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "preview.md"
-    for text, done in (("one", "posted"), ("two", "replaced"), ("three", "replaced")):
-        path.write_text(f"<!-- slipway preview: staging -->\n{text}\n")
-        ended = post(forge, path, kind)
-        assert (ended.returncode, ended.stdout) == (0, f"{done} the report on request 7\n"), ended.stderr
-    path.write_text("<!-- slipway preview: production -->\nother\n")
-    assert post(forge, path, kind).stdout.startswith("posted")
-    mine = [it["body"].splitlines()[1] for it in forge.comments if it["user"]["login"] != "somebody"]
-    assert mine == ["three", "other"]
-    assert forge.comments[0]["body"].endswith("mine")  # what somebody else wrote under our line stays his
-    where = "/repos/driftwood/web/issues/" if kind == "github" else "/projects/12/merge_requests/7/notes"
-    name, value = ("Authorization", "Bearer t0ken") if kind == "github" else ("Private-Token", "t0ken")
-    assert all(it[1].startswith((where, "/user")) and it[2][name] == value for it in forge.asked)
-
-
-def test_a_forge_that_refuses_is_told_without_the_token(forge: Forge, tmp_path: Path) -> None:
-    forge.status = 403
-    path = tmp_path / "preview.md"
-    path.write_text("<!-- slipway preview: staging -->\n")
-    ended = post(forge, path, "github")
-    assert ended.returncode == 1
-    assert "answers 403" in ended.stderr and "may the token write comments?" in ended.stderr
-    assert "t0ken" not in ended.stderr and "Traceback" not in ended.stderr
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "told"),
-    [("# something\n", "github", "is no report"), ("<!-- slipway preview: a -->\n", "nowhere", "is not set")],
-)
-def test_nothing_else_is_posted(forge: Forge, tmp_path: Path, text: str, kind: str, told: str) -> None:
-    path = tmp_path / "preview.md"
-    path.write_text(text)
-    ended = post(forge, path, kind)
-    assert (ended.returncode, forge.asked) == (2, [])
-    assert told in ended.stderr
