@@ -52,12 +52,12 @@ def clean_registry(
 
 def _show(done: Cleaning) -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
+    from commands.console import console_of
     from commands.operations.words import size
 
-    console = Console()
+    console = console_of()
     if goes := [(place, item) for place in done.places for item in place.goes]:
         title = "What may go (a dry run: nothing was changed)" if done.dry_run else "What was to go"
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)

@@ -119,11 +119,10 @@ def _reference(text: str, registries: Registries, authority: str | None) -> Imag
 
 
 def _show(found: Mapping[str, Any]) -> None:
-    from rich.console import Console
-
+    from commands.console import console_of
     from commands.operations.words import plain
 
-    console = Console()
+    console = console_of()
     console.print(f"[bold]{plain(found['reference'])}[/bold]", highlight=False, soft_wrap=True)
     console.print(f"as {plain(found['public_key'])} says", highlight=False, soft_wrap=True)
     for table in (_signatures(found), _reports(found), _findings(found), _contents(found), _origin(found)):

@@ -43,8 +43,7 @@ def preview(
 
     The report is written to .slipway/reports/STACK/preview.md and preview.json.
     """
-    from rich.console import Console
-
+    from commands.console import console_of
     from commands.previews.run import PreviewOptions
     from commands.previews.terminal import Progress, show_report
 
@@ -53,7 +52,7 @@ def preview(
     told = policy_pack_config or (default_pack_configuration(project, stack) if pack else None)
     options = PreviewOptions(project, stack, pack, told, config_file, refresh, expect_no_changes)
     try:
-        with Progress(Console(stderr=True), stack) as progress:
+        with Progress(console_of(stderr=True), stack) as progress:
             report = previewed(options, progress)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
@@ -62,7 +61,7 @@ def preview(
     if json:
         sys.stdout.write(report.model_dump_json(indent=2) + "\n")
     else:
-        show_report(Console(), report)
+        show_report(console_of(), report)
         typer.echo(f"report: {folder.relative_to(project)}/preview.md, preview.json", err=True)
     raise typer.Exit(report.exit_code)
 

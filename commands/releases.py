@@ -85,9 +85,9 @@ def _short(digest: str | None) -> str:
 
 
 def _show(report: Releases) -> None:
-    from rich.console import Console
+    from commands.console import console_of
 
-    console = Console()
+    console = console_of()
     console.print(_today(report))
     for part in report.stacks:
         if part.history:

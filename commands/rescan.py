@@ -146,13 +146,12 @@ def _data(service: str, one: Rescan, new: list[Any]) -> dict[str, Any]:
 
 
 def _show(service: str, one: Rescan, new: list[Any]) -> None:
-    from rich.console import Console
-
+    from commands.console import console_of
     from commands.operations.words import day, plain
     from steps.proofs import moment
     from steps.scan import table
 
-    console = Console()
+    console = console_of()
     known = f"{len(one.findings)} finding(s) with the database of {day(moment(one.database))}"
     before = "" if one.reports_before else "; there was no report before, so all of them are new"
     console.print(

@@ -131,6 +131,12 @@ def test_the_command_line_starts_without_the_libraries_of_the_program() -> None:
     assert ended.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("path", [it for it in sources("commands") if it.stem != "console"], ids=relative)
+def test_there_is_one_place_that_makes_a_console(path: Path) -> None:
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if ast.unparse(call).rpartition(".")[2] == "Console"]
+
+
 def test_components_are_imported_one_by_one() -> None:
     tree = ast.parse((ROOT / "components" / "__init__.py").read_text(encoding="utf-8"))
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]

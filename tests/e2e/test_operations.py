@@ -177,7 +177,7 @@ def _seconds(time: str) -> float:
 
 
 def test_releases_as_a_table_and_as_a_drawing(checkout: Checkout, shipped: ReleaseRecord) -> None:
-    shown = slipway(checkout, "releases", STAGING, PRODUCTION, "--svg", "where.svg", env={"COLUMNS": "160"}).stdout
+    shown = slipway(checkout, "releases", STAGING, PRODUCTION, "--svg", "where.svg").stdout
     short = shipped.digest.removeprefix("sha256:")[:12]
     assert "What runs where" in shown and shown.count(short) >= 2
     root = ElementTree.parse(checkout.root / "where.svg").getroot()

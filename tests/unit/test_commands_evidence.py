@@ -98,6 +98,13 @@ def test_it_says_who_signed_what_was_found_and_from_what_it_was_built(box: Toolb
     assert "missing" not in text
 
 
+def test_in_a_file_what_it_says_is_neither_cut_nor_folded(box: Toolbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = slipway().output.splitlines()
+    assert [line for line in lines if f"git+https://git.example/driftwood gitCommit:{'0f' * 20} (with changes" in line]
+    assert [line for line in lines if f"repository {SAYS['repository']}, version 1.4.0" in line]
+
+
 def test_what_others_wrote_is_shown_as_it_is_and_commands_nothing(box: Toolbox) -> None:
     definition = BUILD["buildDefinition"] | {
         "externalParameters": {"[/x]": {"ROUTE": "[/api/v1]", "B": "\x1b[2J[red]"}}
