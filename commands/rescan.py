@@ -103,14 +103,18 @@ def _targets(its: Member) -> list[tuple[str, ImageReference, list[str]]]:
 
 
 def _running(its: Member) -> list[ImageReference]:
+    """What the containers in the stack's state run; those of another checkout have the same labels."""
     from components.artifact import ImageReference
     from steps.engine import docker
+    from steps.stacks import containers
 
     if not any(service.run for service in its.settings.services.values()):
         return []
     label = f"label={_LABEL}={its.stack}"
-    printed = docker(its.settings.docker, "ps", "--no-trunc", "--filter", label, "--format", "{{.Image}}")
-    return [ImageReference.parse(line) for line in printed.split() if "@sha256:" in line]
+    printed = docker(its.settings.docker, "ps", "--no-trunc", "--filter", label, "--format", "{{.ID}} {{.Image}}")
+    lines = [line.split() for line in printed.splitlines()]
+    own = containers(its.stack) if lines else ()
+    return [ImageReference.parse(image) for container, image in lines if container in own and "@sha256:" in image]
 
 
 def _rescan(its: Member, service: str, reference: ImageReference, signer: Signer, keys: list[str]) -> Rescan:

@@ -17,6 +17,7 @@ from steps.tool import StepError, ToolError, run_tool
 _PAGE = 100
 """Updates that are read at a time."""
 _NAMESPACE = "slipway:"
+_CONTAINER = "docker:index/container:Container"
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,15 @@ def outputs(stack: Stack) -> dict[str, Any]:
 def exported(stack: Stack) -> dict[str, Any]:
     """The stack's state, its secrets encrypted."""
     return dict(_json("stack", "export", "--stack", str(stack)))
+
+
+def containers(stack: Stack) -> set[str]:
+    """The ids of the Docker containers in the stack's state.
+
+    They alone tell its containers from those of another checkout's stack of the same name, whose labels are the same.
+    """
+    resources = (exported(stack).get("deployment") or {}).get("resources") or ()
+    return {str(it["id"]) for it in resources if it["type"] == _CONTAINER and it.get("id")}
 
 
 def configuration(stack: Stack) -> dict[str, Any]:

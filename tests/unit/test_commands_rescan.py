@@ -24,6 +24,12 @@ AMD64 = str(REPOSITORY.at(Digest("sha256:" + "a" * 64)))
 INDEX = {"manifests": [{"digest": "sha256:" + "a" * 64, "platform": {"os": "linux", "architecture": "amd64"}}]}
 NOW = datetime.now(UTC)
 STACK = "organization/slipway/dev"
+CONTAINER, STRANGER = "c0" * 32, "5a" * 32
+"""A container of the stack, and one of another checkout's stack of the same name, with the same labels."""
+STATE = [
+    {"type": "pulumi:pulumi:Stack", "urn": "urn:pulumi:dev::slipway::pulumi:pulumi:Stack::slipway-dev"},
+    {"type": "docker:index/container:Container", "id": CONTAINER, "urn": "urn:pulumi:dev::slipway::web-container"},
+]
 
 
 def finding(vulnerability: str, severity: str = "HIGH", package: str = "Jinja2") -> dict[str, str]:
@@ -68,11 +74,12 @@ def a_stack_that_runs(tool: ToolMaker, tmp_path: Path, monkeypatch: pytest.Monke
     answers = {
         "stack ls": [{"name": STACK}],
         "config --json": config,
+        "stack export": {"deployment": {"resources": STATE}},
         "stack output": {"web": {"release": release, "url": "http://127.0.0.1:8080"}},
     }
     cases = "\n".join(f"*'{words}'*) cat <<'END'\n{json.dumps(answer)}\nEND\n;;" for words, answer in answers.items())
     tool("pulumi", f"case $* in *show-name*) echo dev;;\n{cases}\nesac")
-    tool("docker", f"echo {REFERENCE}")
+    tool("docker", f"echo {CONTAINER} {REFERENCE}")
     box.write(AMD64, SIGNATURE)
     box.write(AMD64, VULNERABILITIES, predicate=predicate())
     scan(box)
@@ -170,8 +177,13 @@ def test_severities_that_are_not_asked_for_do_not_count(box: Toolbox, severities
 def test_a_container_that_runs_another_release_than_the_stack_says_is_scanned_too(
     box: Toolbox, tool: ToolMaker
 ) -> None:
-    tool("docker", f"echo {OTHER}; echo {REFERENCE}; echo sha256:1234")
+    tool("docker", f"echo {CONTAINER} {OTHER}; echo {CONTAINER} {REFERENCE}; echo {CONTAINER} sha256:1234")
     assert {one["reference"] for one in data()} == {REFERENCE, OTHER}
+
+
+def test_a_container_of_another_checkouts_stack_of_the_same_name_is_none_of_ours(box: Toolbox, tool: ToolMaker) -> None:
+    tool("docker", f"echo {STRANGER} localhost:5543/their/web@sha256:{'7' * 64}; echo {STRANGER} {OTHER}")
+    assert [one["reference"] for one in data()] == [REFERENCE]
 
 
 def broken_scanner(tool: ToolMaker, box: Toolbox) -> None:
