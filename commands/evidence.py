@@ -67,10 +67,28 @@ def _reach(
     from steps.evidence import Key
 
     repository = _repository(text)
-    with _registries(repository.registry, key, stack) as (registries, public_key):
+    with _explained(repository.registry), _registries(repository.registry, key, stack) as (registries, public_key):
         trusted = str(authority) if authority else registries.authority(repository)
         reference = _reference(text, registries, trusted)
         yield reference, Key(public_key, registries.environment, trusted)
+
+
+@contextmanager
+def _explained(address: str) -> Iterator[None]:
+    """Say which option helps where a registry's certificate is by an authority of its own."""
+    from steps.publish import OTHER_TRANSPORT
+    from steps.tool import StepError
+
+    try:
+        yield
+    except StepError as error:
+        text = str(error)
+        if not OTHER_TRANSPORT.search(text) or "HTTP response to HTTPS client" in text:
+            raise
+        raise StepError(
+            f"registry {address} has no certificate by an authority that is trusted here: "
+            f"write the PEM file of its own one, --certificate-authority FILE.\n{text}"
+        ) from None
 
 
 @contextmanager

@@ -23,11 +23,12 @@ from steps.verify import add_signature_flags, prove
 
 # A digest may hold the digits of a status code: only a number of its own counts.
 _REFUSED = re.compile(r"\b40[13]\b|\bunauthorized\b|\bdenied\b|\bforbidden\b", re.IGNORECASE)
-_OTHER_TRANSPORT = re.compile(
+OTHER_TRANSPORT = re.compile(
     r"\bx509\b|HTTP response to HTTPS client|HTTP request to an HTTPS server|not look like a TLS handshake"
     r'|"http://[^"]+": response status code 400',  # what a server that wants TLS answers, and a HEAD has no words
     re.IGNORECASE,
 )
+"""What tools say where a registry wants TLS, or has a certificate of another authority, or speaks plain HTTP."""
 _READ_ONLY = re.compile(r"\b405\b|\bread-only\b", re.IGNORECASE)
 _DOWN = re.compile(
     r"connection (refused|reset)|no such host|no route to host|network is unreachable|time(d )?out|deadline exceeded",
@@ -201,7 +202,7 @@ def explain(
             f"registry {registry.registry} refuses the credentials for {registry.path}: "
             f"check {setting}.username and the secret that {setting}.password names.\n{error}"
         )
-    if _OTHER_TRANSPORT.search(error.output):
+    if OTHER_TRANSPORT.search(error.output):
         return (
             f"registry {registry.registry} speaks TLS otherwise than the stack says: "
             f"check {setting}.address and {setting}.certificate_authority.\n{error}"

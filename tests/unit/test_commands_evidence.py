@@ -169,6 +169,27 @@ def test_an_artifact_that_this_key_has_never_seen_lacks_everything(box: Toolbox)
     assert "2 of index, 3 of linux/amd64" in ended.output
 
 
+TLS = 'Error: Head "https://registry.driftwood.example/v2/driftwood/web/manifests/x": {}'
+AUTHORITY = "tls: failed to verify certificate: x509: certificate signed by unknown authority"
+WANTS_TLS = 'Error: Get "http://localhost:5443/v2/": Client sent an HTTP request to an HTTPS server.'
+PLAIN = "http: server gave HTTP response to HTTPS client"
+
+
+@pytest.mark.parametrize(
+    ("said", "helps"), [(AUTHORITY, True), (WANTS_TLS, True), (PLAIN, False), ("connection refused", False)]
+)
+@pytest.mark.parametrize("reference", [REFERENCE, f"{REPOSITORY}:1.4.0"], ids=["digest", "tag"])
+def test_a_registry_with_an_authority_of_its_own_is_told_the_option_that_names_it(
+    box: Toolbox, tool: ToolMaker, said: str, helps: bool, reference: str
+) -> None:
+    tool("oras", f"echo '{TLS.format(said)}' >&2; exit 1")
+    ended = CliRunner().invoke(application(), ["evidence", reference, "--key", "cosign.pub"])
+    assert ended.exit_code == 2
+    assert said in ended.output
+    hint = f"registry {REPOSITORY.registry} has no certificate by an authority that is trusted here: write the PEM file"
+    assert (hint in ended.output) == ("--certificate-authority FILE" in ended.output) == helps
+
+
 @pytest.mark.parametrize(
     ("reference", "words"),
     [("web", "registry"), ("registry.example/web", "names no artifact"), ("registry.example/web@sha256:12", "digest")],
