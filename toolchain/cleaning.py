@@ -13,10 +13,13 @@ from toolchain.services.buildkit import socket_path
 from toolchain.services.fleet import running_services, stop_services
 from toolchain.services.process import PROC
 from toolchain.services.service import Report
-from toolchain.stack import stacks
+from toolchain.stack import PROGRAM, project_name, stacks
 from toolchain.store import cache_folder
 from toolchain.virtualenv import UV_LOCK, VENV
 from toolchain.virtualenv import folders as virtualenvs
+
+NEARBY = (f"*/{PROGRAM}", f"*/*/{PROGRAM}")
+"""Where a checkout keeps other projects."""
 
 
 def clean(project: Project, report: Report, *, cache: bool) -> None:
@@ -61,13 +64,26 @@ def refuse_while_deployed(project: Project) -> None:
     for name, deployment in stacks(project).items():
         count = len(deployment.get("resources") or [])
         if count:
-            short = name.rpartition("/")[2]
+            owner, _, short = name.rpartition("/")
             lines.append(
-                f"clean: stack {short} still has {count} resources, and its state would be lost: "
-                f"run `make destroy STACK={short}` (or `pulumi destroy -s {short}` in `make shell`) first"
+                f"clean: stack {name} still has {count} resources, and its state would be lost: "
+                f"{_how_to_destroy(project, owner, short)} first"
             )
     if lines:
         raise ToolchainError("\n".join(lines))
+
+
+def _how_to_destroy(project: Project, owner: str, stack: str) -> str:
+    """Returns what takes a stack down; the backend serves other projects too, such as those of the examples."""
+    if project_name(project.root / PROGRAM) == owner:
+        return f"run `make destroy STACK={stack}` (or `pulumi destroy -s {stack}` in `make shell`)"
+    programs = sorted(path for pattern in NEARBY for path in project.root.glob(pattern))
+    folders = [path.parent.relative_to(project.root) for path in programs if project_name(path) == owner]
+    if folders:
+        return f"run `pulumi destroy --cwd {folders[0]} -s {stack}` in `make shell`"
+    return (
+        f"run `pulumi destroy -s {stack}` in the folder of the project {owner}, with the environment of `make shell`,"
+    )
 
 
 def refuse_while_used(folder: Path, ended: Container[int] = (), proc: Path = PROC) -> None:

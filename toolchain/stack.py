@@ -18,6 +18,8 @@ from toolchain.environment import Project
 from toolchain.errors import ToolchainError
 from toolchain.virtualenv import POLICIES
 
+PROGRAM = "Pulumi.yaml"
+"""What Pulumi calls the file that makes a folder a project."""
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
@@ -44,14 +46,11 @@ class Stack:
         Raises:
             ToolchainError: there is no Pulumi.yaml with a name.
         """
-        path = self.project.root / "Pulumi.yaml"
-        try:
-            found = re.search(r"^name:\s*['\"]?([\w.-]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-        except FileNotFoundError:
-            found = None
-        if found is None:
+        path = self.project.root / PROGRAM
+        name = project_name(path)
+        if name is None:
             raise ToolchainError(f"{path}: no Pulumi project with a name: run this in the root of the checkout")
-        return found[1]
+        return name
 
     @property
     def qualified_name(self) -> str:
@@ -179,6 +178,15 @@ class Stack:
                 outputs: dict[str, Any] = resource.get("outputs") or {}
                 return outputs
         return {}
+
+
+def project_name(path: Path) -> str | None:
+    """Returns the name of the Pulumi project that the file at ``path`` describes; None where there is none."""
+    try:
+        found = re.search(r"^name:\s*['\"]?([\w.-]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    except FileNotFoundError:
+        return None
+    return found[1] if found else None
 
 
 def read_checkpoint(path: Path) -> str:

@@ -162,7 +162,7 @@ def test_make_clean_refuses_while_the_stack_has_resources(fresh: Clone, up: str)
     assert up
     refused = fresh.make("clean", check=False)
     assert refused.returncode != 0
-    assert re.search(r"clean: stack dev still has \d+ resources", refused.stdout)
+    assert re.search(r"clean: stack slipway/dev still has \d+ resources", refused.stdout)
     assert "make destroy STACK=dev" in refused.stdout
     assert "Traceback" not in refused.stdout
     assert (fresh.root / ".slipway").is_dir() and len(fresh.listening()) == 3

@@ -32,8 +32,8 @@ def project(tmp_path: Path) -> Project:
     return found
 
 
-def deploy(project: Project, resources: list[dict[str, Any]], name: str = "dev") -> None:
-    folder = project.backend / ".pulumi" / "stacks" / "slipway"
+def deploy(project: Project, resources: list[dict[str, Any]], name: str = "dev", of: str = "slipway") -> None:
+    folder = project.backend / ".pulumi" / "stacks" / of
     folder.mkdir(parents=True, exist_ok=True)
     deployment = {"manifest": {"time": "2026-01-02T03:04:05.123456789Z"}, "resources": resources}
     (folder / f"{name}.json").write_text(json.dumps({"checkpoint": {"latest": deployment}}))
@@ -91,9 +91,32 @@ def test_the_platforms_are_the_default_ones_and_those_of_the_stacks_file(project
 
 def test_clean_refuses_while_a_stack_has_resources_and_names_the_way_out(project: Project) -> None:
     deploy(project, [{"type": "pulumi:pulumi:Stack"}])
-    with pytest.raises(ToolchainError, match=r"stack dev still has 1 resources.*pulumi destroy -s dev"):
+    told = (
+        r"stack slipway/dev still has 1 resources.*run `make destroy STACK=dev` \(or `pulumi destroy -s dev` in `make"
+    )
+    with pytest.raises(ToolchainError, match=told):
         clean(project, lambda _: None, cache=False)
     assert project.state.exists()
+
+
+@pytest.mark.parametrize(
+    ("of", "told"),
+    [
+        ("yaml-consumer", "run `pulumi destroy --cwd examples/yaml-consumer -s dev` in `make shell` first"),
+        ("gone", "run `pulumi destroy -s dev` in the folder of the project gone, with the environment of"),
+    ],
+)
+def test_clean_names_the_folder_of_a_stack_of_another_project(project: Project, of: str, told: str) -> None:
+    consumer = project.root / "examples" / "yaml-consumer"
+    consumer.mkdir(parents=True)
+    (consumer / "Pulumi.yaml").write_text("# uses Slipway\nname: yaml-consumer\nruntime: yaml\n")
+    deploy(project, [])
+    deploy(project, [{"type": "pulumi:pulumi:Stack"}], of=of)
+    with pytest.raises(ToolchainError) as caught:
+        clean(project, lambda _: None, cache=False)
+    assert str(caught.value).startswith(f"clean: stack {of}/dev still has 1 resources")
+    assert told in str(caught.value)
+    assert "make destroy" not in str(caught.value)
 
 
 def test_clean_removes_state_and_virtual_environment_and_leaves_the_shared_tools(
