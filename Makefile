@@ -28,7 +28,7 @@ help:
 	@echo 'make schema      write the JSON Schema of the stack files'
 	@echo
 	@echo 'STACK=dev        which stack                ARGS="..."   handed on to pulumi or the benchmarks'
-	@echo 'CONSENT=yes      agree to changes of the system, such as Debian packages'
+	@echo 'CONSENT=yes      agree to changes of the system by sudo (make schema; what starts services needs root)'
 	@echo 'SLIPWAY_QUARANTINE_PORT=5380  SLIPWAY_REGISTRY_PORT=5443  SLIPWAY_PRODUCTION_PORT=5444   ports of the registries'
 
 $(VERBS): python

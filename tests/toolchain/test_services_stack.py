@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -185,6 +186,19 @@ def test_an_error_is_one_message_and_exit_code_1(
     error = capsys.readouterr().err
     assert error.startswith("error: STACK: stacks/Pulumi.prod.yaml does not exist")
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("verb", ["up", "preview", "destroy", "shell", "services", "bench", "lock-bases", "test"])
+def test_what_starts_services_tells_anybody_but_root_before_it_installs_a_tool(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    monkeypatch.chdir(project.root)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr("toolchain.verbs.open_session", lambda *_, **__: pytest.fail("it looked for tools"))
+    assert main([verb]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: Only root can start the embedded services")
+    assert "Nothing was changed" in error
 
 
 def test_make_without_a_goal_is_help() -> None:
