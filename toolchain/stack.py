@@ -171,14 +171,6 @@ class Stack:
         except ToolchainError:  # none yet, or one that is gone
             self.select(environment)
 
-    def outputs(self) -> dict[str, Any]:
-        """Returns the outputs that the last deployment registered; secret ones as Pulumi stores them, encrypted."""
-        for resource in self.state().get("resources") or []:
-            if resource["type"] == "pulumi:pulumi:Stack":
-                outputs: dict[str, Any] = resource.get("outputs") or {}
-                return outputs
-        return {}
-
 
 def project_name(path: Path) -> str | None:
     """Returns the name of the Pulumi project that the file at ``path`` describes; None where there is none."""
@@ -200,6 +192,15 @@ def latest(checkpoint: str) -> dict[str, Any]:
         return {}
     deployment: dict[str, Any] = json.loads(checkpoint).get("checkpoint", {}).get("latest") or {}
     return deployment
+
+
+def outputs_of(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the outputs that a deployment registered; secret ones as Pulumi stores them, encrypted."""
+    for resource in state.get("resources") or []:
+        if resource["type"] == "pulumi:pulumi:Stack":
+            outputs: dict[str, Any] = resource.get("outputs") or {}
+            return outputs
+    return {}
 
 
 def stacks(project: Project) -> dict[str, dict[str, Any]]:

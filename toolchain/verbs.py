@@ -14,7 +14,7 @@ from toolchain.environment import Project, shell_exports
 from toolchain.keys import ensure_keys
 from toolchain.services.fleet import refuse_without_root, running_services, stop_services
 from toolchain.session import Session, open_session, provide
-from toolchain.stack import Stack, foreground, urls
+from toolchain.stack import Stack, foreground, outputs_of, urls
 from toolchain.status import print_status
 
 Verb = Callable[[Path, argparse.Namespace], int]
@@ -34,11 +34,15 @@ def services(root: Path, options: argparse.Namespace) -> int:
 
 
 def up(root: Path, options: argparse.Namespace) -> int:
-    """Brings the stack up, and prints where its services answer."""
+    """Brings the stack up, and prints where its services answer; a container that does not run is an error."""
+    from toolchain.containers import refuse_standstill
+
     session, stack = _prepared(root, options, recovering=True)
     code = _pulumi(session, stack, "up", ["--yes", *stack.policy_flags(), *options.arguments])
     if code == 0:
-        for url in urls(stack.outputs()):
+        state = stack.state()
+        refuse_standstill(state)
+        for url in urls(outputs_of(state)):
             print(url)
     return code
 

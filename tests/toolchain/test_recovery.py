@@ -1,11 +1,9 @@
 """Recovery from a killed run: what is provably ours and dead goes, everything else stays."""
 
-import http.server
 import json
 import os
 import pwd
 import socket
-import socketserver
 import subprocess
 import threading
 import time
@@ -13,10 +11,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.toolchain.docker_engine import FakeEngine
 from toolchain.environment import Project
 from toolchain.errors import ToolchainError
 from toolchain.recovery import drop_pending_creates, release_locks, remove_untracked
@@ -25,46 +23,6 @@ from toolchain.stack import Stack
 URN = "urn:pulumi:dev::slipway::slipway:index:HardenedContainer$docker:index/container:Container::web-container"
 STACK = "organization/slipway/dev"
 KILLED = 1_700_000_000.0
-
-
-class FakeEngine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """A Docker Engine that lists what it is given and notes what it is told to remove; it removes nothing."""
-
-    daemon_threads = True
-
-    def __init__(self, path: str, containers: list[dict[str, Any]]) -> None:
-        super().__init__(path, Answers)
-        self.containers = containers
-        self.removed: list[str] = []
-
-
-class Answers(http.server.BaseHTTPRequestHandler):
-    """The calls of the engine's API that recovery makes."""
-
-    server: FakeEngine
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        wanted = json.loads(parse_qs(parts.query)["filters"][0])["label"][0].partition("=")[2]
-        held = self.server.containers if parts.path.startswith("/containers") else []
-        self._say([item for item in held if item["Labels"].get("io.slipway.stack") == wanted])
-
-    def do_DELETE(self) -> None:
-        self.server.removed.append(urlsplit(self.path).path)
-        self._say([])
-
-    def _say(self, content: list[dict[str, Any]]) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def address_string(self) -> str:
-        return "unix"
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 def container(name: str = "web", *, urn: str | None = URN, stack: str | None = STACK, age: float = 5) -> dict[str, Any]:
