@@ -176,6 +176,19 @@ def test_an_unknown_stack_is_refused_with_those_that_exist(fresh: Clone) -> None
     assert "Traceback" not in refused.stdout
 
 
+def test_make_up_tells_of_a_container_that_somebody_stopped_and_what_starts_it(fresh: Clone, up: str) -> None:
+    assert up
+    before = container_id(fresh)
+    fresh.run("docker", "stop", CONTAINER)
+    told = fresh.make("up", check=False)
+    assert told.returncode != 0
+    assert f"error: container {CONTAINER} does not run (Exited" in told.stdout
+    assert f"docker start {CONTAINER}" in told.stdout
+    fresh.run("docker", "start", CONTAINER)
+    fresh.make("up")
+    assert container_id(fresh) == before != ""
+
+
 def test_make_destroy_down_and_clean_leave_nothing_behind(fresh: Clone, up: str) -> None:
     assert up
     network = fresh.run("docker", "inspect", "--format", "{{.HostConfig.NetworkMode}}", CONTAINER).stdout.strip()
