@@ -58,6 +58,11 @@ class Installation:
         self.stamp.write(tools, self._programs(), self._environ)
         return tools
 
+    def administrators_part(self) -> str:
+        """Returns the list of what must change the system, with the commands for it; empty for nothing."""
+        needs = self._needs(self._missing_pins())
+        return debian.describe(needs, debian.commands_for(needs)) if needs else ""
+
     def one(self, pin: Pin, *, consent: bool) -> Path:
         """Installs ``pin`` alone where it is missing, and returns its first program."""
         if self._is_missing(pin):

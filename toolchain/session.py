@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from toolchain.bases import ensure_base_lock
 from toolchain.database import ensure_database
 from toolchain.environment import Project, create_folders, forbid_logs, link_plugins, prepared_environment
+from toolchain.errors import ToolchainError
 from toolchain.keys import ensure_keys
 from toolchain.progress import Progress
 from toolchain.services.emulation import PLATFORMS
@@ -47,6 +49,29 @@ class Session:
     def report(self, text: str) -> None:
         """Writes one line of progress."""
         self.progress.note(text)
+
+
+def refuse_without_root(root: Path) -> None:
+    """Refuses anybody but root before half an hour went into tools that nobody could use.
+
+    Args:
+        root: the checkout.
+
+    Raises:
+        ToolchainError: it is not root; with all that the administrator is to be asked for.
+    """
+    if os.geteuid() == 0:
+        return
+    from toolchain.tools import administrators_part
+
+    lacks = administrators_part(root)
+    raise ToolchainError(
+        "Only root can start the embedded services: BuildKit runs as root, the kernel is taught to run other "
+        "platforms, and secret files are given to the users of images. Nothing was changed. What to do: run the "
+        "command again as root, or use Docker, builder and registries of your own with plain `pulumi up` (README, "
+        "Every day)."
+        + (f"\nThis machine also lacks what only its administrator can install:\n{lacks}" if lacks else "")
+    )
 
 
 def open_session(root: Path, *, consent: bool = False) -> Session:

@@ -6,6 +6,7 @@ listed before anything is changed, and needs root or consent.
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,16 @@ def ensure_tool(project: Path, name: str, *, consent: bool = False, report: Prog
     if pin is None:
         raise ToolchainError(f"{name}: no such tool: the pins know {', '.join(installation.pins.tools)}")
     return installation.one(pin, consent=consent)
+
+
+def administrators_part(project: Path) -> str:
+    """Returns the list of what only the administrator can install, with the commands for it; empty for nothing.
+
+    Args:
+        project: the checkout.
+    """
+    stamp = Stamp(project.resolve(), Store(cache_folder(), machine()))
+    return "" if stamp.read() else _installation(stamp, Progress(sys.stderr)).administrators_part()
 
 
 def _installation(stamp: Stamp, report: Progress) -> "Installation":

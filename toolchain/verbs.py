@@ -12,8 +12,8 @@ from pathlib import Path
 from toolchain.bases import refresh_lock
 from toolchain.environment import Project, shell_exports
 from toolchain.keys import ensure_keys
-from toolchain.services.fleet import refuse_without_root, running_services, stop_services
-from toolchain.session import Session, open_session, provide
+from toolchain.services.fleet import running_services, stop_services
+from toolchain.session import Session, open_session, provide, refuse_without_root
 from toolchain.stack import Stack, foreground, outputs_of, urls
 from toolchain.status import print_status
 
@@ -28,7 +28,7 @@ def ensure(root: Path, options: argparse.Namespace) -> int:
 
 def services(root: Path, options: argparse.Namespace) -> int:
     """Makes sure of tools, keys, services, base images and database."""
-    refuse_without_root()
+    refuse_without_root(root)
     provide(open_session(root, consent=options.consent), options.stack)
     return 0
 
@@ -107,14 +107,14 @@ def test(root: Path, options: argparse.Namespace) -> int:
     """Runs the checks and tests."""
     from toolchain.testing import run_checks
 
-    refuse_without_root()
+    refuse_without_root(root)
     session = open_session(root, consent=options.consent)
     return run_checks(root, session.python, session.environment, session.report, session.tool)
 
 
 def bench(root: Path, options: argparse.Namespace) -> int:
     """Runs the benchmarks."""
-    refuse_without_root()
+    refuse_without_root(root)
     session = open_session(root, consent=options.consent)
     provide(session, options.stack)
     return foreground([str(session.python), "-m", "benchmarks", *options.arguments], root, session.environment)
@@ -122,7 +122,7 @@ def bench(root: Path, options: argparse.Namespace) -> int:
 
 def lock_bases(root: Path, options: argparse.Namespace) -> int:
     """Looks the base images up again, those of the named locks or the sample's; the next preview shows what moved."""
-    refuse_without_root()
+    refuse_without_root(root)
     session = open_session(root, consent=options.consent)
     ours = session.project.base_lock
     locks = [root / it for it in options.arguments] or [ours]
@@ -150,7 +150,7 @@ def _prepared(root: Path, options: argparse.Namespace, *, recovering: bool) -> t
     """Everything that `pulumi` needs for the stack, and the stack."""
     stack = Stack(Project.at(root), options.stack)
     stack.refuse_missing_file()
-    refuse_without_root()
+    refuse_without_root(root)
     session = open_session(root, consent=options.consent)
     provide(session, stack.name)
     stack.ensure(session.environment)

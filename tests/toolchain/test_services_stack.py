@@ -194,11 +194,13 @@ def test_what_starts_services_tells_anybody_but_root_before_it_installs_a_tool(
 ) -> None:
     monkeypatch.chdir(project.root)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr("toolchain.verbs.open_session", lambda *_, **__: pytest.fail("it looked for tools"))
+    monkeypatch.setattr("toolchain.verbs.open_session", lambda *_, **__: pytest.fail("it went on to the tools"))
+    monkeypatch.setattr("toolchain.tools.administrators_part", lambda _: "  git: git is not on PATH")
     assert main([verb]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: Only root can start the embedded services")
     assert "Nothing was changed" in error
+    assert "also lacks what only its administrator can install:\n  git: git is not on PATH" in error
 
 
 def test_make_without_a_goal_is_help() -> None:

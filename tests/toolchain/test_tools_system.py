@@ -78,6 +78,17 @@ def test_without_root_everything_is_listed_with_the_commands_and_nothing_is_chan
     assert (machine.builds(), apt_calls(machine)) == (0, [])
 
 
+def test_what_the_administrator_is_to_be_asked_for_is_told_without_installing_anything(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user(monkeypatch, 1000)
+    told = machine.installation(DOCKER, tool()).administrators_part()
+    assert "docker-engine: x-dockerd is not on PATH" in told
+    assert told.endswith("  apt-get install -y --no-install-recommends docker.io")
+    assert machine.installation(tool()).administrators_part() == ""
+    assert (machine.builds(), apt_calls(machine)) == (0, [])
+
+
 def test_root_is_told_the_list_first_and_then_it_is_done(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     user(monkeypatch, 0)
     machine.installation(DOCKER, REGISTRY).everything(consent=False)

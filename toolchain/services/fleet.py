@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,24 +21,6 @@ from toolchain.services.service import Report, ensure_running
 
 GRACE = {"quarantine": 10.0, "registry": 10.0, PRODUCTION: 10.0, "buildkit": 20.0}
 """Seconds that a service gets to end; the Docker Engine is ended by rules of its own."""
-
-
-def refuse_without_root(uid: int | None = None) -> None:
-    """Refuses anybody but root before half an hour went into tools that nobody could use.
-
-    Args:
-        uid: who runs this; the effective user by default.
-
-    Raises:
-        ToolchainError: it is not root.
-    """
-    if (os.geteuid() if uid is None else uid) != 0:
-        raise ToolchainError(
-            "Only root can start the embedded services: BuildKit runs as root, the kernel is taught to run other "
-            "platforms, and secret files are given to the users of images. Nothing was changed. What to do: run the "
-            "command again as root, or use Docker, builder and registries of your own with plain `pulumi up` (README, "
-            "Every day)."
-        )
 
 
 @contextlib.contextmanager
