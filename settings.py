@@ -145,6 +145,7 @@ class Settings(Engine):
             "access": self.registry.access(),
             "certificate_authority": self.registry.certificate_authority,
             "copier": self.copier,
+            "needs": service.run.needs if service.run else None,
         }
         if self.promote is None:
             return ReleaseArgs(image=self._image(service), key=self.sign, **common)

@@ -135,6 +135,8 @@ def _preflight(
     for port in args.run.ports:
         address = f"[{port.address}]" if ":" in port.address else port.address
         arguments += ["--port", f"{address}:{port.host}"]
+    if owner := args.run.needs.secrets_owner:
+        arguments += ["--secrets-owner", str(owner)]
     changes = args.run.health.model_dump(exclude={"test", "wait"}, exclude_none=True)
     if args.run.health.test:
         changes["tests"] = args.run.health.test

@@ -15,6 +15,7 @@ from components.artifact import Digest, ImageReference, Repository, Version
 from components.publication import Publication, PublicationArgs
 from components.record import ReleaseRecord, SignedAs
 from components.registry import PrivateRegistry, RegistryAccess, registry_flags, registry_secrets
+from components.run import ImageNeeds
 from components.scan import ScanPolicy, policy_flags
 from components.step import Argument, command_line, document
 from components.upstream import output_of, own_output, record_in, upstream
@@ -111,6 +112,8 @@ class PromotionArgs(Arguments):
     """PEM file with the certificate authority of this stack's registry."""
     copier: Literal["oras", "skopeo"] = "oras"
     """What moves the image's blobs."""
+    needs: ImageNeeds | None = None
+    """What the container asks of the image: another one is not taken; left out where nothing is to run it."""
 
     _repository = field_validator("repository")(lambda value: str(Repository.parse(value)))
     _version = field_validator("version")(lambda value: value and str(Version(value)))
@@ -180,6 +183,7 @@ def _granted(
     arguments += ["--own-key", args.own_key] if args.own_key else []
     arguments += ["--running", before.apply(lambda record: str(record["digest"]) if record else "")]
     arguments += [*registry_flags(registries), *policy_flags(args.scan, args.reports, args.cache)]
+    arguments += args.needs.flags() if args.needs else []
     answer = local.run_output(
         command=command_line("promote", arguments),
         stdin=document(registry_secrets(registries)),

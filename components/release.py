@@ -14,6 +14,7 @@ from components.image import Build, Image, ImageArgs
 from components.publication import Publication, PublicationArgs
 from components.record import ReleaseRecord, ScanSummary, SignedAs
 from components.registry import RegistryAccess
+from components.run import ImageNeeds
 from components.scan import Scan, ScanArgs, ScanPolicy
 from components.signature import Signature, SignatureArgs, SigningKey, Verification, VerificationArgs
 from components.tree import named, uncommitted
@@ -47,6 +48,8 @@ class ReleaseArgs(Arguments):
     """PEM file with the private registry's certificate authority."""
     copier: Literal["oras", "skopeo"] = "oras"
     """What moves the image's blobs to the private registry."""
+    needs: ImageNeeds | None = None
+    """What the container asks of the image: another one is not published; left out where nothing is to run it."""
 
     _repository = field_validator("repository")(lambda value: str(Repository.parse(value)))
 
@@ -88,6 +91,7 @@ class Release(pulumi.ComponentResource):
             policy=args.scan,
             reports=args.reports,
             registry=quarantine,
+            needs=args.needs,
         )
         scan = Scan(f"{name}-scan", scan_args, child)
         signature_args = SignatureArgs(reference=scan.reference, key=args.key, annotations=says, registry=quarantine)

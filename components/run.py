@@ -112,6 +112,20 @@ class Logs(Arguments):
         return self.driver in ("json-file", "local")
 
 
+class ImageNeeds(Arguments):
+    """What a container asks of its image; whatever it asks, an image that runs as root is refused."""
+
+    health_check: bool = True
+    """Whether the image has to bring the health check; false where the container has one of its own."""
+    secrets_owner: int | None = Field(default=None, ge=1)
+    """Numeric id of the user who may read the secret files; left out where there are none."""
+
+    def flags(self) -> list[str]:
+        """The same as steps take it, see steps.image_config."""
+        flags = ["--to-run", *([] if self.health_check else ["--own-health-check"])]
+        return [*flags, *(["--secrets-owner", str(self.secrets_owner)] if self.secrets_owner else [])]
+
+
 class Run(Arguments):
     """How a container runs; every default is the secure one."""
 
@@ -147,6 +161,12 @@ class Run(Arguments):
     """Where its output goes."""
     health: Health = Health()
     """Changes to the image's health check."""
+
+    @property
+    def needs(self) -> ImageNeeds:
+        """What the container asks of its image, so that another one is refused before it is published."""
+        owner = self.secrets_owner if self.secrets else None
+        return ImageNeeds(health_check=not self.health.test, secrets_owner=owner)
 
     @field_validator("temporary")
     @classmethod

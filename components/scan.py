@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from components.arguments import Arguments, Flow
 from components.artifact import Platform
 from components.registry import RegistryAccess, login_secrets
+from components.run import ImageNeeds
 from components.step import result, step
 
 Severity = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN"]
@@ -84,12 +85,14 @@ class ScanArgs(Arguments):
     """Folder of the scanner's databases and of what it found in layers, relative to the project."""
     registry: RegistryAccess | None = None
     """Credentials of the quarantine registry where it asks for them."""
+    needs: ImageNeeds | None = None
+    """What the container asks of the image; left out where nothing is to run it."""
 
     _platforms = field_validator("platforms")(lambda value: tuple(str(Platform(item)) for item in value))
 
 
 class Scan(pulumi.ComponentResource):
-    """Scans every platform of a candidate and stops the graph when something may not ship.
+    """Scans every platform of a candidate and stops the graph when something may not ship, or could not run.
 
     The reports stay as files; the summary and the reference that passed are the outputs. A database that is missing or
     stale fails the gate: unknown is not pass.
@@ -119,6 +122,7 @@ def _arguments(args: ScanArgs) -> list[Flow]:
     for platform in args.platforms:
         arguments += ["--platform", platform]
     arguments += policy_flags(args.policy, args.reports, args.cache)
+    arguments += args.needs.flags() if args.needs else []
     if args.registry:
         arguments += ["--username", args.registry.username]
     return arguments

@@ -1,20 +1,19 @@
 """Check what a container needs before the old one goes: user and health check of its image, name, ports, network.
 
-The result hands on the reference of the image that may run. Sources: CIS Docker Benchmark 1.6, 4.1 (a user for the
-container has been created) and 4.6 (HEALTHCHECK instructions have been added).
+The result hands on the reference of the image that may run.
 """
 
 import argparse
 import errno
 import json
 import os
-import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from steps.engine import docker, inspect
+from steps.image_config import Needs, shortcomings
 from steps.tool import StepError, run_step
 
 _PREVIOUS = "PULUMI_COMMAND_STDOUT"
@@ -30,13 +29,16 @@ _DURATIONS = {
 }
 
 
-def check_image(host: str, reference: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Refuse an image that runs as root or cannot say whether it is healthy, and return its health check.
+def check_image(
+    host: str, reference: str, changes: Mapping[str, Any], secrets_owner: int | None = None
+) -> dict[str, Any]:
+    """Refuse an image that its container cannot run, see steps.image_config, and return its health check.
 
     Args:
         host: address of the Docker Engine.
         reference: the image, by digest.
         changes: what the stack changes of the image's own health check: `tests`, durations in seconds, `retries`.
+        secrets_owner: numeric id of the user who may read the secret files; None where there are none.
 
     Returns:
         The whole health check as the container's resource takes it, so that a preview shows each of its values.
@@ -45,13 +47,10 @@ def check_image(host: str, reference: str, changes: Mapping[str, Any]) -> dict[s
     if not images:
         raise StepError(f"{reference} is not on the host: the pull did not bring it")
     config = images[0]["Config"]
-    user = str(config.get("User") or "").partition(":")[0]
-    if user in ("", "root") or re.fullmatch(r"[+-]?0+", user):
-        raise StepError(f"{reference} runs as root (its user is {user or 'not set'}): set USER in the Dockerfile")
+    if problems := list(shortcomings(config, Needs("tests" not in changes, secrets_owner))):
+        raise StepError("\n".join(f"{reference} {problem}" for problem in problems))
     own = config.get("Healthcheck") or {}
-    tests = changes.get("tests") or own.get("Test") or []
-    if not tests or tests[0] == "NONE":
-        raise StepError(f"{reference} has no health check: add HEALTHCHECK to the Dockerfile, or write run.health.test")
+    tests = changes.get("tests") or own["Test"]
     return {"tests": tests, "retries": changes.get("retries", own.get("Retries", 0)), **_durations(own, changes)}
 
 
@@ -178,9 +177,11 @@ def preflight(
     ports: Sequence[tuple[str, int]],
     service: Service,
     health: Mapping[str, Any],
+    *,
+    secrets_owner: int | None = None,
 ) -> dict[str, Any]:
     """Check everything; the first problem ends the step while the old container still runs."""
-    health = check_image(host, reference, health)
+    health = check_image(host, reference, health, secrets_owner)
     check_name(host, name, service)
     for address, port in ports:
         check_port(host, address, port, service)
@@ -203,10 +204,11 @@ def main() -> dict[str, Any]:
     parser.add_argument("--stack", required=True)
     parser.add_argument("--port", action="append", default=[], type=_address, metavar="ADDRESS:PORT")
     parser.add_argument("--health", default={}, type=json.loads, help="changes to the image's health check, as JSON")
+    parser.add_argument("--secrets-owner", type=int, help="numeric id of the user who may read the secret files")
     it = parser.parse_args()
     previous = os.environ.get(_PREVIOUS)
     service = Service(it.stack, previous is None, _name_in(previous or ""))
-    return preflight(it.docker, it.reference, it.network, it.name, it.port, service, it.health)
+    return preflight(it.docker, it.reference, it.network, it.name, it.port, service, it.health, secrets_owner=it.secrets_owner)
 
 
 def _name_in(printed: str) -> str | None:

@@ -1,5 +1,7 @@
 """Scan every platform of a candidate with trivy, keep the reports, and stop what has findings that must not ship.
 
+An image that the stack's own container would refuse is stopped, too: trivy has read its configuration anyway.
+
 Reports go to a folder: `OS-ARCHITECTURE.json` (trivy's own format, with all packages) and `OS-ARCHITECTURE.sarif`
 (SARIF 2.1.0) a platform, and `scan.json` about the scan itself. The user sees a table of what failed with the versions
 that fix it. A database that is missing or older than allowed fails the step: unknown is not pass.
@@ -19,6 +21,7 @@ from typing import Any
 from components.artifact import ImageReference, Platform
 from steps.credentials import registry_credentials
 from steps.database import Databases, ensure_database
+from steps.image_config import Needs, add_needs_flags, needs_of, unfit
 from steps.predicates import RECORD, scan_record
 from steps.registry import platforms_of
 from steps.scanner import scan_image
@@ -59,6 +62,8 @@ class ScanRequest:
     """What the scanner looks things up in."""
     authority: str | None = None
     """PEM file of the registry's certificate authority; the system's if left out."""
+    needs: Needs | None = None
+    """What the container asks of the image; None where nothing is to run it."""
 
 
 def scan(request: ScanRequest, database: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
@@ -74,7 +79,7 @@ def scan(request: ScanRequest, database: Mapping[str, Any], secrets: Mapping[str
         _cover_all(request, environment)
         reports, record = scan_platforms(request, database, environment)
     findings = findings_in(reports)
-    _judge(request, findings)
+    _judge(request, reports, findings)
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in SEVERITIES}
     first = next(iter(reports.values()))
     return {
@@ -196,19 +201,21 @@ def failing(findings: Sequence[Finding], fail_on: Sequence[str], unfixed: bool) 
     return [it for it in findings if it.severity in fail_on and (it.fixed != _NO_FIX or not unfixed)]
 
 
-def _judge(request: ScanRequest, findings: Sequence[Finding]) -> None:
+def _judge(request: ScanRequest, reports: Mapping[str, Mapping[str, Any]], findings: Sequence[Finding]) -> None:
+    told = unfit(str(request.reference), reports, request.needs) if request.needs else []
+    advice = "Nothing was signed or published."
     failed = failing(findings, request.fail_on, request.unfixed)
     today = datetime.now(UTC).date().isoformat()
     for entry in request.ignore:
         if entry["expires"] <= today:
             say(f"warning: the exception for {entry['id']} expired on {entry['expires']} and no longer counts")
     if failed:
-        raise StepError(
-            f"{request.reference} has {len(failed)} finding(s) of severity {' or '.join(request.fail_on)}:\n"
-            f"{table(failed)}\n"
-            f"Nothing was signed or published. Update the packages, or accept a finding for a time under scan.ignore.\n"
-            f"Full reports: {request.reports}"
-        )
+        severities = " or ".join(request.fail_on)
+        told += [f"{request.reference} has {len(failed)} finding(s) of severity {severities}:", table(failed)]
+        advice += " Update the packages, or accept a finding for a time under scan.ignore."
+        advice += f"\nFull reports: {request.reports}"
+    if told:
+        raise StepError("\n".join([*told, advice]))
 
 
 def table(findings: Sequence[Finding]) -> str:
@@ -224,7 +231,7 @@ def table(findings: Sequence[Finding]) -> str:
 
 
 def add_policy_flags(parser: argparse.ArgumentParser) -> None:
-    """What may not ship, and how fresh the knowledge must be."""
+    """What may not ship, how fresh the knowledge must be, and what the container asks."""
     parser.add_argument("--fail-on", required=True, help="severities, separated by commas")
     parser.add_argument("--ignore", default="[]", help='JSON list of {"id", "reason", "expires"}')
     parser.add_argument(
@@ -235,6 +242,7 @@ def add_policy_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--database", help="OCI artifact of the vulnerability database; trivy's own if left out")
     parser.add_argument("--database-age", type=float, default=7.0, help="days that the database may be old")
     parser.add_argument("--java-database", help="OCI artifact of the index of Java libraries; trivy's own if left out")
+    add_needs_flags(parser)
 
 
 def databases_of(request: argparse.Namespace) -> Databases:
@@ -255,7 +263,16 @@ def main() -> dict[str, Any]:
     database = ensure_database(databases, request.database_age)
     ignore = json.loads(request.ignore)
     platforms, fail_on = request.platform, request.fail_on.split(",")
-    wanted = ScanRequest(request.reference, platforms, fail_on, ignore, request.reports, request.unfixed, databases)
+    wanted = ScanRequest(
+        request.reference,
+        platforms,
+        fail_on,
+        ignore,
+        request.reports,
+        request.unfixed,
+        databases,
+        needs=needs_of(request),
+    )
     return scan(wanted, database, secrets)
 
 

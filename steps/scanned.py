@@ -17,8 +17,10 @@ from typing import Any
 from components.artifact import ImageReference, Platform
 from steps.choose import Registries
 from steps.database import Databases, ensure_database, in_use
+from steps.image_config import Needs, needs_of, unfit
 from steps.scan import Finding, ScanRequest, databases_of, failing, findings_in, scan_platforms, write_accepted
 from steps.scanner import found_by
+from steps.tool import StepError
 from steps.trivy import trivy
 
 _KEPT = "today.json"
@@ -35,10 +37,12 @@ class Policy:
     reports: Path
     databases: Databases
     database_age: float
+    needs: Needs | None = None
+    """What the container asks of the image; None where nothing is to run it."""
 
     @classmethod
     def of(cls, request: argparse.Namespace) -> "Policy":
-        """The policy that a step's command line names, see steps.scan.add_policy_flags."""
+        """The policy that a step's command line names, see steps.scan and steps.image_config."""
         return cls(
             request.fail_on.split(","),
             json.loads(request.ignore),
@@ -46,6 +50,7 @@ class Policy:
             request.reports,
             databases_of(request),
             request.database_age,
+            needs_of(request),
         )
 
 
@@ -61,7 +66,7 @@ def todays_findings(
         registries: how to reach its registry.
 
     Raises:
-        StepError: the scanner failed, or the database is too old or cannot be had.
+        StepError: the scanner failed, the database is too old or cannot be had, or the container cannot run the image.
     """
     database = ensure_database(policy.databases, policy.database_age)
     wanted = ScanRequest(
@@ -84,6 +89,8 @@ def todays_findings(
     if reports is None:
         reports, _ = scan_platforms(wanted, database, registries.environment)
         (policy.reports / _KEPT).write_text(json.dumps(fingerprint))
+    if policy.needs and (problems := unfit("it", reports, policy.needs)):
+        raise StepError("\n".join(problems))
     return failing(findings_in(reports), policy.fail_on, policy.unfixed)
 
 

@@ -42,6 +42,7 @@ class World:
         self.signed_by = "staging.pub"
         self.statements: list[tuple[str, str, str, dict[str, Any]]] = []
         self.findings: list[dict[str, Any]] = []
+        self.config: dict[str, Any] = {"User": "10001", "Healthcheck": {"Test": ["CMD", "check"]}}
         self.down: dict[str, str] = {}
         self.age = timedelta(days=1)
 
@@ -120,6 +121,7 @@ class World:
             "signed": self._signed(),
             "signed_by": self.signed_by,
             "findings": self.findings,
+            "config": self.config,
             "down": self.down,
         }
         script.write_text(f"KNOWN = {known!r}\n{PLAY}")
@@ -168,6 +170,7 @@ elif tool == "trivy":
         print(json.dumps({"Results": [{"Vulnerabilities": found}]}))
     if "image" in words:
         report = {"ArtifactName": target, "Results": [{"Vulnerabilities": KNOWN["findings"]}]}
+        report["Metadata"] = {"ImageConfig": {"config": KNOWN["config"]}}
         open(flag("--output"), "w").write(json.dumps(report))
 elif words[0] == "verify":
     if flag("--key") != KNOWN["signed_by"]:

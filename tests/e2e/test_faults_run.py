@@ -1,5 +1,6 @@
 """Faults on the host: what cannot run is refused while the old container still runs, and says what to do."""
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,19 +136,40 @@ def test_a_container_name_that_somebody_else_has_is_refused(
 @pytest.mark.parametrize("user", ["USER root", "USER 0:10001", ""])
 def test_an_image_that_runs_as_root_is_refused(checkout: Checkout, unharmed: str, user: str) -> None:
     write_context(checkout, unharmed, {"Dockerfile": DOCKERFILE.replace("USER 10001", user)})
-    told = refused(attempt(checkout, unharmed), "web-preflight", "runs as root", "set USER in the Dockerfile")
-    assert f"{checkout.private.address}/{unharmed}/web@sha256:" in told
+    told = refused(attempt(checkout, unharmed), "web-scan-trivy", "runs as root", "set USER in the Dockerfile")
+    assert_unpublished(checkout, unharmed, told)
+
+
+def assert_unpublished(checkout: Checkout, stack: str, told: str) -> None:
+    """Assert that the candidate that was refused is in quarantine alone."""
+    assert "Nothing was signed or published." in told
+    place, quarantine = f"{stack}/web", checkout.quarantine
+    digests = set(re.findall(rf"{re.escape(quarantine.address)}/{place}@(sha256:[0-9a-f]{{64}})", told))
+    assert digests
+    assert all(quarantine.manifest(place, it) is not None for it in digests)
+    assert all(checkout.private.manifest(place, it) is None for it in digests)
 
 
 @pytest.mark.parametrize("check", ["HEALTHCHECK NONE", ""])
 def test_an_image_without_a_health_check_is_refused(checkout: Checkout, unharmed: str, check: str) -> None:
     lines = [check if line.startswith("HEALTHCHECK") else line for line in DOCKERFILE.splitlines()]
     write_context(checkout, unharmed, {"Dockerfile": "\n".join(lines)})
-    refused(
+    told = refused(
         attempt(checkout, unharmed),
-        "web-preflight",
+        "web-scan-trivy",
         "has no health check: add HEALTHCHECK to the Dockerfile, or write run.health.test",
     )
+    assert_unpublished(checkout, unharmed, told)
+
+
+def test_a_user_who_could_not_read_the_secret_files_is_refused(checkout: Checkout, unharmed: str) -> None:
+    write_context(checkout, unharmed, {"Dockerfile": DOCKERFILE.replace("USER 10001", "USER 1000")})
+    told = refused(
+        attempt(checkout, unharmed),
+        "web-scan-trivy",
+        "runs as user 1000, who cannot read the secret files of user 10001: write run.secrets_owner: 1000",
+    )
+    assert_unpublished(checkout, unharmed, told)
 
 
 def test_an_unhealthy_app_fails_with_its_last_health_output_and_log_lines(checkout: Checkout) -> None:

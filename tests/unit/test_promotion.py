@@ -203,6 +203,12 @@ def test_the_scan_of_the_stack_reaches_the_step() -> None:
     assert value(words, "--reports") == "there"
 
 
+def test_what_the_container_asks_of_the_image_reaches_the_step() -> None:
+    words = asked(engine_of(needs={"secrets_owner": 1000}))
+    assert (value(words, "--secrets-owner"), "--to-run" in words) == ("1000", True)
+    assert "--to-run" not in asked(engine_of())
+
+
 def test_what_this_stack_ran_before_and_its_own_key_are_told() -> None:
     outputs = STAGING | {"driftwood/slipway/production": {"web": {"release": RECORD | {"digest": OTHER}}}}
     words = asked(engine_of(engine=Engine(stack="production", exported=outputs)))

@@ -227,6 +227,15 @@ def test_a_password_without_a_user_is_a_mistake(stack: Stack) -> None:
     assert stack.mistake() == "slipway:registry: write both username and password, or neither"
 
 
+def test_a_release_knows_what_its_container_asks_of_the_image(stack: Stack) -> None:
+    stack.web["run"]["secrets_owner"] = 1000
+    needs = stack.load().release("web", "dev").needs
+    assert needs
+    assert needs.flags() == ["--to-run", "--secrets-owner", "1000"]
+    del stack.web["run"]
+    assert stack.load().release("web", "dev").needs is None
+
+
 def test_quarantine_and_the_private_registry_are_two(stack: Stack) -> None:
     stack.settings["registry"]["address"] = "localhost:5380"
     assert "nothing unverified may reach the private one" in stack.mistake()

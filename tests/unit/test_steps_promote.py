@@ -154,6 +154,17 @@ def test_a_cve_of_today_stops_what_this_stack_has_never_run(world: World) -> Non
     assert "accept a finding for a time under scan.ignore" in told
 
 
+def test_an_image_that_this_stack_would_refuse_to_run_is_not_taken(world: World) -> None:
+    world.config |= {"User": "1000"}
+    needs = ("--to-run", "--secrets-owner", "10001")
+    assert lines(world.problem(*needs)) == [
+        "it runs as user 1000, who cannot read the secret files of user 10001: write run.secrets_owner: 1000"
+    ]
+    assert world.ask()["problem"] == ""
+    world.copied()  # what this stack has run is there already; the host tells
+    assert world.ask(*needs)["problem"] == ""
+
+
 def test_a_database_that_is_stale_stops_what_this_stack_has_never_run(world: World) -> None:
     world.age = timedelta(days=30)
     assert "the vulnerability database is stale" in world.problem()
