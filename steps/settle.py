@@ -6,6 +6,7 @@ itself and read back. A container that does not become healthy fails the step wi
 
 import argparse
 import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from steps.engine import docker, inspect
@@ -92,12 +93,22 @@ def _last_words(host: str, container: str, state: dict[str, Any], waited: float)
     return "\n".join(
         [
             f"container {container[:12]} is {status} after {waited:.0f} s.",
+            *_causes(lines),
             f"Last health output: {log[-1]['Output'].strip() or '(empty)'}" if log else "No health check has run.",
             f"Last log lines (`docker logs {container[:12]}` for more):",
             *(f"  {line}" for line in lines),
             "The container is left as it is for a look; correct the cause and run `pulumi up` again.",
         ]
     )
+
+
+def _causes(lines: Sequence[str]) -> Iterator[str]:
+    """What the log points to, in words for the settings."""
+    if any("/run/secrets/" in line and "permission denied" in line.lower() for line in lines):
+        yield (
+            "The image's user may not read the secret files: run.secrets_owner has to be the number of that user, "
+            "10001 if left out (`id -u USER` in the image shows it)."
+        )
 
 
 def main() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -309,9 +310,9 @@ def test_it_waits_while_the_container_is_starting(tool: ToolMaker) -> None:
 LOGS = 'echo "to standard output"; echo "Traceback: to standard error" >&2'
 
 
-def last_words(tool: ToolMaker, timeout: float, **of: Any) -> str:
-    """What is said of a container that does not become healthy."""
-    docker(tool, container=state(**of), logs=LOGS)
+def last_words(tool: ToolMaker, timeout: float, logs: str = "", **of: Any) -> str:
+    """What is said of a container that does not become healthy; it logs a line of its own, too."""
+    docker(tool, container=state(**of), logs=f"{LOGS}; echo {shlex.quote(logs)}")
     with pytest.raises(StepError) as caught:
         wait_until_healthy(HOST, CONTAINER, timeout)
     message = str(caught.value)
@@ -327,6 +328,15 @@ def test_an_unhealthy_container_fails_with_its_last_health_output_and_log_lines(
     message = last_words(tool, 30, health="unhealthy", output="HTTP 500 from /healthz\n")
     assert "is unhealthy after 0 s." in message  # the engine's verdict, not the end of the time
     assert "Last health output: HTTP 500 from /healthz" in message
+
+
+def test_an_app_that_may_not_read_its_secret_is_told_whose_the_files_are(tool: ToolMaker) -> None:
+    """Of a user with a name, the image's configuration does not say the number."""
+    denied = "PermissionError: [Errno 13] Permission denied: '/run/secrets/db_password'"
+    stopped: dict[str, Any] = {"health": "starting", "running": False, "ExitCode": 1}
+    assert "run.secrets_owner has to be the number of that user" in last_words(tool, 30, denied, **stopped)
+    elsewhere = denied.replace("/run/secrets", "/srv")
+    assert "secrets_owner" not in last_words(tool, 30, elsewhere, **stopped)
 
 
 def test_a_container_that_stopped_fails_with_its_exit_code(tool: ToolMaker) -> None:
