@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from steps.tool import StepError, ToolError, run_tool
@@ -32,3 +32,15 @@ def inspect(host: str, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
             raise
         return []
     return found
+
+
+def lack_of_memory(container: Mapping[str, Any]) -> str | None:
+    """That the kernel has killed a process of a container for its memory limit, and what to do; None where it has not.
+
+    Args:
+        container: what the engine knows about it.
+    """
+    if not container["State"].get("OOMKilled"):
+        return None
+    limit = container["HostConfig"].get("Memory", 0) // 2**20
+    return f"a process in it was killed for lack of memory (run.memory is {limit} MiB): raise it"

@@ -208,7 +208,9 @@ def main() -> dict[str, Any]:
     it = parser.parse_args()
     previous = os.environ.get(_PREVIOUS)
     service = Service(it.stack, previous is None, _name_in(previous or ""))
-    return preflight(it.docker, it.reference, it.network, it.name, it.port, service, it.health, secrets_owner=it.secrets_owner)
+    return preflight(
+        it.docker, it.reference, it.network, it.name, it.port, service, it.health, secrets_owner=it.secrets_owner
+    )
 
 
 def _name_in(printed: str) -> str | None:

@@ -5,7 +5,7 @@ is compared with the one that the container was made from.
 """
 
 from components.artifact import ImageReference
-from steps.engine import inspect
+from steps.engine import inspect, lack_of_memory
 
 _STACK_LABEL = "io.slipway.stack"
 
@@ -40,7 +40,9 @@ def contradiction(host: str, container: str, reference: ImageReference, stack: s
         )
     state = it["State"]
     if not state["Running"] or state.get("Restarting"):
+        lacks = lack_of_memory(it)
         return (
             f"container {container[:12]} does not run: it is {state.get('Status')} (exit code {state.get('ExitCode')})"
+            + (f"; {lacks}" if lacks else "")
         )
     return None

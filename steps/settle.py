@@ -6,10 +6,10 @@ itself and read back. A container that does not become healthy fails the step wi
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from steps.engine import docker, inspect
+from steps.engine import docker, inspect, lack_of_memory
 from steps.tool import StepError, ToolError, elapsed, run_step, say
 
 _POLL = 0.1
@@ -24,7 +24,7 @@ def limit_pids(host: str, container: str, pids: int) -> None:
     except ToolError as error:
         if "stopped container" not in error.output and "not running" not in error.output:
             raise
-        raise StepError(_last_words(host, container, _state(host, container), 0)) from None
+        raise StepError(_last_words(host, container, _container(host, container), 0)) from None
     seen = inspect(host, "container", [container])[0]["HostConfig"]["PidsLimit"]
     if seen != pids:
         raise StepError(
@@ -45,13 +45,14 @@ def wait_until_healthy(host: str, container: str, timeout: float) -> str:
     """
     start = said = time.monotonic()
     while True:
-        state = _state(host, container)
+        seen = _container(host, container)
+        state = seen["State"]
         health = (state.get("Health") or {}).get("Status", "none")
         if health == "healthy":
             return str(health)
         waited = time.monotonic() - start
         if not state["Running"] or state.get("Restarting") or health == "unhealthy" or waited > timeout:
-            raise StepError(_last_words(host, container, state, waited))
+            raise StepError(_last_words(host, container, seen, waited))
         if time.monotonic() - said > _REPORT:
             said = time.monotonic()
             say(f"waiting for a healthy container: {health}, {waited:.0f} s of {timeout:.0f} s")
@@ -73,17 +74,17 @@ def refuse_root(host: str, container: str) -> None:
         )
 
 
-def _state(host: str, container: str) -> dict[str, Any]:
+def _container(host: str, container: str) -> dict[str, Any]:
     found = inspect(host, "container", [container])
     if not found:
         raise StepError(
             f"container {container} is gone: something else removed it; run `pulumi refresh`, then `pulumi up`"
         )
-    state: dict[str, Any] = found[0]["State"]
-    return state
+    return found[0]
 
 
-def _last_words(host: str, container: str, state: dict[str, Any], waited: float) -> str:
+def _last_words(host: str, container: str, seen: Mapping[str, Any], waited: float) -> str:
+    state = seen["State"]
     health = state.get("Health") or {}
     log = health.get("Log") or []
     status = health.get("Status", "without a health check")
@@ -93,7 +94,7 @@ def _last_words(host: str, container: str, state: dict[str, Any], waited: float)
     return "\n".join(
         [
             f"container {container[:12]} is {status} after {waited:.0f} s.",
-            *_causes(lines),
+            *_causes(seen, lines),
             f"Last health output: {log[-1]['Output'].strip() or '(empty)'}" if log else "No health check has run.",
             f"Last log lines (`docker logs {container[:12]}` for more):",
             *(f"  {line}" for line in lines),
@@ -102,8 +103,10 @@ def _last_words(host: str, container: str, state: dict[str, Any], waited: float)
     )
 
 
-def _causes(lines: Sequence[str]) -> Iterator[str]:
-    """What the log points to, in words for the settings."""
+def _causes(seen: Mapping[str, Any], lines: Sequence[str]) -> Iterator[str]:
+    """What its state and its log point to, in words for the settings."""
+    if lacks := lack_of_memory(seen):
+        yield f"{lacks[:1].upper()}{lacks[1:]}."
     if any("/run/secrets/" in line and "permission denied" in line.lower() for line in lines):
         yield (
             "The image's user may not read the secret files: run.secrets_owner has to be the number of that user, "

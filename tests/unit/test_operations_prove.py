@@ -42,6 +42,13 @@ def test_prove_looks_each_time_and_does_not_sign_the_same_at_once(project: Proje
             {"State": {"Running": False, "Status": "exited", "ExitCode": 137}},
             "does not run: it is exited (exit code 137)",
         ),
+        (
+            {
+                "State": {"Running": False, "Status": "exited", "ExitCode": 137, "OOMKilled": True},
+                "HostConfig": {"Memory": 256 * 2**20},
+            },
+            "(exit code 137); a process in it was killed for lack of memory (run.memory is 256 MiB): raise it",
+        ),
         ({"State": {"Running": True, "Restarting": True, "Status": "restarting"}}, "does not run: it is restarting"),
         ({"Image": "sha256:2"}, "was made from image sha256:2, which is not"),
     ],

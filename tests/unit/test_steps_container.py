@@ -345,10 +345,43 @@ def test_a_container_that_stopped_fails_with_its_exit_code(tool: ToolMaker) -> N
     assert "No health check has run" in message
 
 
+OUT_OF_MEMORY = {
+    "Status": "restarting",
+    "Running": True,
+    "Paused": False,
+    "Restarting": True,
+    "OOMKilled": True,
+    "Dead": False,
+    "Pid": 0,
+    "ExitCode": 137,
+    "Error": "",
+    "StartedAt": "2026-11-29T02:16:53.120412907Z",
+    "FinishedAt": "2026-11-29T02:16:53.794718025Z",
+    "Health": {"Status": "unhealthy", "FailingStreak": 0, "Log": []},
+}
+"""What the engine says of a container that the kernel has killed for its memory limit, and that it starts again."""
+
+
+def test_a_container_that_was_killed_for_lack_of_memory_is_told_to_get_more(tool: ToolMaker) -> None:
+    docker(tool, container=[{"State": OUT_OF_MEMORY, "HostConfig": {"Memory": 256 * 2**20}}], logs="exit 0")
+    with pytest.raises(StepError) as caught:
+        wait_until_healthy(HOST, CONTAINER, 30)
+    first, second, *_ = str(caught.value).splitlines()
+    assert first == f"container {CONTAINER[:12]} is stopped with exit code 137 after 0 s."
+    assert second == "A process in it was killed for lack of memory (run.memory is 256 MiB): raise it."
+
+
+def test_a_process_that_was_killed_for_lack_of_memory_is_told_where_the_container_goes_on(tool: ToolMaker) -> None:
+    going_on = OUT_OF_MEMORY | {"Status": "running", "Restarting": False, "ExitCode": 0}
+    docker(tool, container=[{"State": going_on, "HostConfig": {"Memory": 2**30}}], logs="exit 0")
+    with pytest.raises(StepError, match=r"is unhealthy after 0 s\.\nA process .* \(run\.memory is 1024 MiB\)"):
+        wait_until_healthy(HOST, CONTAINER, 30)
+
+
 def test_a_container_that_restarts_over_and_over_is_not_waited_for(tool: ToolMaker) -> None:
-    assert "stopped with exit code 137 after 0 s." in last_words(
-        tool, 30, health="starting", Restarting=True, ExitCode=137
-    )
+    message = last_words(tool, 30, health="starting", Restarting=True, ExitCode=137, OOMKilled=False)
+    assert "stopped with exit code 137 after 0 s." in message
+    assert "memory" not in message  # somebody may have killed it
 
 
 def test_a_container_that_stays_starting_fails_when_the_time_is_over(tool: ToolMaker) -> None:
