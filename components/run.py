@@ -4,6 +4,7 @@ What weakens a container must be written down: a reason under `reasons`, by the 
 are those of the CIS Docker Benchmark 1.6, section 5, and of the Pod Security Standard "restricted".
 """
 
+import difflib
 import ipaddress
 import re
 from collections import Counter
@@ -17,6 +18,17 @@ from components.arguments import Arguments, refuse
 from components.secret import SecretSource, refuse_secrets
 
 _UNREMARKABLE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
+_CAPABILITIES = frozenset(
+    {
+        "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN",
+        "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE",
+        "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST",
+        "NET_RAW", "PERFMON", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYSLOG", "SYS_ADMIN", "SYS_BOOT",
+        "SYS_CHROOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME",
+        "SYS_TTY_CONFIG", "WAKE_ALARM",
+    }
+)  # fmt: skip
+"""Those of Linux, capabilities(7)."""
 _PRIVILEGED_PORTS = 1024
 _MOST_PIDS = 4096
 _SHORTEST_REASON = 10
@@ -144,7 +156,9 @@ class Run(Arguments):
     open_files: int = Field(default=1024, ge=64, le=1048576)
     """Most open files of a process (CIS 5.19)."""
     capabilities: tuple[str, ...] = ()
-    """Capabilities to add after all were dropped (CIS 5.4); others than NET_BIND_SERVICE need a reason."""
+    """Capabilities to add after all were dropped (CIS 5.4); others than NET_BIND_SERVICE need a reason.
+
+    Names as in capabilities(7), with CAP_ or without."""
     environment: dict[str, str] = {}
     """Environment variables; a secret among them is refused, mount it as a file."""
     secrets: dict[str, SecretSource] = {}
@@ -185,11 +199,7 @@ class Run(Arguments):
     @classmethod
     def _capability_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         names = tuple(name.removeprefix("CAP_") for name in value)
-        refuse(
-            f"{name!r} is no single capability: name what is needed, such as NET_BIND_SERVICE"
-            for name in names
-            if not re.fullmatch(r"[A-Z][A-Z_]+", name) or name == "ALL"
-        )
+        refuse(f"{name!r} is no capability of Linux: {_meant(name)}" for name in names if name not in _CAPABILITIES)
         return names
 
     @field_validator("ports")
@@ -265,6 +275,11 @@ def _weakened(setting: str, value: Any) -> str | None:
     elif setting == "ports":
         found = [what for port in value if (what := _exposed(port))]
     return ", ".join(found) or None
+
+
+def _meant(capability: str) -> str:
+    close = difflib.get_close_matches(capability.upper().removeprefix("CAP_"), sorted(_CAPABILITIES), n=1)
+    return f"did you mean {close[0]}?" if close else "name each that is needed, such as NET_BIND_SERVICE"
 
 
 def _shell_line(test: Sequence[str]) -> str | None:

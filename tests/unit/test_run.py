@@ -228,6 +228,34 @@ def test_a_capability_is_named_one_by_one(name: str) -> None:
     assert mistakes(**given_)[0].startswith("capabilities: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("NET_BIND_SERVCE", "did you mean NET_BIND_SERVICE?"),
+        ("CAP_NET_BIND_SERVCE", "did you mean NET_BIND_SERVICE?"),
+        ("cap_net_raw", "did you mean NET_RAW?"),
+        ("SYSADMIN", "did you mean SYS_ADMIN?"),
+        ("WEATHER", "name each that is needed, such as NET_BIND_SERVICE"),
+    ],
+)
+def test_a_misspelt_capability_is_told_which_was_meant(name: str, meant: str) -> None:
+    given_ = {"capabilities": [name], "reasons": {"capabilities": "a reason that is long enough"}}
+    [line] = mistakes(**given_)
+    assert line.endswith(f"is no capability of Linux: {meant}")
+
+
+@given(st.text(max_size=20))
+def test_what_is_no_capability_is_refused_whatever_it_is(name: str) -> None:
+    given_ = {"capabilities": [f"{name}!"], "reasons": {"capabilities": "a reason that is long enough"}}
+    assert "is no capability of Linux" in mistakes(**given_)[0]
+
+
+@pytest.mark.parametrize("name", ["SYS_PTRACE", "CAP_SYS_PTRACE", "CHECKPOINT_RESTORE", "CAP_SETFCAP", "KILL"])
+def test_a_capability_of_linux_is_accepted_with_its_prefix_and_without(name: str) -> None:
+    run = accepted(capabilities=[name], reasons={"capabilities": "a reason that is long enough"})
+    assert run.capabilities == (name.removeprefix("CAP_"),)
+
+
 @given(st.text(max_size=20))
 def test_the_name_of_a_secret_is_one_file_name(name: str) -> None:
     try:
