@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
@@ -25,6 +25,7 @@ from components.host import Engine, HostArgs
 from components.image import Build, ImageArgs
 from components.promotion import PromotionArgs, PromotionPolicy
 from components.proof import ProofArgs, ProofPolicy
+from components.publication import Copier
 from components.registry import PrivateRegistry, Quarantine
 from components.release import ReleaseArgs
 from components.run import Run
@@ -87,7 +88,7 @@ class Settings(Engine):
     """Where candidates go; no host and no cluster may pull from it."""
     registry: PrivateRegistry
     """The private registry: it only ever receives artifacts that passed every gate."""
-    copier: Literal["oras", "skopeo"] = "oras"
+    copier: Copier = "oras"
     """What moves an image's blobs from one registry to another."""
     sign: SigningKey
     """Who signs: the key of this stack."""

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from components.arguments import Arguments, refuse
 from components.artifact import Digest, ImageReference, Repository, Version
-from components.publication import Publication, PublicationArgs
+from components.publication import Copier, Publication, PublicationArgs
 from components.record import ReleaseRecord, SignedAs
 from components.registry import PrivateRegistry, RegistryAccess, registry_flags, registry_secrets
 from components.run import ImageNeeds
@@ -110,7 +110,7 @@ class PromotionArgs(Arguments):
     """Credentials of this stack's registry."""
     certificate_authority: str | None = None
     """PEM file with the certificate authority of this stack's registry."""
-    copier: Literal["oras", "skopeo"] = "oras"
+    copier: Copier = "oras"
     """What moves the image's blobs."""
     needs: ImageNeeds | None = None
     """What the container asks of the image: another one is not taken; left out where nothing is to run it."""

@@ -1,7 +1,7 @@
 """Publication: a verified artifact, copied by digest to where releases live, compared, and tagged last."""
 
 import json
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pulumi
 from pulumi_command import local
@@ -12,6 +12,9 @@ from components.artifact import ImageReference, Repository, Version
 from components.registry import PrivateRegistry, RegistryAccess, login_secrets, registry_flags, registry_secrets
 from components.signature import signature_flags
 from components.step import Argument, command_line, document, result, step
+
+Copier = Literal["oras", "skopeo"]
+"""What can move an image's blobs."""
 
 
 class PublicationArgs(Arguments):
@@ -39,7 +42,7 @@ class PublicationArgs(Arguments):
     """Credentials of the source."""
     sources: tuple[PrivateRegistry, ...] = ()
     """How to reach the source where that is one of several registries; it takes the place of `source_access`."""
-    copier: Literal["oras", "skopeo"] = "oras"
+    copier: Copier = "oras"
     """What moves the image's blobs; signatures and evidence, which skopeo leaves behind, are moved by oras."""
     reuse: bool = False
     """Whether it may be there already: then it is verified there, tagged, and not copied again."""
@@ -74,7 +77,10 @@ class Publication(pulumi.ComponentResource):
         arguments += [*_how(args), *_access(args), *signature_flags(args.public_key, args.annotations)]
         secrets = login_secrets(args.access, "password") | login_secrets(args.source_access, "source_password")
         secrets |= registry_secrets(args.sources)
-        copied = step(f"{name}-{args.copier}", "publish", arguments, self, secrets=secrets)
+        # Another copier is another name of the same resource: one that is protected could not be deleted.
+        others = [pulumi.Alias(f"{name}-{other}") for other in get_args(Copier) if other != args.copier]
+        known_as = pulumi.ResourceOptions(aliases=others)
+        copied = step(f"{name}-{args.copier}", "publish", arguments, self, secrets=secrets, opts=known_as)
         self.reference = result(copied, "reference")
         self.register_outputs({"reference": self.reference, "tag": self.tag})
 

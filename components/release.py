@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import pulumi
 from pydantic import Field, field_validator, model_validator
@@ -11,7 +11,7 @@ from components.arguments import Arguments
 from components.artifact import ImageReference, Repository
 from components.evidence import Evidence, EvidenceArgs
 from components.image import Build, Image, ImageArgs
-from components.publication import Publication, PublicationArgs
+from components.publication import Copier, Publication, PublicationArgs
 from components.record import ReleaseRecord, ScanSummary, SignedAs
 from components.registry import RegistryAccess
 from components.run import ImageNeeds
@@ -46,7 +46,7 @@ class ReleaseArgs(Arguments):
     """Credentials of the private registry."""
     certificate_authority: str | None = None
     """PEM file with the private registry's certificate authority."""
-    copier: Literal["oras", "skopeo"] = "oras"
+    copier: Copier = "oras"
     """What moves the image's blobs to the private registry."""
     needs: ImageNeeds | None = None
     """What the container asks of the image: another one is not published; left out where nothing is to run it."""

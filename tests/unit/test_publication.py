@@ -197,6 +197,17 @@ def test_a_copier_is_named_only_where_it_is_not_the_usual_one() -> None:
     assert engine.step("publish").name == "web-skopeo"
 
 
+@pytest.mark.parametrize(("copier", "other"), [("oras", "skopeo"), ("skopeo", "oras")])
+def test_another_copier_is_another_name_of_the_same_resource(copier: str, other: str) -> None:
+    """A name that no resource was known by before would delete the old one, which may be protected."""
+    publish = engine_of(copier=copier).step("publish")
+    assert publish.name == f"web-{copier}"
+    [alias] = publish.options["aliases"]
+    assert alias.spec.name == f"web-{other}"
+    assert not alias.spec.noParent
+    assert not alias.spec.parentUrn  # below the same component as now
+
+
 def test_nothing_is_taken_for_copied_unless_it_may_be_there_already() -> None:
     assert "--reuse" in promoted().step("publish").command
     assert "--reuse" not in engine_of().step("publish").command
