@@ -11,7 +11,7 @@ from components.secret import redacted
 NAMESPACE = "slipway"
 _SHAPES = frozenset({"model_type", "dict_type", "tuple_type", "model_attributes_type"})
 """Kinds of mistakes where something else stands in place of an object or a list: it may be a secret."""
-Path = tuple[int | str, ...]
+Place = tuple[int | str, ...]
 """Where a setting stands in a stack's file."""
 
 
@@ -38,17 +38,17 @@ def mistakes(error: ValidationError, schema: dict[str, Any]) -> Iterator[str]:
         yield f"{key_of(path)}: {_what(schema, entry['type'], entry['msg'], path, entry['input'])}"
 
 
-def missing(path: Path, schema: dict[str, Any]) -> str:
+def missing(path: Place, schema: dict[str, Any]) -> str:
     """The line about a setting that has to be there."""
     return f"{key_of(path)}: {_what(schema, 'missing', '', path, None)}"
 
 
-def key_of(path: Path) -> str:
+def key_of(path: Place) -> str:
     """A setting as the stack's file has it."""
     return f"{NAMESPACE}:" + ".".join(map(str, path)) if path else NAMESPACE
 
 
-def _what(schema: dict[str, Any], kind: str, message: str, path: Path, seen: Any) -> str:
+def _what(schema: dict[str, Any], kind: str, message: str, path: Place, seen: Any) -> str:
     if kind == "extra_forbidden":
         known = list(_at(schema, path[:-1]).get("properties", {}))
         close = difflib.get_close_matches(str(path[-1]), known, n=1)
@@ -65,17 +65,17 @@ def _what(schema: dict[str, Any], kind: str, message: str, path: Path, seen: Any
     return f"{message[0].lower()}{message[1:]}{value}" + (f": write {description}" if description else "")
 
 
-def _is_private(path: Path) -> bool:
+def _is_private(path: Place) -> bool:
     """Whether a value may be a secret that was put in the wrong place."""
     return bool({"secrets", "environment", "arguments", "password", "command"} & set(path))
 
 
-def _description(schema: dict[str, Any], path: Path) -> str:
+def _description(schema: dict[str, Any], path: Place) -> str:
     text = str(_at(schema, path).get("description", ""))
     return text[:1].lower() + text[1:].rstrip(".").split(";")[0] if text else ""
 
 
-def _at(schema: dict[str, Any], path: Path) -> dict[str, Any]:
+def _at(schema: dict[str, Any], path: Place) -> dict[str, Any]:
     """The part of the JSON Schema that describes the setting at this path, or an empty one."""
     here: dict[str, Any] = schema
     for part in path:

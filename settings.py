@@ -31,7 +31,7 @@ from components.release import ReleaseArgs
 from components.run import Run
 from components.scan import ScanPolicy
 from components.signature import SigningKey
-from mistakes import NAMESPACE, key_of, missing, mistakes, told
+from mistakes import NAMESPACE, Place, key_of, missing, mistakes, told
 from paths import problems
 
 _MOVING_TAGS = frozenset({"latest", "stable", "edge", "main", "master", "nightly", "production", "staging", "dev"})
@@ -232,8 +232,38 @@ class SettingsError(pulumi.RunError):
 
 
 def configuration() -> dict[str, str]:
-    """This stack's configuration by full key, as Pulumi hands it to a program, without the secrets in it."""
-    return {key: text for key, text in CONFIG.get().items() if not is_config_secret(key)}
+    """This stack's configuration by full key, as Pulumi hands it to a program, without the secrets in it.
+
+    Raises:
+        SettingsError: a setting is one of the secrets, as one is of which a part was set with `--secret --path`.
+    """
+    known, secret = CONFIG.get(), {key for key in CONFIG.get() if is_config_secret(key)}
+    hidden = [key for key in Settings.model_fields if f"{NAMESPACE}:{key}" in secret]
+    if lines := [line for key in hidden for line in _hidden(key, _value(known[f"{NAMESPACE}:{key}"]))]:
+        raise SettingsError(told(lines))
+    return {key: text for key, text in known.items() if key not in secret}
+
+
+def _hidden(key: str, value: Any) -> list[str]:
+    """That a setting is a secret as a whole, by where its secret parts stand; never what they are."""
+    return [
+        f"{key_of(path)}: the secret itself stands here, which makes one of all of {NAMESPACE}:{key}: "
+        f"run `pulumi config set --secret {name}`, and write {{ config: {name} }} here"
+        for path in _bare_secrets(value, (key,))
+        for name in [path[-1] if path[-2] == "secrets" else "_".join(map(str, path))]
+    ] or [
+        f"{NAMESPACE}:{key}: it was set with --secret, and no setting is a secret: set it without; "
+        "a secret in it has a key of its own, and is named there, such as password: { config: KEY }"
+    ]
+
+
+def _bare_secrets(value: Any, path: Place) -> Iterator[Place]:
+    """Where a secret stands in place of its name."""
+    if isinstance(value, str) and len(path) > 1 and (path[-1] == "password" or path[-2] == "secrets"):
+        yield path
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in entries:
+        yield from _bare_secrets(item, (*path, key))
 
 
 def load(configuration: Mapping[str, str], project: Path) -> Settings:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 from pulumi.runtime import set_all_config
 
-from settings import configuration
+from settings import SettingsError, configuration
 from tests.recording import Engine
 from tests.stacks import Stack
 
@@ -147,6 +148,41 @@ def test_a_secret_among_the_build_arguments_is_refused_by_name(stack: Stack) -> 
 def test_a_pulumi_secret_is_left_out_of_the_configuration() -> None:
     set_all_config({"slipway:channel": "dev", "slipway:db_password": VALUE}, ["slipway:db_password"])
     assert configuration() == {"slipway:channel": "dev"}
+
+
+def hidden(key: str, value: object) -> list[str]:
+    """The lines about a setting that Pulumi hands over as one secret, as after `config set --secret --path`."""
+    set_all_config({f"slipway:{key}": json.dumps(value)}, [f"slipway:{key}"])
+    with pytest.raises(SettingsError) as caught:
+        configuration()
+    set_all_config({}, [])
+    assert VALUE not in str(caught.value)
+    return [line.strip() for line in str(caught.value).splitlines()[1:]]
+
+
+def test_a_secret_that_was_set_in_the_middle_of_a_setting_is_told_where_to_go() -> None:
+    assert hidden("registry", {"address": "localhost:5443", "username": "robot", "password": VALUE}) == [
+        "slipway:registry.password: the secret itself stands here, which makes one of all of slipway:registry: "
+        "run `pulumi config set --secret registry_password`, and write { config: registry_password } here"
+    ]
+
+
+def test_every_secret_in_the_middle_of_a_setting_is_told() -> None:
+    secrets = {"db_password": VALUE, "other": {"config": "other"}}
+    services = {"web": {"run": {"name": "web", "secrets": secrets}, "build": {"secrets": {"pip_token": VALUE}}}}
+    first, second = hidden("services", services)
+    assert first.startswith("slipway:services.web.build.secrets.pip_token: ")
+    assert "`pulumi config set --secret pip_token`" in first
+    assert second.startswith("slipway:services.web.run.secrets.db_password: ")
+    [line] = hidden("promote", {"registries": [{"address": "localhost:5443", "password": VALUE}]})
+    assert line.startswith("slipway:promote.registries.0.password: ")
+    assert "{ config: promote_registries_0_password }" in line
+
+
+@pytest.mark.parametrize(("key", "value"), [("channel", VALUE), ("sign", {"key": VALUE}), ("registry", [VALUE])])
+def test_a_setting_that_is_a_secret_for_another_reason_is_told_to_be_none(key: str, value: object) -> None:
+    [line] = hidden(key, value)
+    assert line.startswith(f"slipway:{key}: it was set with --secret, and no setting is a secret: set it without; ")
 
 
 def test_a_secret_in_plain_text_is_told_beside_mistakes_of_form(stack: Stack) -> None:
