@@ -28,7 +28,7 @@ def approve(
     key: Annotated[str, typer.Option(help="Your private key: a file, or awskms://… and the like.")],
     reason: Annotated[str, typer.Option(help="Why it may be taken; it is signed, and others read it.")],
     service: Annotated[str | None, typer.Option(help="The service; may be left out where the stack has one.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="File with the key's password.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="File of mode 0600 with the key's password.")] = None,
 ) -> None:
     """Approve a release for a stack: signed with your key, written beside the release."""
     from commands.operations.words import SHORT, told
@@ -71,7 +71,9 @@ def _password(key: str, file: Path | None) -> str:
     if "://" in key:
         return ""
     if file:
-        return file.expanduser().read_text(encoding="utf-8").removesuffix("\n")
+        from components.secret import read_secret_file
+
+        return read_secret_file(file)
     if sys.stdin.isatty():
         from getpass import getpass
 

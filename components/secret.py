@@ -95,7 +95,7 @@ class SecretSource(BaseModel):
         return _file_problem(self.file, project)
 
     def read(self) -> pulumi.Output[str]:
-        """The value as a Pulumi secret; one trailing newline of a file is dropped, as shells add it.
+        """The value as a Pulumi secret.
 
         Raises:
             pulumi.RunError: when the file cannot be read or the Pulumi secret is not set.
@@ -103,13 +103,29 @@ class SecretSource(BaseModel):
         if self.file is None:
             return pulumi.Config().require_secret(self.config or "")
         try:
-            with Path(self.file).expanduser().open(encoding="utf-8") as file:
-                if problem := _mode_problem(os.fstat(file.fileno()).st_mode, self.file):
-                    raise pulumi.RunError(f"secret file {self.file}: {problem}")
-                text = file.read()
-        except (OSError, ValueError, RuntimeError) as error:
-            raise pulumi.RunError(f"secret file {self.file}: {error}") from None
-        return pulumi.Output.secret(text.removesuffix("\n"))
+            return pulumi.Output.secret(read_secret_file(self.file))
+        except ValueError as error:
+            raise pulumi.RunError(str(error)) from None
+
+
+def read_secret_file(path: str | Path) -> str:
+    """The secret in a file that its owner alone can read; one trailing newline is dropped, as shells add it.
+
+    Args:
+        path: the file; `~` is the user's home.
+
+    Raises:
+        ValueError: it cannot be read, it is no regular file, or others can read it; with the file and what to do.
+    """
+    try:
+        with Path(path).expanduser().open(encoding="utf-8") as file:
+            problem = _mode_problem(os.fstat(file.fileno()).st_mode, str(path))
+            text = "" if problem else file.read()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"secret file {path} cannot be read: {error}") from None
+    if problem:
+        raise ValueError(f"secret file {path}: {problem}")
+    return text.removesuffix("\n")
 
 
 def _config_problem(key: str) -> str | None:

@@ -31,6 +31,7 @@ class Project:
         for name in ("staging", "production", "ada", "eve"):
             notary.keys(folder, name)
         for name in ("staging.password", "registry.password"):
+            (folder / name).touch(mode=0o600)
             (folder / name).write_text(f"{PASSWORD}\n")
         (folder / "ca.crt").write_text("x")
         monkeypatch.chdir(folder)

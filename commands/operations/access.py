@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from components.artifact import Repository
 from components.registry import PrivateRegistry, Registry
-from components.secret import SecretSource
+from components.secret import SecretSource, read_secret_file
 from settings import Service, Settings
 from steps.choose import Registries
 from steps.credentials import registry_credentials
@@ -103,11 +102,10 @@ def password(stack: Stack, source: SecretSource) -> str:
     """
     if source.config:
         return secret(stack, source.config)
-    path = Path(source.file or "").expanduser()
     try:
-        return path.read_text(encoding="utf-8").removesuffix("\n")
-    except (OSError, ValueError) as error:
-        raise StepError(f"secret file {path} cannot be read: {error}") from None
+        return read_secret_file(source.file or "")
+    except ValueError as error:
+        raise StepError(str(error)) from None
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from commands.previews.commits import NotKnownError
 from commands.previews.drafts import Access, Side
 from commands.previews.layers import Layer, layers_of
 from components.artifact import ImageReference, Platform, Repository
+from components.secret import read_secret_file
 from steps.credentials import registry_credentials
 from steps.database import Databases, ensure_database
 from steps.predicates import NAMES, PROVENANCE, SBOM, VULNERABILITIES
@@ -203,9 +204,9 @@ def _password(access: Access, secret: Callable[[str], str]) -> str | None:
     """The password; None where it cannot be had: the registry then says whether it needs one."""
     try:
         if path := access.password.get("file"):
-            return Path(path).expanduser().read_text(encoding="utf-8").removesuffix("\n")
+            return read_secret_file(path)
         return secret(key) if (key := access.password.get("config")) else None
-    except (OSError, ValueError, RuntimeError, StepError):
+    except (ValueError, StepError):
         return None
 
 

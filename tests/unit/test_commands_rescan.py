@@ -54,6 +54,7 @@ def a_stack_that_runs(tool: ToolMaker, tmp_path: Path, monkeypatch: pytest.Monke
     (database / "trivy.db").write_text("db")
     times = {"UpdatedAt": NOW.isoformat(), "NextUpdate": (NOW + timedelta(days=1)).isoformat(), "Version": 2}
     (database / "metadata.json").write_text(json.dumps(times))
+    (project / "password").touch(mode=0o600)
     (project / "password").write_text(PASSWORD)
     settings = {
         "quarantine": {"address": "localhost:5380"},

@@ -136,6 +136,13 @@ def test_approve_reads_the_password_from_a_file(project: Project) -> None:
     good(approved(project, "--password-file", "staging.password", input=None))
 
 
+def test_approve_reads_no_password_file_that_others_can_read(project: Project) -> None:
+    (project.folder / "staging.password").chmod(0o640)
+    message = bad(approved(project, "--password-file", "staging.password", input=None), 1)
+    assert "secret file staging.password: others can read the file (mode 0640): run `chmod 600 " in message
+    assert project.notary.attested(f"{STAGED}@{project.index}", APPROVED) == []
+
+
 def test_approve_has_no_way_to_take_a_password_as_an_argument(project: Project) -> None:
     assert "--password " not in project.cli(approve, "--help").output
     assert bad(approved(project, "--password", PASSWORD), 2)

@@ -89,6 +89,13 @@ def test_prove_runs_the_smoke_tests_again(project: Project) -> None:
     assert "held (digest, health, passes)" in good(project.cli(prove, "staging"))
 
 
+def test_prove_reads_no_secret_file_that_others_can_read(project: Project) -> None:
+    project.runs()
+    (project.folder / "staging.password").chmod(0o644)
+    message = bad(project.cli(prove, "staging"), 1)
+    assert "secret file staging.password: others can read the file (mode 0644): run `chmod 600 " in message
+
+
 def test_prove_of_a_stack_that_proves_nothing_says_what_to_write(project: Project) -> None:
     project.runs()
     del project.staging.config["slipway:prove"]

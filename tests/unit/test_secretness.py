@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
 import pulumi
 import pytest
 
+from commands.previews.drafts import Access
+from commands.previews.registry import registries
 from components.secret import SecretSource
 from tests.programs import PASSWORDS, SECRETS, a_container, both, release_args
 from tests.recording import COMMAND, Engine, Registration
@@ -95,6 +98,18 @@ def test_a_secret_that_cannot_be_read_ends_in_a_sentence(tmp_path: Path, content
     assert isinstance(error, pulumi.RunError)
     assert str(path) in str(error)
     assert "binary" not in str(error)
+
+
+@pytest.mark.parametrize(("mode", "password"), [(0o600, "hunter2"), (0o400, "hunter2"), (0o640, ""), (0o604, "")])
+def test_a_preview_logs_in_with_a_password_file_of_its_owner_alone(tmp_path: Path, mode: int, password: str) -> None:
+    path = tmp_path / "password"
+    path.write_text("hunter2\n")
+    path.chmod(mode)
+    access = Access("registry.example", "robot", {"file": str(path)})
+    with registries([access], lambda _: "") as known:
+        kept = json.loads(Path(known.environment["DOCKER_CONFIG"], "config.json").read_text())
+    login = base64.b64encode(f"robot:{password}".encode()).decode()
+    assert kept["auths"] == ({"registry.example": {"auth": login}} if password else {})
 
 
 def test_a_pulumi_secret_that_is_not_set_ends_in_a_sentence() -> None:
