@@ -119,8 +119,12 @@ class Settings(Engine):
         quarantine = self.quarantine
         # It says what is wrong with a candidate's repository, too.
         candidates = [quarantine.repository(it.repository) for it in self.services.values()] if quarantine else []
+        # Another path is not enough. Clients have one login a registry: the hosts' own would pull candidates, too.
         if any(candidate.is_in_the_registry_of(own) for candidate in candidates):
-            raise ValueError("quarantine and registry are one registry: nothing unverified may reach the private one")
+            raise ValueError(
+                f"quarantine and registry are one registry ({self.registry.address}): nothing unverified may reach "
+                "the private one, where hosts log in and pull: write another quarantine.address"
+            )
         if shared := sorted(_shared(self.services)):
             raise ValueError("; ".join(shared))
         return self

@@ -236,9 +236,14 @@ def test_a_release_knows_what_its_container_asks_of_the_image(stack: Stack) -> N
     assert stack.load().release("web", "dev").needs is None
 
 
-def test_quarantine_and_the_private_registry_are_two(stack: Stack) -> None:
+@pytest.mark.parametrize("path", [None, "team/candidates"])
+def test_quarantine_and_the_private_registry_are_two_whatever_the_path(stack: Stack, path: str | None) -> None:
     stack.settings["registry"]["address"] = "localhost:5380"
-    assert "nothing unverified may reach the private one" in stack.mistake()
+    stack.settings["quarantine"]["path"] = path
+    assert stack.mistake() == (
+        "slipway: quarantine and registry are one registry (localhost:5380): nothing unverified may reach the private "
+        "one, where hosts log in and pull: write another quarantine.address"
+    )
 
 
 def test_candidates_go_below_a_path_of_quarantine_and_releases_do_not(stack: Stack) -> None:
