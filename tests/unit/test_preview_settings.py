@@ -129,8 +129,9 @@ def test_one_more_port_on_loopback_loosens_and_another_host_port_is_neutral() ->
 
 
 def test_a_port_beside_another_of_the_same_container_port_counts_by_its_widest() -> None:
-    both = ({"container": 8080, "host": 8080}, {"container": 8080, "host": 8081, "address": "0.0.0.0"})
-    assert change(run(), run(ports=both, reasons={"ports": REASON})).weight == "weakens"
+    # Settings refuse it today; a state may be from a day when they did not.
+    both = [*run()["ports"], {"container": 8080, "host": 8081, "address": "0.0.0.0"}]
+    assert change(run(), run() | {"ports": both}).weight == "weakens"
 
 
 GATES = {

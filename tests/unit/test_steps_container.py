@@ -5,41 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import socket
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steps.preflight import Service, check_image, check_name, check_network, check_port, go_duration, preflight
+from steps.preflight import Service, check_image, check_network, go_duration, preflight
 from steps.settle import limit_pids, refuse_root, wait_until_healthy
 from steps.tool import StepError
 from tests.conftest import ToolMaker
+from tests.engine import CHECK, CONTAINER, DOWN, HOST, REFERENCE, STACK, docker, image
 from tests.running import calls, fails, run_step_program
-
-HOST = "unix:///run/docker.sock"
-STACK = "driftwood/slipway/dev"
-REFERENCE = "localhost:5443/driftwood/web@sha256:" + "1f" * 32
-CONTAINER = "c0ffee" * 10
-DOWN = "Cannot connect to the Docker daemon at unix:///run/docker.sock. Is the docker daemon running?"
-CHECK = {"Test": ["CMD", "python", "healthcheck.py"], "Interval": 30_000_000_000, "Timeout": 3_000_000_000}
-
-
-def docker(tool: ToolMaker, **answers: Any) -> Path:
-    """A docker whose commands (image, container, ps, …) print these answers, or run these shell words."""
-    cases = "\n".join(
-        f"{verb}) {answer if isinstance(answer, str) else f'''printf '%s' '{json.dumps(answer)}' '''};;"
-        for verb, answer in answers.items()
-    )
-    return tool("docker", f'shift 2; case $1 in\n{cases}\n*) echo "Error: No such object: $2" >&2; exit 1;; esac')
-
-
-def image(user: str = "app", health: dict[str, Any] | None = CHECK) -> list[dict[str, Any]]:
-    """What the engine says of an image."""
-    return [{"Config": {"User": user, "Healthcheck": health}}]
 
 
 @pytest.mark.parametrize("user", ["app", "10001", "app:app", "10001:10001", "rooted"])
@@ -111,147 +88,6 @@ def test_a_duration_is_spelled_as_go_does_and_keeps_its_value(milliseconds: int)
 )
 def test_durations_are_spelled_as_the_provider_reads_them_back(nanoseconds: int, text: str) -> None:
     assert go_duration(nanoseconds) == text
-
-
-def named(stack: str | None) -> list[dict[str, Any]]:
-    """What the engine says of a container of this stack."""
-    labels = {"io.slipway.stack": stack} if stack else {}
-    return [{"Id": CONTAINER, "Config": {"Labels": labels}}]
-
-
-def test_a_free_name_and_ones_own_are_accepted(tool: ToolMaker) -> None:
-    docker(tool)
-    check_name(HOST, "web", Service(STACK))
-    path = docker(tool, container=named(STACK))
-    check_name(HOST, "web", Service(STACK))
-    assert calls(path)[-1].endswith("container inspect web")
-
-
-@pytest.mark.parametrize(("owner", "words"), [(None, "not ours"), ("driftwood/slipway/prod", "driftwood/slipway/prod")])
-def test_a_name_that_somebody_else_has_is_refused(tool: ToolMaker, owner: str | None, words: str) -> None:
-    docker(tool, container=named(owner))
-    with pytest.raises(StepError) as caught:
-        check_name(HOST, "web", Service(STACK))
-    assert str(caught.value).startswith(f"container name web is taken by {CONTAINER[:12]} ({words}):")
-    assert "run.name" in str(caught.value)
-
-
-def test_a_state_that_moved_to_another_organization_keeps_its_container(tool: ToolMaker) -> None:
-    docker(tool, container=named("acme/" + STACK.partition("/")[2]))
-    check_name(HOST, "web", Service(STACK))
-    with pytest.raises(StepError, match="is taken by"):
-        check_name(HOST, "web", Service(STACK, first=True))
-
-
-def test_a_container_that_the_service_does_not_know_is_told_with_both_ways_out(tool: ToolMaker) -> None:
-    container = named(STACK)
-    container[0]["Config"]["Labels"]["io.slipway.urn"] = "urn:pulumi:dev::slipway::a:b$docker:c::shop-container"
-    docker(tool, container=container)
-    with pytest.raises(StepError) as caught:
-        check_name(HOST, "web", Service(STACK, first=True))
-    assert str(caught.value) == (
-        f"container name web is taken by {CONTAINER[:12]} (shop of {STACK}, which this service does not know): "
-        "if shop was given up or renamed, take its container down first "
-        "(`pulumi destroy --target '**:HardenedContainer::shop' --target-dependents`); "
-        "if it belongs to another checkout with a stack of this name, choose another run.name"
-    )
-
-
-def test_the_name_of_another_service_of_the_stack_is_refused(tool: ToolMaker) -> None:
-    docker(tool, container=named(STACK))
-    check_name(HOST, "web", Service(STACK, previous="web"))
-    with pytest.raises(StepError, match="is taken by"):
-        check_name(HOST, "web", Service(STACK, previous="old-name"))
-
-
-@pytest.mark.parametrize("previous", [None, "{}"], ids=["a first up", "a later one"])
-def test_the_step_knows_by_what_it_printed_before_whether_there_was_one(
-    tool: ToolMaker, monkeypatch: pytest.MonkeyPatch, previous: str | None
-) -> None:
-    monkeypatch.delenv("PULUMI_COMMAND_STDOUT", raising=False)
-    if previous:
-        monkeypatch.setenv("PULUMI_COMMAND_STDOUT", previous)
-    docker(tool, image=image(), container=named(STACK), network=[{}])
-    arguments = ["--docker", HOST, "--reference", REFERENCE, "--network", "own", "--name", "web", "--stack", STACK]
-    ended = run_step_program("preflight", arguments)
-    assert (ended.returncode == 0) == bool(previous), ended.stderr
-
-
-def test_a_container_without_labels_is_not_ours(tool: ToolMaker) -> None:
-    docker(tool, container=[{"Id": CONTAINER, "Config": {"Labels": None}}])
-    with pytest.raises(StepError, match="not ours"):
-        check_name(HOST, "web", Service(STACK))
-
-
-@pytest.fixture(name="taken", params=["127.0.0.1", "::1", "0.0.0.0"])
-def listening(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
-    """An address and port on which a real socket listens."""
-    family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
-    with socket.socket(family) as server:
-        server.bind((request.param, 0))
-        server.listen()
-        yield request.param, server.getsockname()[1]
-
-
-def test_a_port_that_another_process_listens_on_is_refused(tool: ToolMaker, taken: tuple[str, int]) -> None:
-    docker(tool, ps="exit 0")
-    address, port = taken
-    with pytest.raises(StepError) as caught:
-        check_port(HOST, address, port, Service(STACK))
-    assert str(caught.value).startswith(f"port {address}:{port} is taken by another process:")
-    assert "ss -ltnp" in str(caught.value)
-    assert "run.ports[].host" in str(caught.value)
-
-
-def test_a_port_of_another_container_is_refused_with_its_name(tool: ToolMaker, taken: tuple[str, int]) -> None:
-    docker(tool, ps="echo 'nginx '")
-    with pytest.raises(StepError, match="is taken by container nginx:"):
-        check_port(HOST, *taken, Service(STACK))
-
-
-def test_a_port_of_the_container_that_is_replaced_is_accepted(tool: ToolMaker, taken: tuple[str, int]) -> None:
-    path = docker(tool, ps=f"echo web {STACK}")
-    check_port(HOST, *taken, Service(STACK))
-    check_port(HOST, *taken, Service(STACK, previous="web"))
-    assert f"publish={taken[1]}" in calls(path)[0]
-
-
-@pytest.mark.parametrize("service", [Service(STACK, previous="web"), Service(STACK, first=True)])
-def test_a_port_of_another_service_of_the_stack_is_refused_with_what_to_do(
-    tool: ToolMaker, taken: tuple[str, int], service: Service
-) -> None:
-    docker(tool, ps=f"echo other {STACK}")
-    with pytest.raises(StepError) as caught:
-        check_port(HOST, *taken, service)
-    assert str(caught.value) == (
-        f"port {taken[0]}:{taken[1]} is taken by container other of this stack: where this update takes the port from "
-        "it, run `pulumi up` once more; two that change ports with each other need a third one in between; one that is "
-        "given up has to go first (`pulumi destroy --target`)"
-    )
-
-
-def test_a_port_that_is_taken_on_every_address_is_taken_on_each(tool: ToolMaker) -> None:
-    docker(tool, ps="exit 0")
-    with socket.create_server(("0.0.0.0", 0)) as server, pytest.raises(StepError, match="is taken"):
-        check_port(HOST, "127.0.0.1", server.getsockname()[1], Service(STACK))
-
-
-def test_a_free_port_needs_no_question(tool: ToolMaker, taken: tuple[str, int]) -> None:
-    path = docker(tool)
-    with socket.socket(socket.AF_INET) as probe:
-        probe.bind(("127.0.0.1", 0))
-        free = probe.getsockname()[1]
-    check_port(HOST, "127.0.0.1", free, Service(STACK))
-    assert calls(path) == []
-
-
-def test_an_address_that_this_machine_does_not_have_is_told_as_such(tool: ToolMaker) -> None:
-    docker(tool, ps="exit 0")
-    with pytest.raises(StepError) as caught:
-        check_port(HOST, "192.0.2.7", 8080, Service(STACK))
-    assert "taken" not in str(caught.value)
-    assert "192.0.2.7" in str(caught.value)
-    assert "run.ports[].address" in str(caught.value)
 
 
 def test_the_preflight_hands_on_what_may_run_and_its_whole_health_check(tool: ToolMaker) -> None:
