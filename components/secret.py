@@ -18,6 +18,7 @@ STATE_FOLDER = ".slipway"
 """The one folder in a project that may hold secret files: git and every build context leave it out."""
 
 
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SECRET_NAME = re.compile(
     r"(pass(word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|(private|jwt|ssh|encryption|signing|master|session)[_-]?key|credential|auth)s?[0-9]*($|[_-])"
     r"|(^|[_-])(pwd|pw|pat)[0-9]*($|[_-])",
@@ -115,11 +116,13 @@ def read_secret_file(path: str | Path) -> str:
         path: the file; `~` is the user's home.
 
     Raises:
-        ValueError: it cannot be read, it is no regular file, or others can read it; with the file and what to do.
+        ValueError: it cannot be read, it is neither a file nor a pipe, or others can read it; with what to do.
     """
     try:
         with Path(path).expanduser().open(encoding="utf-8") as file:
-            problem = _mode_problem(os.fstat(file.fileno()).st_mode, str(path))
+            mode = os.fstat(file.fileno()).st_mode
+            # A shell hands over a pipe for `<(pass show key)`; nothing of it is ever on a disk.
+            problem = None if stat.S_ISFIFO(mode) and not mode & _OTHERS else _mode_problem(mode, str(path))
             text = "" if problem else file.read()
     except (OSError, ValueError, RuntimeError) as error:
         raise ValueError(f"secret file {path} cannot be read: {error}") from None
@@ -140,7 +143,7 @@ def _config_problem(key: str) -> str | None:
 def _mode_problem(mode: int, path: str) -> str | None:
     if not stat.S_ISREG(mode):
         return "it is no regular file: name a file that holds the secret alone"
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if mode & _OTHERS:
         return f"others can read the file (mode {stat.S_IMODE(mode):04o}): run `chmod 600 {path}`"
     return None
 

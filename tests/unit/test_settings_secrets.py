@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from pulumi.runtime import set_all_config
 
+from components.secret import read_secret_file
 from settings import SettingsError, configuration
 from tests.recording import Engine
 from tests.stacks import Stack
@@ -29,6 +32,28 @@ def test_a_secret_file_that_others_can_reach_is_refused(stack: Stack, mode: int,
 def test_a_secret_file_of_its_owner_alone_is_accepted(stack: Stack, mode: int) -> None:
     (stack.secrets / "db_password").chmod(mode)
     assert stack.load()
+
+
+def test_a_pipe_of_a_shell_is_read_where_a_secret_is_handed_over_once() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"hunter2\n")
+    os.close(writing)
+    try:
+        assert read_secret_file(f"/dev/fd/{reading}") == "hunter2"
+    finally:
+        os.close(reading)
+
+
+def test_a_pipe_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    path.chmod(0o644)
+    descriptor = os.open(path, os.O_RDWR)  # else to open it would wait for somebody who writes
+    try:
+        with pytest.raises(ValueError, match="no regular file"):
+            read_secret_file(path)
+    finally:
+        os.close(descriptor)
 
 
 SECRET_KEYS = {
