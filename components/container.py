@@ -136,7 +136,7 @@ def _preflight(
         address = f"[{port.address}]" if ":" in port.address else port.address
         arguments += ["--port", f"{address}:{port.host}"]
     if owner := args.run.needs.secrets_owner:
-        arguments += ["--secrets-owner", str(owner)]
+        arguments += ["--files-owner", str(owner)]
     changes = args.run.health.model_dump(exclude={"test", "wait"}, exclude_none=True)
     if args.run.health.test:
         changes["tests"] = args.run.health.test

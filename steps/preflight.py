@@ -204,12 +204,12 @@ def main() -> dict[str, Any]:
     parser.add_argument("--stack", required=True)
     parser.add_argument("--port", action="append", default=[], type=_address, metavar="ADDRESS:PORT")
     parser.add_argument("--health", default={}, type=json.loads, help="changes to the image's health check, as JSON")
-    parser.add_argument("--secrets-owner", type=int, help="numeric id of the user who may read the secret files")
+    parser.add_argument("--files-owner", type=int, help="numeric id of the user who may read the secret files")
     it = parser.parse_args()
     previous = os.environ.get(_PREVIOUS)
     service = Service(it.stack, previous is None, _name_in(previous or ""))
     return preflight(
-        it.docker, it.reference, it.network, it.name, it.port, service, it.health, secrets_owner=it.secrets_owner
+        it.docker, it.reference, it.network, it.name, it.port, service, it.health, secrets_owner=it.files_owner
     )
 
 

@@ -97,7 +97,7 @@ def a_container(**changes: Any) -> Callable[[], HardenedContainer]:
 def both() -> None:
     """A release and the container that runs it."""
     host = Host("host", host_args())
-    release = Release("web", release_args())
+    release = Release("web", release_args(needs=run_args().needs))
     args = HardenedContainerArgs(reference=release.reference, run=run_args(), host=host_args())
     HardenedContainer("web", args, pulumi.ResourceOptions(providers=[host.provider]))
 
@@ -136,5 +136,5 @@ def proof_args(**changes: Any) -> ProofArgs:
 def everything() -> None:
     """Every component there is: what is built and run, and beside it what is promoted and proved."""
     both()
-    Promotion("web", promotion_args())
+    Promotion("web", promotion_args(needs=run_args().needs))
     Proof("web", proof_args())

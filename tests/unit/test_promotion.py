@@ -205,7 +205,7 @@ def test_the_scan_of_the_stack_reaches_the_step() -> None:
 
 def test_what_the_container_asks_of_the_image_reaches_the_step() -> None:
     words = asked(engine_of(needs={"secrets_owner": 1000}))
-    assert (value(words, "--secrets-owner"), "--to-run" in words) == ("1000", True)
+    assert (value(words, "--files-owner"), "--to-run" in words) == ("1000", True)
     assert "--to-run" not in asked(engine_of())
 
 

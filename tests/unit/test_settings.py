@@ -231,7 +231,7 @@ def test_a_release_knows_what_its_container_asks_of_the_image(stack: Stack) -> N
     stack.web["run"]["secrets_owner"] = 1000
     needs = stack.load().release("web", "dev").needs
     assert needs
-    assert needs.flags() == ["--to-run", "--secrets-owner", "1000"]
+    assert needs.flags() == ["--to-run", "--files-owner", "1000"]
     del stack.web["run"]
     assert stack.load().release("web", "dev").needs is None
 

@@ -95,7 +95,7 @@ def test_findings_and_what_cannot_run_are_told_together(tool: ToolMaker, tmp_pat
 def test_an_image_that_nothing_runs_may_be_anything() -> None:
     databases = Databases(Path("cache"))
     assert ScanRequest(REFERENCE, PLATFORMS, (), (), Path("reports"), False, databases).needs is None
-    assert Engine().good(a_release(), secrets=SECRETS).step("scan").values("--secrets-owner") == []
+    assert Engine().good(a_release(), secrets=SECRETS).step("scan").values("--files-owner") == []
     assert "--to-run" not in Engine().good(a_release(), secrets=SECRETS).step("scan").command
 
 
@@ -110,7 +110,7 @@ def test_as_a_program_the_scan_refuses_what_the_flags_name(tool: ToolMaker, tmp_
     given_ = ["--reference", str(REFERENCE), "--platform", "linux/amd64", "--platform", "linux/arm64"]
     given_ += ["--fail-on", "HIGH", "--reports", str(tmp_path / "reports"), "--cache", str(tmp_path / "cache")]
     assert run_step_program("scan", given_).returncode == 0
-    ended = run_step_program("scan", [*given_, "--to-run", "--own-health-check", "--secrets-owner", "10001"])
+    ended = run_step_program("scan", [*given_, "--to-run", "--own-health-check", "--files-owner", "10001"])
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "runs as user 1000, who cannot read the secret files of user 10001" in ended.stderr
     assert "health check" not in ended.stderr
@@ -147,7 +147,7 @@ def test_any_user_is_judged_without_an_error(user: str, owner: int) -> None:
 
 
 def test_the_settings_of_a_container_say_what_it_asks_of_its_image() -> None:
-    assert run_args(secrets_owner=1000).needs.flags() == ["--to-run", "--secrets-owner", "1000"]
+    assert run_args(secrets_owner=1000).needs.flags() == ["--to-run", "--files-owner", "1000"]
     run = Run.model_validate({"name": "web", "health": {"test": ["CMD", "check"]}})
     assert run.needs.flags() == ["--to-run", "--own-health-check"]
 
@@ -155,12 +155,12 @@ def test_the_settings_of_a_container_say_what_it_asks_of_its_image() -> None:
 def test_a_release_asks_it_before_it_publishes() -> None:
     needs = run_args(secrets={"key": source("db")}, secrets_owner=1000).needs
     scanning = Engine().good(a_release(needs=needs), secrets=SECRETS).step("scan")
-    assert scanning.values("--secrets-owner") == ["1000"]
+    assert scanning.values("--files-owner") == ["1000"]
     assert "--to-run" in scanning.command
 
 
 def test_the_container_asks_once_more_for_a_digest_of_another_origin() -> None:
     preflight = Engine().good(a_container(secrets_owner=1000), secrets=SECRETS).step("preflight")
-    assert preflight.values("--secrets-owner") == ["1000"]
+    assert preflight.values("--files-owner") == ["1000"]
     without = Engine().good(a_container(secrets={}), secrets=SECRETS).step("preflight")
-    assert without.values("--secrets-owner") == []
+    assert without.values("--files-owner") == []

@@ -156,7 +156,7 @@ def test_a_cve_of_today_stops_what_this_stack_has_never_run(world: World) -> Non
 
 def test_an_image_that_this_stack_would_refuse_to_run_is_not_taken(world: World) -> None:
     world.config |= {"User": "1000"}
-    needs = ("--to-run", "--secrets-owner", "10001")
+    needs = ("--to-run", "--files-owner", "10001")
     assert lines(world.problem(*needs)) == [
         "it runs as user 1000, who cannot read the secret files of user 10001: write run.secrets_owner: 1000"
     ]
