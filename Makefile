@@ -24,7 +24,7 @@ help:
 	@echo 'make clean       remove .slipway and .venv (CACHE=yes: the shared tools too); refuses while a stack has resources'
 	@echo
 	@echo 'make bench       measure the pipeline against the plain tools'
-	@echo 'make lock-bases  look the base images up again'
+	@echo 'make lock-bases  look the base images up again (ARGS=FILE: those of your own lock)'
 	@echo 'make schema      write the JSON Schema of the stack files'
 	@echo
 	@echo 'STACK=dev        which stack                ARGS="..."   handed on to pulumi or the benchmarks'

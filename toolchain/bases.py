@@ -9,8 +9,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from toolchain.database import Tool, manifest_digest, registry_reachable
@@ -24,7 +23,6 @@ BASES = ("python:3.12-slim",)
 STAND_INS = {"python:3.12-slim": "base/python"}
 """Base images for which a stand-in can be built, and its repository in quarantine."""
 HUB = "registry-1.docker.io"
-HUBS = ("docker.io", "index.docker.io")
 HOST = re.compile(r"localhost|[^/]*[.:][^/]*")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -56,71 +54,40 @@ def ensure_base_lock(
     missing = [name for name in names if refresh or not _usable(project, locked.get(name))]
     if not missing:
         return locked
-    found = _Bases(project, environment, report, tool, reachable or registry_reachable)
-    return found.lock(project.base_lock, locked, missing)
+    online = (reachable or registry_reachable)(HUB)
+    fresh = dict(locked)
+    for name in missing:
+        fresh[name] = _look_up(name, environment) if online else _build(name, project, environment, report, tool)
+        report(_change(name, locked.get(name), fresh[name]))
+    _write(project.base_lock, fresh)
+    return fresh
 
 
-def refresh_lock(
-    project: Project,
-    environment: Mapping[str, str],
-    report: Report,
-    tool: Tool,
-    lock: Path,
-    *,
-    reachable: Callable[[str], bool] | None = None,
-) -> dict[str, str]:
-    """Looks up every base image that a project's own lock names, and returns the lock.
+def refresh_lock(lock: Path, environment: Mapping[str, str], report: Report) -> dict[str, str]:
+    """Looks up every base image that a project's own lock names, and returns the lock; no stand-in takes a place in it.
 
     Args:
-        project: the checkout.
-        environment: the prepared environment, with crane and buildctl on its PATH.
-        report: takes a line for every base.
-        tool: makes sure of a tool that is only needed at times.
         lock: the JSON file; a new name stands there with an empty digest, ``{"node:22-slim": ""}``.
-        reachable: tells whether a registry's host answers.
+        environment: with crane on its PATH, which logs in as Docker does.
+        report: takes a line for every base.
 
     Raises:
-        ToolchainError: there is no such file, or a base can neither be looked up nor built.
+        ToolchainError: it is no such file, or the registry of a base does not tell its digest; the file is as it was.
     """
     locked = _read(lock)
     if not locked:
         raise ToolchainError(f'{lock} names no base image: write there {{"NAME": ""}} for each, as behind FROM')
-    return _Bases(project, environment, report, tool, reachable or registry_reachable).lock(
-        lock, locked, sorted(locked)
-    )
+    fresh = {name: _look_up(name, environment) for name in sorted(locked)}
+    for name, reference in fresh.items():
+        report(_change(name, locked[name], reference))
+    _write(lock, fresh)
+    return fresh
 
 
-@dataclass(frozen=True)
-class _Bases:
-    """Where digests come from: a registry that answers, else the stand-ins."""
-
-    project: Project
-    environment: Mapping[str, str]
-    report: Report
-    tool: Tool
-    reachable: Callable[[str], bool]
-
-    def lock(self, path: Path, locked: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-        """Writes the lock with a new digest for each of the names."""
-        fresh = dict(locked)
-        answers = {host: self.reachable(host) for host in sorted({_host(name) for name in names})}
-        for name in names:
-            online = answers[_host(name)]
-            fresh[name] = _look_up(name, self.environment) if online else self._stand_in(name)
-            self.report(_change(name, locked.get(name), fresh[name]))
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(fresh, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        partial.replace(path)
-        return fresh
-
-    def _stand_in(self, name: str) -> str:
-        return _build(name, self.project, self.environment, self.report, self.tool)
-
-
-def _host(name: str) -> str:
-    """The registry of a base image, where one asks for its digest."""
-    host, slash, _ = name.partition("/")
-    return host if slash and HOST.fullmatch(host) and host not in HUBS else HUB
+def _write(lock: Path, bases: Mapping[str, str]) -> None:
+    partial = lock.with_suffix(".partial")
+    partial.write_text(json.dumps(bases, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    partial.replace(lock)
 
 
 def _usable(project: Project, reference: str | None) -> bool:
@@ -135,7 +102,7 @@ def _usable(project: Project, reference: str | None) -> bool:
 
 
 def _look_up(name: str, environment: Mapping[str, str]) -> str:
-    reference = name if _host(name) != HUB or name.startswith(HUBS) else f"docker.io/{_official(name)}"
+    reference = f"docker.io/library/{name}" if "/" not in name else name
     crane = shutil.which("crane", path=environment.get("PATH"))
     if crane is None:
         raise ToolchainError("crane is not on PATH: run `python3 -m toolchain ensure`")
@@ -149,11 +116,9 @@ def _look_up(name: str, environment: Mapping[str, str]) -> str:
     if result.returncode != 0 or not DIGEST.fullmatch(digest):
         raise ToolchainError(f"{name}: its registry names no digest: {result.stderr.strip()[-300:]}")
     repository = reference.rpartition(":")[0] if ":" in reference.rpartition("/")[2] else reference
-    return f"{repository}@{digest}"
-
-
-def _official(name: str) -> str:
-    return name if "/" in name else f"library/{name}"
+    host, slash, _ = repository.partition("/")
+    # Docker's short names are Docker Hub's; a lock names the registry.
+    return f"{repository}@{digest}" if slash and HOST.fullmatch(host) else f"docker.io/{repository}@{digest}"
 
 
 def _build(name: str, project: Project, environment: Mapping[str, str], report: Report, tool: Tool) -> str:
@@ -191,6 +156,8 @@ def _read(path: Path) -> dict[str, str]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except ValueError as error:
-        raise ToolchainError(f"{path} is not JSON ({error}): remove it and run `make lock-bases`") from error
+    except (OSError, ValueError) as error:
+        raise ToolchainError(f"{path} is no lock of base images ({error}): correct it, or begin with {{}}") from error
+    if not isinstance(content, dict):
+        raise ToolchainError(f'{path} is no lock of base images: write an object there, {{"NAME": ""}}')
     return {str(name): str(reference) for name, reference in content.items()}

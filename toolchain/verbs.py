@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from toolchain.bases import refresh_lock
 from toolchain.environment import Project, shell_exports
 from toolchain.keys import ensure_keys
 from toolchain.services.fleet import running_services, stop_services
@@ -122,15 +121,27 @@ def bench(root: Path, options: argparse.Namespace) -> int:
 
 def lock_bases(root: Path, options: argparse.Namespace) -> int:
     """Looks the base images up again, those of the named locks or the sample's; the next preview shows what moved."""
-    refuse_without_root(root)
-    session = open_session(root, consent=options.consent)
-    ours = session.project.base_lock
+    ours = Project.at(root).base_lock
     locks = [root / it for it in options.arguments] or [ours]
-    provide(session, options.stack, refresh_bases=ours in locks)
-    for lock in locks:
-        if lock != ours:
-            refresh_lock(session.project, session.environment, session.report, session.tool, lock)
+    if own := [lock for lock in locks if lock != ours]:
+        _refresh(own, root, consent=options.consent)
+    if ours in locks:
+        refuse_without_root(root)
+        provide(open_session(root, consent=options.consent), options.stack, refresh_bases=True)
     return 0
+
+
+def _refresh(locks: list[Path], root: Path, *, consent: bool) -> None:
+    """Refreshes a project's own locks: one tool is enough for that, and no service."""
+    from toolchain.bases import refresh_lock
+    from toolchain.progress import Progress
+    from toolchain.tools import ensure_tool
+
+    report = Progress(sys.stderr)
+    crane = ensure_tool(root, "crane", consent=consent, report=report)
+    path = f"{crane.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    for lock in locks:
+        refresh_lock(lock, {**os.environ, "PATH": path}, report.note)
 
 
 def schema(root: Path, options: argparse.Namespace) -> int:

@@ -205,37 +205,45 @@ def test_a_stand_in_of_another_quarantine_does_not_count(bench: Bench) -> None:
     assert lock(bench)["python:3.12-slim"].startswith("docker.io/")
 
 
-def lock_of(bench: Bench, bases: dict[str, str], asked: list[str] | None = None) -> dict[str, str]:
-    """A project's own lock after it was refreshed; `asked` takes the registries that were tried."""
+def lock_of(bench: Bench, text: str) -> dict[str, str]:
+    """A project's own lock after it was refreshed."""
     crane(bench)
     path = bench.project.root / "bases.json"
-    path.write_text(json.dumps(bases))
-
-    def reachable(host: str) -> bool:
-        if asked is not None:
-            asked.append(host)
-        return True
-
-    locked = refresh_lock(
-        bench.project, bench.environment, bench.said.append, lambda name: bench.tools / name, path, reachable=reachable
-    )
+    path.write_text(text)
+    locked = refresh_lock(path, bench.environment, bench.said.append)
     assert json.loads(path.read_text()) == locked
     return locked
 
 
 def test_a_new_name_in_a_projects_own_lock_is_looked_up_where_it_lives(bench: Bench) -> None:
-    asked: list[str] = []
     names = ["node:22-slim", "bitnami/redis:7", "ghcr.io/astral-sh/uv:0.9", "docker.io/library/debian:12"]
-    assert lock_of(bench, dict.fromkeys(names, ""), asked) == {
+    assert lock_of(bench, json.dumps(dict.fromkeys(names, ""))) == {
         "node:22-slim": f"docker.io/library/node@sha256:{'a' * 64}",
         "bitnami/redis:7": f"docker.io/bitnami/redis@sha256:{'a' * 64}",
         "ghcr.io/astral-sh/uv:0.9": f"ghcr.io/astral-sh/uv@sha256:{'a' * 64}",
         "docker.io/library/debian:12": f"docker.io/library/debian@sha256:{'a' * 64}",
     }
-    assert asked == ["ghcr.io", "registry-1.docker.io"]
     assert f"node:22-slim: locked to docker.io/library/node@sha256:{'a' * 64}" in bench.said
 
 
-def test_a_lock_that_names_nothing_is_refused_with_what_to_write(bench: Bench) -> None:
-    with pytest.raises(ToolchainError, match=r'bases.json names no base image: write there \{"NAME": ""\} for each'):
-        lock_of(bench, {})
+def test_a_registry_that_does_not_answer_leaves_a_projects_own_lock_as_it_was(bench: Bench) -> None:
+    path = bench.project.root / "bases.json"
+    path.write_text(before := json.dumps({"python:3.12-slim": f"docker.io/library/python@sha256:{'c' * 64}"}))
+    crane(bench)
+    (bench.tools / "crane").write_text("#!/bin/sh\necho 'dial tcp: i/o timeout' >&2\nexit 1\n")
+    with pytest.raises(ToolchainError, match=r"python:3.12-slim: its registry names no digest: dial tcp: i/o timeout"):
+        refresh_lock(path, bench.environment, bench.said.append)
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{}", r'bases.json names no base image: write there \{"NAME": ""\} for each'),
+        ('["node:22"]', r'bases.json is no lock of base images: write an object there, \{"NAME": ""\}'),
+        ('{"node:22": "",}', r"bases.json is no lock of base images \(.*\): correct it"),
+    ],
+)
+def test_a_file_that_is_no_lock_is_refused_with_what_to_write(bench: Bench, text: str, told: str) -> None:
+    with pytest.raises(ToolchainError, match=told):
+        lock_of(bench, text)
