@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from components.artifact import Digest, ImageReference, Repository
-from components.dockerfile import frontend_image, pulled_images
+from components.dockerfile import frontend_image, pulled_images, stage_names
 
 _HUB = "docker.io"
 _HUBS = (f"{_HUB}/", f"index.{_HUB}/")
@@ -63,8 +63,11 @@ def base_images(
 
     Raises:
         UnpinnedError: one of them has no digest.
-        ValueError: which one a build pulls cannot be told before it.
+        ValueError: which ones a build pulls cannot be told before it, or a stage has the name of a locked image.
     """
+    if taken := sorted(name for name in stage_names(dockerfile) if familiar(name) in lock):
+        # BuildKit would put the locked image in the place of the stage.
+        raise ValueError(f"a stage is called {taken[0]}, which the lock has as a base image")
     frontend = frontend_image(dockerfile, arguments)
     if frontend and _pinned(frontend) is None:
         raise UnpinnedError([frontend], frontend=True)
@@ -88,10 +91,10 @@ class UnpinnedError(ValueError):
         """What to write, where `lock` is the file with the locked base images."""
         if self.frontend:
             return "write it as NAME@sha256:… behind `# syntax=`, or leave that out: BuildKit has a frontend of its own"
-        entry = f'"{self.names[0]}": ""'
+        entries = ", ".join(f'"{name}": ""' for name in self.names)
         if lock is None:
-            return f"write {{{entry}}} to a file, name it in build.base_images, and run `make lock-bases ARGS=FILE`"
-        return f"add {entry} to {lock} and run `make lock-bases ARGS={lock}`"
+            return f"write {{{entries}}} to a file, name it in build.base_images, and run `make lock-bases ARGS=FILE`"
+        return f"add {entries} to {lock} and run `make lock-bases ARGS={lock}`"
 
 
 def _pinned(name: str) -> ImageReference | None:

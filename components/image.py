@@ -183,7 +183,7 @@ def base_problem(build: Build, arguments: Mapping[str, str], project: Path) -> s
     except UnpinnedError as unpinned:
         return f"{unpinned} ({build.context}/{build.dockerfile}): {unpinned.advice(build.base_images)}"
     except ValueError as error:
-        return f"{error} ({build.context}/{build.dockerfile}): write the image's name there, or an ARG with a default"
+        return f"{error} ({build.context}/{build.dockerfile}): write it another way"
     return None
 
 

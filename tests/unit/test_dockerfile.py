@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,8 @@ def test_the_sample_pulls_its_one_base() -> None:
         ("\ufeff# a comment\n\nFROM --platform=$BUILDPLATFORM a AS b\nFROM B\n", ["a"]),
         ("FROM a AS b\nFROM c\nCOPY --from=b / /\nCOPY --from=0 / /\n", ["a", "c"]),
         ("FROM c\nCOPY --chown=1:1 --from=d:1 /x /y\n", ["c", "d:1"]),
-        ("FROM c\nADD --from=d / /\n", ["c", "d"]),
-        ("FROM c\nONBUILD COPY --from=d / /\n", ["c", "d"]),
+        ("FROM c\nONBUILD COPY --from=d / /\n", ["c"]),
+        ("FROM c AS b\nONBUILD COPY --from=d / /\nFROM b\n", ["c", "d"]),
         ("FROM c\nRUN --mount=type=cache,target=/x --mount=type=bind,from=d:2,target=/y true\n", ["c", "d:2"]),
         ('FROM c\nRUN --mount="from=d,target=/y" true\n', ["c", "d"]),
         ("FROM c\nRUN --mount=type=bind,From=d true\n", ["c", "d"]),
@@ -44,7 +45,6 @@ def test_the_sample_pulls_its_one_base() -> None:
         ("FROM later\nFROM a AS later\n", ["a"]),
         ("FROM a AS x\nFROM b AS x\nFROM x\n", ["b"]),
         ("FROM 0\n", ["0"]),
-        ("FROM a\nCOPY --from=3 / /\n", ["3", "a"]),
         ("FROM a\nRUN echo --from=b\nLABEL x='--from=c'\nCOPY x --from=y /\n", ["a"]),
         ("", []),
         ("FROM\n", []),
@@ -60,7 +60,6 @@ def test_stages_that_the_target_does_not_need_pull_nothing() -> None:
     assert pulled(text, "web") == ["a"]
     assert pulled(text, "WEB") == ["a"]
     assert pulled(text, "checks") == ["lint"]
-    assert pulled(text, "0") == ["lint"]
     assert pulled(text, "none") == ["a", "b"]
 
 
@@ -68,6 +67,7 @@ def test_stages_that_the_target_does_not_need_pull_nothing() -> None:
     "heredoc",
     [
         "RUN <<EOF\nFROM rows\nEOF",
+        "RUN cat <<\\EOF\nFROM rows\nEOF",
         "RUN cat <<'EOF' >/x && cat <<-\"END\" >/y\nFROM rows\nEOF\nFROM rows\n\tEND",
         "COPY <<EOF /query.sql\nSELECT 1\nFROM rows\nEOF",
         "COPY <<a <<b /\nFROM rows\na\nFROM rows\nb",
@@ -80,11 +80,10 @@ def test_what_looks_like_an_instruction_in_a_heredoc_is_none(heredoc: str) -> No
 
 @pytest.mark.parametrize(
     "line",
-    ["RUN echo '<<EOF'", 'RUN echo "a <<EOF"', "RUN cat <<EOF", "RUN echo $((1<<EOF))", "LABEL x=<<EOF", "RUN a<<EOF"],
+    ["RUN echo '<<EOF'", 'RUN echo "a <<EOF"', "RUN echo $((1<<EOF))", "LABEL x=<<EOF", "RUN a<<EOF", "RUN x <<<EOF"],
 )
 def test_what_opens_no_heredoc_hides_no_instruction(line: str) -> None:
-    ended = "EOF\n" if line != "RUN cat <<EOF" else ""
-    assert pulled(f"FROM a\n{line}\nCOPY --from=b / /\n{ended}") == ["a", "b"]
+    assert pulled(f"FROM a\n{line}\nCOPY --from=b / /\nEOF\n") == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +97,10 @@ def test_what_opens_no_heredoc_hides_no_instruction(line: str) -> None:
         ("ARG GIVEN=none\nFROM $GIVEN\n", ["given"]),
         ("FROM x-$TARGETARCH\n", ["x-amd64", "x-arm64"]),
         ("FROM a AS s-amd64\nFROM b AS s-arm64\nFROM s-${TARGETARCH}\n", ["a", "b"]),
-        ("ARG T=t\nFROM a\nARG T\nARG U=u\nRUN --mount=from=$T --mount=from=${U}:1 x\n", ["a", "t", "u:1"]),
+        ("ARG TARGETARCH=riscv64\nFROM x-$TARGETARCH\n", ["x-riscv64"]),
+        ("ARG S\nFROM a${S}${NONE}\n", ["a"]),
+        ("FROM a$GIVEN\n", ["a"]),  # no ARG declares it, so the build does not see it either
+        ("ARG A=x\nARG A\nFROM $A\n", ["x"]),
     ],
 )
 def test_variables_have_the_values_of_the_build(text: str, images: list[str]) -> None:
@@ -108,21 +110,49 @@ def test_variables_have_the_values_of_the_build(text: str, images: list[str]) ->
 @pytest.mark.parametrize(
     "text",
     [
-        "FROM $GIVEN\n",  # no ARG declares it, so the build does not see it either
-        "ARG A\nFROM $A\n",
-        "ARG B=$A\nFROM $B\n",
         "ARG A=x\nFROM ${A#y}\n",
         "ARG A=x\nFROM \\$A\n",
+        "ARG A=${B%.*}\nFROM ${A:-pinned}\n",
         "FROM x-$BUILDARCH\n",
+        "FROM x-${BUILDARCH:-amd64}\n",
         "ARG A=x\nFROM a\nCOPY --from=$A / /\n",
         "ARG A=x\nFROM a\nRUN --mount=from=$A x\n",
-        "ARG A=x\nFROM a\nARG A\nENV A=y\nRUN --mount=from=$A x\n",
-        "ARG A=x\nFROM a\nARG A\nENV A y\nRUN --mount=from=$A x\n",
+        "FROM a\nCOPY --from=3 / /\n",
+        "FROM a\nCOPY --fr\\om=b / /\n",
+        "FROM a\nRUN --mount='\"from=b\",target=/x' x\n",
+        "FROM a\nRUN cat <<EOF\nCOPY --from=b / /\n",
+        "FROM a\nRUN cat <<'E F'\nFROM b\nE F\n",
+        "FROM a\nRUN x\x0bCOPY --from=b / /\n",
     ],
 )
-def test_a_name_that_only_the_build_knows_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match=r"not known before the build|cannot be read"):
-        pulled(text, GIVEN="given")
+def test_what_cannot_be_read_for_sure_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        pulled(text)
+
+
+def test_what_no_stage_needs_may_be_unreadable() -> None:
+    assert pulled("FROM x-${V%.*} AS lint\nCOPY --from=$A / /\nFROM a\n") == ["a"]
+
+
+def test_an_arm_without_a_version_is_the_seventh() -> None:
+    assert pulled_images("FROM x-$TARGETARCH$TARGETVARIANT\n", None, {}, ["linux/arm"]) == ["x-armv7"]
+
+
+def test_what_is_read_is_what_buildkit_pulls() -> None:
+    """Recorded from BuildKit 0.34.2 (`dockerfile2llb.Dockerfile2LLB` with a resolver that takes notes).
+
+    What is refused may be anything; all the rest has to be the same, and few are refused.
+    """
+    refused = 0
+    recorded = json.loads((Path(__file__).parent / "dockerfiles.json").read_text())
+    for case in recorded:
+        try:
+            found = pulled_images(case["text"], case["target"], case["arguments"], [case["platform"]])
+        except ValueError:
+            refused += 1
+        else:
+            assert sorted({familiar(it) for it in found}) == case["pulls"], case["text"]
+    assert refused <= len(recorded) / 4
 
 
 @pytest.mark.parametrize(
@@ -195,6 +225,13 @@ def test_a_frontend_is_a_base_that_no_lock_can_pin() -> None:
     lock = {"docker/dockerfile:1": ImageReference.parse(f"docker.io/docker/dockerfile@{DIGEST}")}
     with pytest.raises(UnpinnedError, match="no digest is known for docker/dockerfile:1"):
         bases("# syntax=docker/dockerfile:1\nFROM scratch\n", lock)
+
+
+def test_a_stage_with_the_name_of_a_locked_image_is_refused() -> None:
+    lock = {"node": ImageReference.parse(f"docker.io/library/node@{DIGEST}")}
+    with pytest.raises(ValueError, match="a stage is called node, which the lock has as a base image"):
+        bases("FROM node AS Node\n", lock)
+    assert list(bases("FROM node AS build\n", lock)) == ["node"]
 
 
 def test_a_lock_with_one_image_under_two_names_must_agree(tmp_path: Path) -> None:

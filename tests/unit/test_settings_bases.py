@@ -36,16 +36,18 @@ def test_a_base_image_without_a_digest_is_refused_with_what_locks_it(stack: Stac
     stack.web["build"].pop("base_images")
     assert stack.mistake() == (
         "slipway:services.web.build.dockerfile: no digest is known for alpine:3, python:3.12-slim (app/Dockerfile): "
-        'write {"alpine:3": ""} to a file, name it in build.base_images, and run `make lock-bases ARGS=FILE`'
+        'write {"alpine:3": "", "python:3.12-slim": ""} to a file, name it in build.base_images, and run '
+        "`make lock-bases ARGS=FILE`"
     )
 
 
 def test_a_base_image_that_only_the_build_would_know_is_refused(stack: Stack) -> None:
-    (stack.project / "app" / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n")
+    (stack.project / "app" / "Dockerfile").write_text("FROM python:${VERSION%.*}\n")
     assert stack.mistake() == (
-        "slipway:services.web.build.dockerfile: FROM ${BASE}: the value of BASE is not known before the build "
-        "(app/Dockerfile): write the image's name there, or an ARG with a default"
+        "slipway:services.web.build.dockerfile: FROM python:${VERSION%.*}: of variables only $NAME, ${NAME}, "
+        "${NAME:-TEXT} and ${NAME:+TEXT} are read (app/Dockerfile): write it another way"
     )
+    (stack.project / "app" / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n")
     stack.web["build"]["arguments"] = {"BASE": "python:3.12-slim"}
     assert stack.load()
 
