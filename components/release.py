@@ -20,8 +20,8 @@ from components.signature import Signature, SignatureArgs, SigningKey, Verificat
 from components.tree import named, uncommitted
 
 _COMMIT = (
-    "Commit it, or build it on a channel such as dev. A file that git ignores is named where the builder gets it all "
-    "the same: leave it out in .dockerignore."
+    "Commit it, or build it on a channel such as dev. A file that git ignores, or a stack's file with Pulumi's salt, "
+    "is named where the builder gets it: leave it out in .dockerignore."
 )
 
 

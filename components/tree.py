@@ -32,7 +32,7 @@ def last_commit(context: Path, dockerfile: str = "Dockerfile") -> tuple[str, int
     top = top_level(context)
     if top is None or not git(context, top, "rev-list", "--all", "--max-count=1"):
         return "unknown", 0
-    log = git(context, top, "log", "-1", "--format=%H %ct", "--", ".").split()
+    log = git(context, top, "log", "-1", "--format=%H %ct", "--", ".", *_beside(context, dockerfile, top)).split()
     if not log:
         return "unknown", 0
     return log[0] + ("-dirty" if uncommitted(context, dockerfile) else ""), int(log[1])
@@ -42,7 +42,8 @@ def uncommitted(context: Path, dockerfile: str = "Dockerfile") -> list[str] | No
     """What a build takes from a context that is in no commit, relative to the context; None outside of git.
 
     That is what git calls changed or new, whatever .dockerignore says of it, and of what git ignores the files that the
-    builder gets all the same: a change to them changes the image.
+    builder gets all the same: a change to them changes the image. Of a stack's file to which Pulumi has added its salt
+    the same holds.
 
     Args:
         context: the folder that is sent to the builder.
@@ -54,18 +55,29 @@ def uncommitted(context: Path, dockerfile: str = "Dockerfile") -> list[str] | No
     top = top_level(context)
     if top is None:
         return None
-    folder, dockerfile = context.resolve(), os.path.normpath(dockerfile)
+    folder, dockerfile = context.resolve(), _relative(context, dockerfile)
     ignore = Dockerignore.of(context, dockerfile)
-    own = [dockerfile, f"{dockerfile}{DOCKERIGNORE}"]
-    beside = [f":(literal){it}" for it in own if it.startswith("../") and (folder / it).resolve().is_relative_to(top)]
-    entries = _status(context, top, "--ignored=matching", "--", ".", *beside)
-    always = {*own, DOCKERIGNORE}  # the builder reads these even where .dockerignore leaves them out
+    always = {dockerfile, f"{dockerfile}{DOCKERIGNORE}", DOCKERIGNORE}  # read even where .dockerignore leaves them out
     found = set()
-    for state, name in entries:
+    for state, name in _status(context, top, "--ignored=matching", "--", ".", *_beside(context, dockerfile, top)):
         # Where git knows nothing below the folder above the context, it names that folder.
         path = os.path.relpath(top / name, folder) if not folder.is_relative_to(top / name) else "."
+        if state.strip() == "M" and ignore.leaves_out(path) and _is_salted(context, top, top / name):
+            continue
         found.add(ignore.sent(context, path) if state == _IGNORED and path not in always else path)
     return sorted(path for path in found if path)
+
+
+def _relative(context: Path, dockerfile: str) -> str:
+    """A Dockerfile's path in its context, `../…` where it lies outside."""
+    return os.path.relpath(context.resolve() / dockerfile, context.resolve())
+
+
+def _beside(context: Path, dockerfile: str, top: Path) -> list[str]:
+    """What a build reads outside of its context, for git: a Dockerfile that lies there, and its .dockerignore."""
+    path = _relative(context, dockerfile)
+    files = [path, f"{path}{DOCKERIGNORE}"] if path.startswith("../") else []
+    return [f":(literal){it}" for it in files if (context.resolve() / it).resolve().is_relative_to(top)]
 
 
 def top_level(context: Path) -> Path | None:

@@ -58,6 +58,28 @@ def test_a_repository_on_a_machine_without_git_is_told(repository: Repository, m
         last_commit(repository.context)
 
 
+def test_a_dockerfile_outside_of_the_context_is_part_of_the_revision(repository: Repository) -> None:
+    touched = repository.commit("web.Dockerfile", 1_700_000_100)
+    repository.commit("README.md", 1_700_000_200)
+    assert last_commit(repository.context, "../web.Dockerfile") == (touched, 1_700_000_100)
+    assert last_commit(repository.context)[1] == 1_700_000_000
+    path = repository.folder / "web.Dockerfile"
+    path.write_text("changed")
+    assert uncommitted(repository.context, "../web.Dockerfile") == ["../web.Dockerfile"]
+    assert uncommitted(repository.context, str(path.resolve())) == ["../web.Dockerfile"]
+
+
+@pytest.mark.parametrize(("ignore", "found"), [("stacks\n", []), ("", ["stacks/Pulumi.release.yaml"])])
+def test_pulumis_salt_counts_where_the_builder_gets_it(repository: Repository, ignore: str, found: list[str]) -> None:
+    repository.write("stacks/Pulumi.release.yaml", "config: {}\n")
+    repository.write(".dockerignore", f"{ignore}.git\n")
+    repository.commit("web/app.py", 1_700_000_100)
+    repository.write("stacks/Pulumi.release.yaml", "config: {}\nencryptionsalt: v1:x\n")
+    assert uncommitted(repository.folder) == found
+    repository.write("stacks/Pulumi.release.yaml", "config: {a: b}\n")
+    assert uncommitted(repository.folder) == ["stacks/Pulumi.release.yaml"]
+
+
 def test_a_clean_context_has_nothing_that_is_in_no_commit(repository: Repository) -> None:
     (repository.folder / "beside").write_text("not committed")
     assert uncommitted(repository.context) == []
