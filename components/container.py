@@ -62,7 +62,7 @@ class HardenedContainer(pulumi.ComponentResource):
             # engine's own child it is made beside the build.
             opts=pulumi.ResourceOptions(parent=engine, provider=engine),
         )
-        checked = step(f"{name}-preflight", "preflight", _preflight(args, image, network, stack), self)
+        checked = step(f"{name}-preflight", "preflight", _preflight(name, args, image, network, stack), self)
         secrets = self._secret_files(name, args, stack, checked)
         container = docker.Container(
             f"{name}-container",
@@ -128,10 +128,10 @@ class HardenedContainer(pulumi.ComponentResource):
 
 
 def _preflight(
-    args: HardenedContainerArgs, image: docker.RemoteImage, network: docker.Network, stack: str
+    name: str, args: HardenedContainerArgs, image: docker.RemoteImage, network: docker.Network, stack: str
 ) -> list[Flow]:
     arguments: list[Flow] = ["--docker", args.host.docker, "--reference", image.name, "--network", network.name]
-    arguments += ["--name", args.run.name, "--stack", stack]
+    arguments += ["--name", args.run.name, "--stack", stack, "--service", name]
     for port in args.run.ports:
         address = f"[{port.address}]" if ":" in port.address else port.address
         arguments += ["--port", f"{address}:{port.host}"]

@@ -79,31 +79,31 @@ def _decimal(value: int, unit: int) -> str:
 
 @dataclass(frozen=True)
 class Service:
-    """Whose container is to be, and which one it takes the place of."""
+    """Whose container is to be."""
 
     stack: str
     """The stack, `ORGANIZATION/PROJECT/STACK`, as the label of its containers says it."""
+    name: str
+    """The service, as the label with the URN of its containers has it."""
     first: bool = False
     """Whether the stack's state holds no container of this service yet."""
-    previous: str | None = None
-    """Name of the container that this one takes the place of, where it is known."""
 
-    def replaces(self, name: str, owner: str) -> bool:
-        """Whether a container with this name and label is the one that goes.
+    def replaces(self, labels: Mapping[str, str]) -> bool:
+        """Whether a container with these labels is the one that goes.
 
         The organization alone may differ: a state that moved to another backend has another one.
         """
-        ours = owner.partition("/")[2] == self.stack.partition("/")[2]
-        return ours and not self.first and self.previous in (None, name)
+        ours = labels.get(_STACK, "").partition("/")[2] == self.stack.partition("/")[2]
+        return ours and not self.first and _service_of(labels) == self.name
 
 
 def check_name(host: str, name: str, service: Service) -> None:
     """Refuse a name that another container has than the one that is replaced."""
     for container in inspect(host, "container", [name]):
         labels = container["Config"].get("Labels") or {}
-        owner = labels.get(_STACK, "")
-        if service.replaces(name, owner):
+        if service.replaces(labels):
             continue
+        owner = labels.get(_STACK, "")
         taken = f"container name {name} is taken by {container['Id'][:12]}"
         if owner == service.stack:
             other = _service_of(labels)
@@ -142,13 +142,13 @@ def check_port(host: str, address: str, port: int, service: Service) -> None:
 
 
 def _own_port(host: str, address: str, port: int, service: Service) -> None:
-    columns = f'{{{{.Names}}}} {{{{.Label "{_STACK}"}}}}'
-    lines = docker(host, "ps", "--filter", f"publish={port}", "--format", columns).splitlines()
-    holders = [(name, owner) for name, _, owner in (line.partition(" ") for line in lines)]
-    if any(service.replaces(name, owner) for name, owner in holders):
+    columns = f'{{{{.Names}}}} {{{{.Label "{_STACK}"}}}} {{{{.Label "{_URN}"}}}}'
+    printed = docker(host, "ps", "--filter", f"publish={port}", "--format", columns)
+    holders = [(name, {_STACK: stack, _URN: urn}) for name, stack, urn in map(_columns, printed.splitlines())]
+    if any(service.replaces(labels) for _, labels in holders):
         return
     taken = f"port {address}:{port} is taken by "
-    if ours := [name for name, owner in holders if owner == service.stack]:
+    if ours := [name for name, labels in holders if labels[_STACK] == service.stack]:
         raise StepError(
             f"{taken}container {ours[0]} of this stack: where this update takes the port from it, run `pulumi up` once "
             "more; two that change ports with each other need a third one in between; one that is given up has to go "
@@ -158,6 +158,11 @@ def _own_port(host: str, address: str, port: int, service: Service) -> None:
     raise StepError(
         f"{taken}{holder}: stop it (`ss -ltnp 'sport = :{port}'` shows it), or choose another run.ports[].host"
     )
+
+
+def _columns(line: str) -> tuple[str, str, str]:
+    name, stack, urn = (*line.split(" ", 2), "", "")[:3]
+    return name, stack, urn
 
 
 def check_network(host: str, network: str) -> None:
@@ -186,7 +191,7 @@ def preflight(
     for address, port in ports:
         check_port(host, address, port, service)
     check_network(host, network)
-    return {"reference": reference, "health": health, "name": name}
+    return {"reference": reference, "health": health}
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -202,24 +207,15 @@ def main() -> dict[str, Any]:
     parser.add_argument("--network", required=True, help="the container's network")
     parser.add_argument("--name", required=True)
     parser.add_argument("--stack", required=True)
+    parser.add_argument("--service", required=True, help="the component that the container belongs to")
     parser.add_argument("--port", action="append", default=[], type=_address, metavar="ADDRESS:PORT")
     parser.add_argument("--health", default={}, type=json.loads, help="changes to the image's health check, as JSON")
     parser.add_argument("--files-owner", type=int, help="numeric id of the user who may read the secret files")
     it = parser.parse_args()
-    previous = os.environ.get(_PREVIOUS)
-    service = Service(it.stack, previous is None, _name_in(previous or ""))
+    service = Service(it.stack, it.service, first=_PREVIOUS not in os.environ)
     return preflight(
         it.docker, it.reference, it.network, it.name, it.port, service, it.health, secrets_owner=it.files_owner
     )
-
-
-def _name_in(printed: str) -> str | None:
-    """The container's name in what this step printed before; older ones say none."""
-    try:
-        name = json.loads(printed).get("name")
-    except (ValueError, AttributeError):
-        return None
-    return name if isinstance(name, str) else None
 
 
 if __name__ == "__main__":

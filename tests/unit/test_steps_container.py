@@ -92,9 +92,8 @@ def test_durations_are_spelled_as_the_provider_reads_them_back(nanoseconds: int,
 
 def test_the_preflight_hands_on_what_may_run_and_its_whole_health_check(tool: ToolMaker) -> None:
     docker(tool, image=image(), network=[{}])
-    result = preflight(HOST, REFERENCE, "own", "web", [], Service(STACK), {"interval": 1})
+    result = preflight(HOST, REFERENCE, "own", "web", [], Service(STACK, "web"), {"interval": 1})
     assert result["reference"] == REFERENCE
-    assert result["name"] == "web"  # the next one takes the place of a container of this name
     assert result["health"]["interval"] == "1s"
     assert result["health"]["tests"] == CHECK["Test"]
 
@@ -113,7 +112,18 @@ def test_a_network_that_somebody_has_removed_is_refused_with_what_makes_it_anew(
 def test_an_engine_that_is_down_is_told_as_such(tool: ToolMaker, step: str) -> None:
     tool("docker", fails(DOWN))
     given = {
-        "preflight": ["--reference", REFERENCE, "--network", "own", "--name", "web", "--stack", STACK],
+        "preflight": [
+            "--reference",
+            REFERENCE,
+            "--network",
+            "own",
+            "--name",
+            "web",
+            "--stack",
+            STACK,
+            "--service",
+            "web",
+        ],
         "settle": ["--container", CONTAINER, "--pids", "100", "--timeout", "5"],
     }[step]
     ended = run_step_program(step, ["--docker", HOST, *given])
