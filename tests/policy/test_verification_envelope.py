@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Executor
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.policy.attested import FOREIGN, TRUSTED, Document, bundle, envelope, statement
+from tests.policy.attested import FOREIGN, PROVED, TRUSTED, Document, Key, bundle, envelope, statement
 from verification.envelope import (
     SIGNED,
     EnvelopeError,
@@ -24,6 +25,9 @@ from verification.envelope import (
     open_simple_signing,
 )
 from verification.keys import read_keys
+from verification.referrers import Source
+from verification.registry import Registry
+from verification.transport import Deadline
 
 DIGEST = "sha256:" + "1f" * 32
 OTHER = "sha256:" + "2e" * 32
@@ -53,6 +57,19 @@ def refused(document: Document | bytes) -> str:
 
 def test_what_a_trusted_key_signed_about_the_digest_is_read() -> None:
     assert opened(good()) == Statement(SIGNED, {}, KEYS[0].fingerprint)
+
+
+@pytest.mark.parametrize("signers", [(TRUSTED, FOREIGN), (FOREIGN, TRUSTED)])
+@pytest.mark.parametrize("kind", [PROVED, SIGNED])
+def test_what_keys_for_both_have_signed_counts_whichever_comes_first(signers: tuple[Key, Key], kind: str) -> None:
+    document = json.loads(bundle(statement(DIGEST, kind, {}), signers[0]))
+    other = json.loads(bundle(statement(DIGEST, kind, {}), signers[1]))
+    document["dsseEnvelope"]["signatures"] += other["dsseEnvelope"]["signatures"]
+    proof_keys = read_keys((FOREIGN.public,))
+    # Neither a registry nor an executor is asked where a statement is opened.
+    source = Source(cast(Registry, None), "", KEYS, Deadline(1), cast(Executor, None), proof_keys=proof_keys)
+    opened = source.trusted(lambda keys: open_bundle(json.dumps(document).encode(), DIGEST, keys))
+    assert opened.signer == (proof_keys if kind == PROVED else KEYS)[0].fingerprint
 
 
 def test_any_one_of_the_trusted_keys_may_sign() -> None:
