@@ -55,6 +55,10 @@ class Rule:
     now: datetime
 
 
+HELD = "a stack's state or settings have its digest"
+"""Why nearly everything stays that stays."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What becomes of one artifact, and why."""
@@ -125,7 +129,7 @@ def _held(
     attached = [it for member in members for it in inventory.referrers.get(member, ())]
     lists = [it for member in members for it in inventory.lists.get(member, ())]
     if any(it in references.digests for it in (*members, *(it.digest for it in attached), *lists)):
-        return "a stack's state or settings have its digest"
+        return HELD
     for tag, digest in names:
         if not _is_version(tag):
             return f"the tag {tag} is no version of ours"

@@ -11,7 +11,7 @@ from components.artifact import Repository
 from components.bases import locked_bases
 from components.secret import redacted
 from steps.choose import Registries
-from steps.cleanup import References, Rule, Verdict, delete, judge
+from steps.cleanup import HELD, References, Rule, Verdict, delete, judge
 from steps.inventory import take_inventory
 from steps.references import built, references
 from steps.stacks import Stack, backend, stacks
@@ -130,10 +130,10 @@ def clean(considered: Considered, rule: Rule, remove: bool, only: Collection[str
     places = _chosen(repositories(members), only)
     with reach(members) as registries:
         held = references(considered.everywhere, project)
-        if remove:
-            _refuse_where_nothing_is_used(held, considered)
         found = _found(places, members, held, rule, registries)
-        if remove:  # what was brought up meanwhile counts too
+        if remove:
+            _refuse_where_nothing_is_used(found, considered)
+            # What was brought up meanwhile counts too.
             again = references(stacks(everywhere=True), project)
             found = _found(places, members, _both(held, again), rule, registries)
         seen = tuple(_place(it, registries, remove) for it in found)
@@ -147,12 +147,14 @@ def clean(considered: Considered, rule: Rule, remove: bool, only: Collection[str
     )
 
 
-def _refuse_where_nothing_is_used(held: References, considered: Considered) -> None:
-    """Stacks that use nothing are likelier those of the wrong backend than a reason to delete everything."""
-    if not held.named:
+def _refuse_where_nothing_is_used(found: Sequence[_Found], considered: Considered) -> None:
+    """Stacks that use nothing of these are likelier those of the wrong backend than a reason to delete everything."""
+    verdicts = [verdict for it in found for verdict in it.verdicts]
+    if any(it.goes for it in verdicts) and all(it.reason != HELD for it in verdicts):
+        names = ", ".join(str(it.repository) for it in found)
         raise StepError(
-            f"no stack of {considered.backend} has any artifact in its state or settings, so all would count as "
-            "unused: nothing was deleted. Log in to the backend whose stacks run what is in the registry "
+            f"no stack of {considered.backend} has any artifact of {names} in its state or settings, so all would "
+            "count as unused: nothing was deleted. Log in to the backend whose stacks run what is in the registry "
             "(`pulumi login`); where nothing runs any more, delete the repositories in the registry itself"
         )
 

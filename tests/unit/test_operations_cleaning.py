@@ -101,10 +101,13 @@ def test_clean_registry_deletes_nothing_where_no_stack_uses_anything(project: Pr
     project.staging.resources, project.staging.outputs = [], {}
     assert old["release"].removeprefix("sha256:")[:12] in good(project.cli(clean_registry, "--keep", "0"))
     message = bad(project.cli(clean_registry, "--keep", "0", "--yes"), 2)
-    assert "no stack of file:///srv/pulumi has any artifact in its state or settings" in message
+    assert "no stack of file:///srv/pulumi has any artifact of localhost:" in message
     assert "nothing was deleted. Log in to the backend whose stacks run what is in the registry" in message
+    other = project.pulumi.stack("organization/other/prod")
+    other.resources = [{"inputs": {"image": f"docker.io/library/nginx@sha256:{'e' * 64}"}}]
+    bad(project.cli(clean_registry, "--keep", "0", "--yes"), 2)  # it has nothing of these repositories
     assert project.deleted() == []
-    project.pulumi.stack("organization/other/prod").resources = [{"inputs": {"image": f"{STAGED}@{old['release']}"}}]
+    other.resources = [{"inputs": {"image": f"{STAGED}@{old['release']}"}}]
     good(project.cli(clean_registry, "--keep", "0", "--yes"))
     assert project.deleted()
 
