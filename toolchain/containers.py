@@ -50,8 +50,10 @@ def _containers(state: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 def _problem(name: str, item: Mapping[str, Any] | None) -> str | None:
     if item is None:
         return f"container {name} is in the stack's state, and gone from the engine: {ANEW}"
-    if item["State"] in ("running", "restarting"):
+    if item["State"] == "running":
         return None
+    if item["State"] == "restarting":
+        return f"container {name} ends and is started again, over and over ({item['Status']}): see `docker logs {name}`"
     verb = "unpause" if item["State"] == "paused" else "start"
     return f"container {name} does not run ({item['Status']}): `docker {verb} {name}` makes it go on; {ANEW}"
 

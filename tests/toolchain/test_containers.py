@@ -59,10 +59,19 @@ def holds(engine: FakeEngine, state: str, status: str = "") -> None:
     engine.containers = [{"Id": IDENTITY, "State": state, "Status": status, "Labels": {}}]
 
 
-@pytest.mark.parametrize("how", ["running", "restarting"])
-def test_a_container_that_runs_is_no_news(engine: FakeEngine, how: str) -> None:
-    holds(engine, how)
+def test_a_container_that_runs_is_no_news(engine: FakeEngine) -> None:
+    holds(engine, "running")
     refuse_standstill(state(at(engine)))
+
+
+def test_a_container_that_ends_over_and_over_is_told_where_its_log_is(engine: FakeEngine) -> None:
+    holds(engine, "restarting", "Restarting (1) 5 seconds ago")
+    with pytest.raises(ToolchainError) as caught:
+        refuse_standstill(state(at(engine)))
+    assert str(caught.value) == (
+        "container driftwood-web ends and is started again, over and over (Restarting (1) 5 seconds ago): "
+        "see `docker logs driftwood-web`"
+    )
 
 
 @pytest.mark.parametrize(
