@@ -113,7 +113,7 @@ class PromotionArgs(Arguments):
     copier: Copier = "oras"
     """What moves the image's blobs."""
     needs: ImageNeeds | None = None
-    """What the container asks of the image: another one is not taken; left out where nothing is to run it."""
+    """What the container asks of the image: an unfit one is not taken for the first time; none if it is not run."""
 
     _repository = field_validator("repository")(lambda value: str(Repository.parse(value)))
     _version = field_validator("version")(lambda value: value and str(Version(value)))
