@@ -104,14 +104,14 @@ def test_a_registry_that_is_not_there_is_named() -> None:
 
 def test_a_registry_that_does_not_end_is_not_waited_for_without_end(server: RegistryServer) -> None:
     def slow(_: Question) -> Answer:
-        time.sleep(1)
+        time.sleep(3)
         return 200, {}, b"{}"
 
     server.intercept = slow
     start = time.monotonic()
     with pytest.raises(RegistryError, match="did not answer in time"):
         Registry(server.address).manifest("shop/web", "1.4.0", Deadline(0.2))
-    assert time.monotonic() - start < 0.9
+    assert time.monotonic() - start < 2.5
 
 
 def test_a_busy_registry_is_asked_again(server: RegistryServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,10 +32,11 @@ def test_a_registry_that_is_stopped_is_a_problem() -> None:
 
 def test_a_registry_that_hangs_is_a_problem_within_the_timeout_and_is_not_asked_again(plain: RegistryServer) -> None:
     one, other = Image().push(plain), Image(salt="other").push(plain)
-    released = threading.Event()
+    released, asked = threading.Event(), []
 
-    def hang(_: Question) -> Answer | None:
-        released.wait(5)
+    def hang(question: Question) -> Answer | None:
+        asked.append(question)
+        released.wait(10)
         return None
 
     plain.intercept = hang
@@ -43,10 +44,10 @@ def test_a_registry_that_hangs_is_a_problem_within_the_timeout_and_is_not_asked_
     start = time.monotonic()
     problem = found(one, trust).problem
     assert "did not answer in time" in problem
-    assert time.monotonic() - start < 1.3
-    start = time.monotonic()
+    assert time.monotonic() - start < 5, "it waited for the answer"
+    before = len(asked)
     assert found(other, trust).problem == problem
-    assert time.monotonic() - start < 0.2
+    assert len(asked) == before
     released.set()
 
 
