@@ -14,6 +14,8 @@ from components.host import Host, HostArgs
 from components.run import Run, spelled
 from components.step import command_line, result, step
 
+_BLOCKS = ["mounts", "capabilities", "ulimits", "healthcheck", "ports", "labels"]
+"""What a container is made with: the provider takes a change inside of one for an update, and then does nothing."""
 _Label = TypeVar("_Label", docker.ContainerLabelArgs, docker.NetworkLabelArgs)
 
 
@@ -75,8 +77,12 @@ class HardenedContainer(pulumi.ComponentResource):
             healthcheck=result(checked, "health"),
             **_limits(args.run),
             **_lockdown(args.run),
-            # Name and ports cannot be held twice.
-            opts=self._child(provider=engine, delete_before_replace=True, depends_on=[secret for _, secret in secrets]),
+            opts=self._child(
+                provider=engine,
+                delete_before_replace=True,  # name and ports cannot be held twice
+                replace_on_changes=_BLOCKS,
+                depends_on=[secret for _, secret in secrets],
+            ),
         )
         settled = step(f"{name}-settle", "settle", _settle(args, container), self)
         self.reference = container.image

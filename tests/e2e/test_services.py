@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +52,40 @@ def test_ports_in_another_order_than_the_engines_replace_no_container(placed: Ch
     before = identities(placed)
     placed.preview(STACK, "--expect-no-changes")
     assert identities(placed) == before
+
+
+def test_secret_files_that_move_are_mounted_from_where_they_are(placed: Checkout, tmp_path: Path) -> None:
+    def move(settings: dict[str, Any]) -> None:
+        settings["secrets_directory"] = str(tmp_path / "secrets")
+
+    placed.edit_stack(STACK, move)
+    placed.up(STACK, "--skip-preview")
+    [mount] = placed.inspect(NAMES["api"])["Mounts"]
+    assert mount["Source"].startswith(f"{tmp_path}/secrets/")
+    placed.edit_stack(STACK, lambda settings: settings.pop("secrets_directory"))
+    placed.up(STACK, "--skip-preview")
+    [mount] = placed.inspect(NAMES["api"])["Mounts"]
+    assert Path(mount["Source"]).is_file() and str(tmp_path) not in mount["Source"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "seen"),
+    [
+        ("open_files", 2048, lambda it: it["HostConfig"]["Ulimits"][0]["Soft"] == 2048),
+        ("capabilities", ["NET_BIND_SERVICE"], lambda it: it["HostConfig"]["CapAdd"] == ["CAP_NET_BIND_SERVICE"]),
+        ("health", {"interval": 7}, lambda it: it["Config"]["Healthcheck"]["Interval"] == 7_000_000_000),
+    ],
+)
+def test_a_changed_setting_is_one_of_the_container_too(
+    placed: Checkout, setting: str, value: Any, seen: Callable[[Any], bool]
+) -> None:
+    before = placed.inspect(NAMES["web"])
+    assert not seen(before)
+    placed.edit_stack(STACK, lambda settings: settings["services"]["web"]["run"].update({setting: value}))
+    placed.up(STACK, "--skip-preview")
+    after = placed.inspect(NAMES["web"])
+    assert seen(after), after
+    assert after["Id"] != before["Id"]
 
 
 def test_two_services_that_swap_ports_are_told_how_before_either_goes(placed: Checkout, ports: dict[str, int]) -> None:
