@@ -15,7 +15,7 @@ from toolchain.errors import ToolchainError
 from toolchain.keys import ensure_keys
 from toolchain.progress import Progress
 from toolchain.services.emulation import PLATFORMS
-from toolchain.services.fleet import start_services
+from toolchain.services.fleet import exclusive, start_services
 
 PLATFORM = re.compile(r"\blinux/[a-z0-9]+(?:/v\d)?\b")
 
@@ -112,8 +112,9 @@ def provide(session: Session, stack: str, *, refresh_bases: bool = False) -> Non
     if made:
         report(f"keys: made {', '.join(made)} in {project.keys}")
     start_services(project, environment, report, platforms(project, stack), with_production=production)
-    ensure_database(project, environment, report, session.tool)
-    ensure_base_lock(project, environment, report, session.tool, refresh=refresh_bases)
+    with exclusive(project, report):  # two runs at a time would build in one folder
+        ensure_database(project, environment, report, session.tool)
+        ensure_base_lock(project, environment, report, session.tool, refresh=refresh_bases)
 
 
 def platforms(project: Project, stack: str) -> list[str]:

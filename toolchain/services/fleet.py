@@ -25,7 +25,7 @@ GRACE = {"quarantine": 10.0, "registry": 10.0, PRODUCTION: 10.0, "buildkit": 20.
 
 @contextlib.contextmanager
 def exclusive(project: Project, report: Report) -> Iterator[None]:
-    """Lets one run of the toolchain at a time start or end services of this checkout."""
+    """Lets one run of the toolchain at a time start or end services of this checkout, or fill what they serve."""
     project.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (project.run / "services.lock").open("a+") as lock:
         try:
