@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 _MAKE_A_PAIR = "make a pair with `cosign generate-key-pair`"
 
 
-def problems(settings: "Settings", project: Path) -> Iterator[str]:
+def problems(settings: "Settings", project: Path, *, whole: bool = True) -> Iterator[str]:
     """What keeps these settings from being used in this project.
 
     Args:
         settings: the settings, valid by themselves.
         project: folder of the project, for paths.
+        whole: whether these are all of them; where mistakes were left out, what several decide together is not judged.
     """
     if Path(settings.secrets_directory).resolve().is_relative_to(project.resolve()):
         yield (
@@ -35,7 +36,10 @@ def problems(settings: "Settings", project: Path) -> Iterator[str]:
         yield from _promotion_problems(settings.promote, settings.sign, project)
     for name, service in settings.services.items():
         if service.build:
-            yield from _build_problems(f"slipway:services.{name}.build", service.build, service.version, project)
+            key = f"slipway:services.{name}.build"
+            yield from _build_problems(key, service.build, project)
+            if whole:
+                yield from _base_problems(key, service.build, service.version, project)
         yield from _proof_problems(f"slipway:services.{name}", service, settings)
     for key, source in _secrets(settings):
         if problem := source.problem(project):
@@ -82,17 +86,21 @@ def _content(key: str, project: Path) -> bytes | str:
         return key
 
 
-def _build_problems(key: str, build: Build, version: str | None, project: Path) -> Iterator[str]:
+def _build_problems(key: str, build: Build, project: Path) -> Iterator[str]:
     context = project / build.context
-    unlocked = _lock_problem(project / build.base_images) if build.base_images else None
-    if unlocked:
-        lock = build.base_images
-        yield f"{key}.base_images: {unlocked} ({lock}): run `make lock-bases ARGS={lock}`"
     if not context.is_dir():
         yield f"{key}.context: there is no such folder ({build.context}): write the folder that holds the Dockerfile"
     elif not (context / build.dockerfile).is_file():
         yield f"{key}.dockerfile: no such file ({build.context}/{build.dockerfile}): write its path in the context"
-    elif not unlocked and (problem := base_problem(build, {"VERSION": version or "", **build.arguments}, project)):
+    if build.base_images and (problem := _lock_problem(project / build.base_images)):
+        lock = build.base_images
+        yield f"{key}.base_images: {problem} ({lock}): run `make lock-bases ARGS={lock}`"
+
+
+def _base_problems(key: str, build: Build, version: str | None, project: Path) -> Iterator[str]:
+    if build.base_images and _lock_problem(project / build.base_images):
+        return  # which is told already
+    if problem := base_problem(build, {"VERSION": version or "", **build.arguments}, project):
         yield f"{key}.dockerfile: {problem}"
 
 

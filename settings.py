@@ -288,7 +288,7 @@ def load(configuration: Mapping[str, str], project: Path) -> Settings:
         settings = Settings.model_validate(read)
     except ValidationError as error:
         rest = _well_formed(read, error)
-        more = problems(rest, project) if rest else ()
+        more = problems(rest, project, whole=False) if rest else ()
         raise SettingsError(told(list({*mistakes(error, _schema()), *_kinds(raw), *more}))) from None
     if found := [*problems(settings, project), *_kinds(raw)]:
         raise SettingsError(told(found))

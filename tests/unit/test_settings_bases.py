@@ -52,6 +52,12 @@ def test_a_base_image_that_only_the_build_would_know_is_refused(stack: Stack) ->
     assert stack.load()
 
 
+def test_a_misspelt_lock_is_one_mistake_and_not_every_base_another(stack: Stack) -> None:
+    (stack.project / "app" / "Dockerfile").write_text("FROM python:3.12-slim\n")
+    stack.web["build"]["base_imags"] = stack.web["build"].pop("base_images")
+    assert stack.mistake() == "slipway:services.web.build.base_imags: unknown setting: did you mean base_images?"
+
+
 def test_a_frontend_without_a_digest_is_refused(stack: Stack) -> None:
     (stack.project / "app" / "Dockerfile").write_text("# syntax=docker/dockerfile:1\nFROM scratch\n")
     assert stack.mistake() == (
