@@ -79,7 +79,7 @@ class Repository:
     path: str
 
     def __post_init__(self) -> None:
-        if not _ADDRESS.fullmatch(self.registry) or not _names_a_host(self.registry):
+        if not _ADDRESS.fullmatch(self.registry) or not names_a_host(self.registry):
             raise ValueError(f"{self.registry!r} is not a registry: write its host name, with a port where it has one")
         if not _PATH.fullmatch(self.path) or len(str(self)) > _REPOSITORY_LENGTH:
             raise ValueError(f"{self.path!r} is not a repository path: write lower-case names joined by /")
@@ -130,7 +130,7 @@ def is_loopback(address: str) -> bool:
     return bool(_LOOPBACK.fullmatch(address))
 
 
-def _names_a_host(registry: str) -> bool:
+def names_a_host(registry: str) -> bool:
     """`library/python` must not parse as registry `library`: a host has a dot or a port, or is localhost."""
     host, separator, port = registry.rpartition(":") if not registry.endswith("]") else (registry, "", "")
     if separator and port.isdigit() and not 0 < int(port) <= 65535:

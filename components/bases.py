@@ -1,17 +1,15 @@
 """Base images: all that a build starts or copies from, each by a digest from a lock or in the Dockerfile itself."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from components.artifact import Digest, ImageReference, Repository
+from components.artifact import Digest, ImageReference, Repository, names_a_host
 from components.dockerfile import frontend_image, pulled_images, stage_names
 
 _HUB = "docker.io"
 _HUBS = (f"{_HUB}/", f"index.{_HUB}/")
 _OFFICIAL = "library/"
-_HOST = re.compile(r"localhost|[^/]*[.:][^/]*")
 
 
 def locked_bases(lock: Path) -> dict[str, ImageReference]:
@@ -109,7 +107,7 @@ def _pinned(name: str) -> ImageReference | None:
 def _repository(name: str) -> Repository:
     """The repository of an image as Docker understands its name: on Docker Hub where no registry is named."""
     host, slash, path = name.partition("/")
-    if not slash or not _HOST.fullmatch(host):
+    if not slash or not names_a_host(host):
         path = familiar(name)
         host, path = _HUB, path if "/" in path else _OFFICIAL + path
     elif f"{host}/" in _HUBS:
