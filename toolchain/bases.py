@@ -17,6 +17,7 @@ from toolchain.environment import Project
 from toolchain.errors import ToolchainError
 from toolchain.services.buildkit import socket_path
 from toolchain.services.service import Report
+from toolchain.store import cache_folder
 
 BASES = ("python:3.12-slim",)
 """What the sample's Dockerfile starts from, as it is written behind FROM."""
@@ -57,7 +58,11 @@ def ensure_base_lock(
     online = (reachable or registry_reachable)(HUB)
     fresh = dict(locked)
     for name in missing:
-        fresh[name] = _look_up(name, environment) if online else _build(name, project, environment, report, tool)
+        fresh[name] = (
+            _look_up(name, environment)
+            if online
+            else _stand_in(name, project, environment, report, tool, build_anew=refresh)
+        )
         report(_change(name, locked.get(name), fresh[name]))
     _write(project.base_lock, fresh)
     return fresh
@@ -103,9 +108,7 @@ def _usable(project: Project, reference: str | None) -> bool:
 
 def _look_up(name: str, environment: Mapping[str, str]) -> str:
     reference = f"docker.io/library/{name}" if "/" not in name else name
-    crane = shutil.which("crane", path=environment.get("PATH"))
-    if crane is None:
-        raise ToolchainError("crane is not on PATH: run `python3 -m toolchain ensure`")
+    crane = _program("crane", environment)
     try:
         result = subprocess.run(
             [crane, "digest", reference], env=dict(environment), capture_output=True, text=True, timeout=60, check=False
@@ -121,28 +124,47 @@ def _look_up(name: str, environment: Mapping[str, str]) -> str:
     return f"{repository}@{digest}" if slash and HOST.fullmatch(host) else f"docker.io/{repository}@{digest}"
 
 
-def _build(name: str, project: Project, environment: Mapping[str, str], report: Report, tool: Tool) -> str:
+def _stand_in(
+    name: str, project: Project, environment: Mapping[str, str], report: Report, tool: Tool, *, build_anew: bool
+) -> str:
     repository = STAND_INS.get(name)
     if repository is None:
         raise ToolchainError(f"{name}: its registry is out of reach, and no stand-in is known for it: try again online")
-    # Only a machine that must build one pays for the import.
-    from toolchain.base_image.build import BaseImageError, build_base_image
+    # Only a machine that needs one pays for the imports.
+    from toolchain.base_image.build import TAG, BaseImageError, build_base_image
+    from toolchain.base_image.kept import Kept
 
-    tool("mmdebstrap")
-    buildctl = shutil.which("buildctl", path=environment.get("PATH"))
-    if buildctl is None:
-        raise ToolchainError("buildctl is not on PATH: run `python3 -m toolchain ensure`")
-    report(f"{name}: its registry is out of reach; building a stand-in of Debian packages for each platform")
-    try:
-        return build_base_image(
-            buildctl_address=f"unix://{socket_path(project.run, 'buildkitd.sock')}",
-            repository=f"{project.quarantine}/{repository}",
-            work_directory=project.state / "base-image",
-            log=lambda line: report(f"{name}: {line}"),
-            buildctl=buildctl,
-        )
-    except BaseImageError as error:
-        raise ToolchainError(f"{name}: {error}") from error
+    def say(line: str) -> None:
+        report(f"{name}: {line}")
+
+    target = f"{project.quarantine}/{repository}"
+    kept = Kept(cache_folder() / "base-image", _program("crane", environment), environment, say)
+    with kept.locked():
+        if not build_anew and (reference := kept.push(target, TAG)):
+            say("its registry is out of reach; a stand-in that was built within the last day takes its place")
+            return reference
+        tool("mmdebstrap")
+        buildctl = _program("buildctl", environment)
+        say("its registry is out of reach; building a stand-in of Debian packages for each platform")
+        try:
+            reference = build_base_image(
+                buildctl_address=f"unix://{socket_path(project.run, 'buildkitd.sock')}",
+                repository=target,
+                work_directory=project.state / "base-image",
+                log=say,
+                buildctl=buildctl,
+            )
+        except BaseImageError as error:
+            raise ToolchainError(f"{name}: {error}") from error
+        kept.keep(reference)
+    return reference
+
+
+def _program(name: str, environment: Mapping[str, str]) -> str:
+    program = shutil.which(name, path=environment.get("PATH"))
+    if program is None:
+        raise ToolchainError(f"{name} is not on PATH: run `python3 -m toolchain ensure`")
+    return program
 
 
 def _change(name: str, before: str | None, after: str) -> str:

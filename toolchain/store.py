@@ -4,6 +4,7 @@ Layout below ``${XDG_CACHE_HOME:-~/.cache}/slipway``::
 
     tools/NAME-VERSION-KEY/bin/   a tool; KEY changes with its pin, the platform and the Go modules that it builds
     plugins/KEY/resource-NAME-vVERSION/   the plugins, laid out as Pulumi's own plugins folder
+    base-image/   the stand-in for a base image that was built last
     logs/   the last build of each tool
     locks/  one at a time, whichever checkout asks
 """

@@ -42,6 +42,7 @@ PACKAGES = (
     "sed",
     "tzdata",
 )
+TAG = "3.12-slim"
 SOURCE_DATE_EPOCH = 1_686_355_200
 """Seconds since 1970 of every younger file's time and of the image: 2023-06-10, the release of Debian 12."""
 USR_MERGE_HOOKS = Path("/usr/share/mmdebstrap/hooks/merged-usr")
@@ -58,7 +59,7 @@ def build_base_image(
     work_directory: Path,
     log: Callable[[str], None] = lambda _line: None,
     buildctl: str = "buildctl",
-    tag: str = "3.12-slim",
+    tag: str = TAG,
     platforms: Sequence[str] = PLATFORMS,
 ) -> str:
     """Builds and pushes the stand-in; returns ``repository@sha256:...`` of its index.

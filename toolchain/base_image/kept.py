@@ -1,0 +1,94 @@
+"""The last stand-in that was built, kept for a day in the user's cache: another checkout pushes it, and builds nothing.
+
+It is an OCI layout, so it has the digest that it was built with, whatever registry it is pushed to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain.store import locked_file, make_folder, remove_tree
+
+FRESH_SECONDS = 24 * 3600
+"""Debian mends its packages: a new checkout gets those of today."""
+_RECIPE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where a stand-in is kept.
+
+    Attributes:
+        folder: the user's cache; what is kept is a folder in it.
+        crane: program that copies between a layout and a registry.
+        environment: the prepared environment.
+        report: takes a line where what is kept cannot be used, or nothing can be kept.
+    """
+
+    folder: Path
+    crane: str
+    environment: Mapping[str, str]
+    report: Callable[[str], None]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Lets one checkout at a time build or push it."""
+        make_folder(self.folder)
+        waiting = "waiting for another checkout, which builds the stand-in"
+        with locked_file(self.folder / "lock", lambda: self.report(waiting)):
+            yield
+
+    def push(self, repository: str, tag: str) -> str | None:
+        """Pushes what is kept; returns ``repository@sha256:...``, None where there is nothing of today."""
+        if not self._is_fresh():
+            return None
+        problem = self._copy("push", str(self._layout), f"{repository}:{tag}")
+        if problem:
+            self.report(f"the one in {self._layout} cannot be used ({problem})")
+            return None
+        return f"{repository}@{self._digest()}"
+
+    def keep(self, reference: str) -> None:
+        """Keeps what was just built and pushed in the place of what was kept before."""
+        partial = self.folder / "partial"
+        remove_tree(partial)
+        problem = self._copy("pull", "--format", "oci", reference, str(partial))
+        if problem:
+            self.report(f"not kept for other checkouts ({problem})")
+            return
+        for old in self.folder.glob("layout-*"):
+            remove_tree(old)
+        partial.rename(self._layout)
+
+    @property
+    def _layout(self) -> Path:
+        """Another recipe makes another image."""
+        recipe = hashlib.sha256()
+        for file in sorted(_RECIPE.glob("[!_]*")):
+            recipe.update(file.name.encode() + b"\0" + file.read_bytes())
+        return self.folder / f"layout-{recipe.hexdigest()[:12]}"
+
+    def _is_fresh(self) -> bool:
+        try:
+            made = (self._layout / "index.json").stat().st_mtime
+        except OSError:
+            return False
+        return 0 <= time.time() - made < FRESH_SECONDS
+
+    def _digest(self) -> str:
+        (image,) = json.loads((self._layout / "index.json").read_text(encoding="utf-8"))["manifests"]
+        return str(image["digest"])
+
+    def _copy(self, *words: str) -> str:
+        """Runs crane; returns what is wrong, an empty text where it did what it was told."""
+        done = subprocess.run(
+            [self.crane, *words], env=dict(self.environment), capture_output=True, text=True, check=False
+        )
+        return done.stderr.strip()[-300:] or f"exit code {done.returncode}" if done.returncode else ""
