@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from toolchain.jobs import Job, run_jobs
 from toolchain.services.service import Report
 
 SLOW = "e2e"
-"""The folder of tests that run the whole pipeline; they run last."""
+"""The folder of the tests that run the whole pipeline, which come last: a folder for each topic, with own services."""
 
 
 def run_checks(
@@ -33,8 +34,8 @@ def run_checks(
     """
     began = time.monotonic()
     folders = folders_of_tests(root)
-    quick = [folder for folder in folders if folder.name != SLOW]
-    slow = [folder for folder in folders if folder.name == SLOW]
+    slow = [folder for folder in folders if SLOW in folder.relative_to(root).parts]
+    quick = [folder for folder in folders if folder not in slow]
     stages: list[Callable[[], list[Job]]] = [
         lambda: [*style(root, python, environment), *folder_tests(quick, root, python, environment)],
         lambda: go_tests(root, tool),
@@ -60,14 +61,13 @@ def folders_of_tests(root: Path) -> list[Path]:
     Raises:
         ToolchainError: the checkout holds no tests.
     """
-    sizes = {folder: _size(folder) for folder in (root / "tests").glob("*") if any(folder.rglob("test_*.py"))}
+    sizes: Counter[Path] = Counter()
+    for path in (root / "tests").rglob("test_*.py"):
+        folder, *below = path.relative_to(root / "tests").parent.parts
+        sizes[Path(root, "tests", folder, *below[:1] if folder == SLOW else ())] += path.stat().st_size
     if not sizes:
         raise ToolchainError(f"{root / 'tests'}: no tests: a checkout without them proves nothing; check it out again")
     return sorted(sizes, key=lambda folder: (-sizes[folder], folder))
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("test_*.py"))
 
 
 def style(root: Path, python: Path, environment: Mapping[str, str]) -> list[Job]:

@@ -1,48 +1,18 @@
 """No secret's bytes where they do not belong: state, output, reports, layers, `docker inspect`, running processes."""
 
-import base64
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Checkout
+from tests.e2e.leaks import GZIP, forms_of, leaks
 from tests.e2e.oci import RegistryClient
 from tests.e2e.shipped import CONTAINER, PLATFORMS, REPOSITORY, STACK, Shipped, get
 
-SECRETS = ("db_password", "registry.password", "cosign.password", "pip_token", "pulumi.passphrase")
-_GZIP = b"\x1f\x8b"
 _BULK = ("services/buildkit/root", "services/quarantine", "services/registry", "keys")
 """Below .slipway/: what is looked at as layers and blobs, and where secrets are meant to be."""
-
-
-def forms_of(checkout: Checkout) -> dict[str, bytes]:
-    """The bytes of every secret, plain and as tools encode them."""
-    values = {name: checkout.key(name) for name in SECRETS}
-    values["login of the registry"] = f"slipway:{values['registry.password']}"
-    values["login of the service"] = f"driftwood:{values['db_password']}"
-    plain = {name: value.encode() for name, value in values.items()}
-    encoded = {f"{name}, base64": base64.b64encode(value).rstrip(b"=") for name, value in plain.items()}
-    return plain | encoded | _authorities(checkout)
-
-
-def _authorities(checkout: Checkout) -> dict[str, bytes]:
-    """A line of each certificate of the build secret `ca`, the last one of full length: of its signature."""
-    certificates = checkout.key("ca.crt").split("-----END CERTIFICATE-----")[:-1]
-    return {f"certificate {at}": text.split()[-2].encode() for at, text in enumerate(certificates)}
-
-
-def leaks(secrets: Mapping[str, bytes], places: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Each place that holds a secret, with the secret's name but not its value."""
-    looked, found = 0, []
-    for place, content in places:
-        looked += len(content)
-        text = gzip.decompress(content) if content.startswith(_GZIP) else content
-        found += [f"{place}: {name}" for name, value in secrets.items() if value in text]
-    assert looked, "nothing was looked at"
-    return found
 
 
 def files(folder: Path, without: Iterable[str] = ()) -> Iterator[tuple[str, bytes]]:
@@ -105,7 +75,7 @@ def test_no_layer_holds_a_secret(shipped: Shipped, secrets: dict[str, bytes]) ->
     private, quarantine = shipped.checkout.private, shipped.checkout.quarantine
     found = layers(private, shipped.record.digest, *private.platforms(REPOSITORY, shipped.record.digest).values())
     found |= layers(quarantine, "cache")  # also the builder stage's layers, where the build secrets were used
-    assert any(b"driftwood/application.py" in gzip.decompress(it) for it in found.values() if it.startswith(_GZIP))
+    assert any(b"driftwood/application.py" in gzip.decompress(it) for it in found.values() if it.startswith(GZIP))
     assert not leaks(secrets, found.items())
 
 

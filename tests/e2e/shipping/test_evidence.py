@@ -15,10 +15,10 @@ import pytest
 from components.record import ReleaseRecord
 from tests.e2e.conftest import Checkout
 from tests.e2e.environments import publish_database
+from tests.e2e.leaks import forms_of, leaks
 from tests.e2e.oci import INDEX, RegistryClient
 from tests.e2e.shipped import scan_of
 from tests.e2e.small import DOCKERFILE, refused, small_stack
-from tests.e2e.test_secrets import forms_of, leaks
 
 STACK = "evidence"
 REPOSITORY = f"{STACK}/web"
