@@ -1,7 +1,8 @@
 """Base images: all that a build starts or copies from, each by a digest from a lock or in the Dockerfile itself."""
 
+import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from components.artifact import Digest, ImageReference, Repository, names_a_host
@@ -63,7 +64,8 @@ def base_images(
         UnpinnedError: one of them has no digest.
         ValueError: which ones a build pulls cannot be told before it, or a stage has the name of a locked image.
     """
-    if taken := sorted(name for name in stage_names(dockerfile) if familiar(name) in lock):
+    stages = stage_names(dockerfile)
+    if taken := sorted(name for name in stages if familiar(name) in lock):
         # BuildKit would put the locked image in the place of the stage.
         raise ValueError(f"a stage is called {taken[0]}, which the lock has as a base image")
     frontend = frontend_image(dockerfile, arguments)
@@ -73,15 +75,15 @@ def base_images(
     found = {name: lock.get(familiar(name)) or _pinned(name) for name in pulled}
     found |= {frontend: _pinned(frontend)} if frontend else {}
     if missing := sorted({familiar(name) for name, reference in found.items() if reference is None}):
-        raise UnpinnedError(missing)
+        raise UnpinnedError(missing, stages)
     return {familiar(name): reference for name, reference in found.items() if reference}
 
 
 class UnpinnedError(ValueError):
     """Images that a build would pull by a name alone, which can be moved to another image at any time."""
 
-    def __init__(self, names: Sequence[str], *, frontend: bool = False) -> None:
-        super().__init__(f"no digest is known for {', '.join(names)}")
+    def __init__(self, names: Sequence[str], stages: Collection[str] = (), *, frontend: bool = False) -> None:
+        super().__init__(f"no digest is known for {', '.join(_perhaps_a_stage(name, stages) for name in names)}")
         self.names = names
         self.frontend = frontend
 
@@ -93,6 +95,12 @@ class UnpinnedError(ValueError):
         if lock is None:
             return f"write {{{entries}}} to a file, name it in build.base_images, and run `make lock-bases ARGS=FILE`"
         return f"add {entries} to {lock} and run `make lock-bases ARGS={lock}`"
+
+
+def _perhaps_a_stage(name: str, stages: Collection[str]) -> str:
+    """The name of an image, with the stage that a misspelt one may mean: to BuildKit it is an image like any other."""
+    close = difflib.get_close_matches(name, sorted(stages), n=1)
+    return f"{name} (or did you mean the stage {close[0]}?)" if close else name
 
 
 def _pinned(name: str) -> ImageReference | None:

@@ -219,6 +219,12 @@ def test_an_image_with_no_digest_is_refused_by_name(name: str) -> None:
         bases(f"FROM {name}\n")
 
 
+def test_a_misspelt_stage_is_an_image_to_buildkit_and_the_stage_is_told() -> None:
+    text = f"FROM a@{DIGEST} AS builder\nFROM a@{DIGEST}\nCOPY --from=bulder /wheels /wheels\n"
+    with pytest.raises(UnpinnedError, match=r"^no digest is known for bulder \(or did you mean the stage builder\?\)$"):
+        bases(text)
+
+
 def test_a_frontend_is_a_base_that_no_lock_can_pin() -> None:
     pinned = f"docker/dockerfile:1@{DIGEST}"
     assert bases(f"# syntax={pinned}\nFROM scratch\n") == {pinned: f"docker.io/docker/dockerfile@{DIGEST}"}
