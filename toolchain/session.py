@@ -69,7 +69,7 @@ def refuse_without_root(root: Path) -> None:
         "Only root can start the embedded services: BuildKit runs as root, the kernel is taught to run other "
         "platforms, and secret files are given to the users of images. Nothing was changed. What to do: run the "
         "command again as root, or use Docker, builder and registries of your own with plain `pulumi up` (README, "
-        "Every day)."
+        "With your own Pulumi, Docker and registries)."
         + (f"\nThis machine also lacks what only its administrator can install:\n{lacks}" if lacks else "")
     )
 

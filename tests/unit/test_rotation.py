@@ -1,4 +1,4 @@
-"""Rotating a secret: which resources get the new value, as docs/guide/operations.md tells it."""
+"""Rotating a secret: which resources get the new value, as docs/guide/rotation.md tells it."""
 
 from __future__ import annotations
 
