@@ -15,10 +15,17 @@ from toolchain.services.service import Report
 
 SLOW = "e2e"
 """The folder of the tests that run the whole pipeline, which come last: a folder for each topic, with own services."""
+LANES = 2
+"""Topics at a time, at most: an engine has addresses for some thirty networks, and some tests measure seconds."""
 
 
 def run_checks(
-    root: Path, python: Path, environment: Mapping[str, str], report: Report, tool: Callable[[str], Path]
+    root: Path,
+    python: Path,
+    environment: Mapping[str, str],
+    report: Report,
+    tool: Callable[[str], Path],
+    prepare: Callable[[], None],
 ) -> int:
     """Runs the checks stage by stage; the first stage in which one fails is the last, and its exit code is returned.
 
@@ -28,6 +35,7 @@ def run_checks(
         environment: the prepared environment.
         report: takes a line for each check.
         tool: makes sure of a tool that is only needed at times, here Go, and returns its program.
+        prepare: makes sure of what the end-to-end tests of all topics share, before the first of them.
 
     Raises:
         ToolchainError: the checkout holds no tests, or there is no Go to run its Go tests with.
@@ -42,8 +50,11 @@ def run_checks(
         # They ask as much of the processors as there is, and measure some things in seconds.
         lambda: folder_tests(slow, root, python, environment),
     ]
-    for stage in stages:
-        code = run_jobs(stage(), processors(), report)
+    for number, stage in enumerate(stages, 1):
+        last = number == len(stages)
+        if last:
+            prepare()
+        code = run_jobs(stage(), min(LANES, processors()) if last else processors(), report)
         if code != 0:
             return code
     report(f"test: all passed in {time.monotonic() - began:.0f} s")

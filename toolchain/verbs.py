@@ -104,11 +104,13 @@ def clean(root: Path, options: argparse.Namespace) -> int:
 
 def test(root: Path, options: argparse.Namespace) -> int:
     """Runs the checks and tests."""
+    from toolchain.services.fleet import sharing_engine
     from toolchain.testing import run_checks
 
     refuse_without_root(root)
     session = open_session(root, consent=options.consent)
-    return run_checks(root, session.python, session.environment, session.report, session.tool)
+    with sharing_engine(session.project, session.environment, session.report) as prepare:
+        return run_checks(root, session.python, session.environment, session.report, session.tool, prepare)
 
 
 def bench(root: Path, options: argparse.Namespace) -> int:

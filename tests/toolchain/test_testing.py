@@ -30,7 +30,9 @@ def checkout(folder: Path, *, python: str = "") -> Path:
 
 def run(folder: Path, go: Path, said: list[str]) -> int:
     """Everything."""
-    return run_checks(folder, folder / "python", {"PATH": "/usr/bin:/bin"}, said.append, lambda _: go)
+    return run_checks(
+        folder, folder / "python", {"PATH": "/usr/bin:/bin"}, said.append, lambda _: go, lambda: said.append("shared")
+    )
 
 
 def calls(folder: Path) -> list[str]:
@@ -47,6 +49,7 @@ def test_the_end_to_end_tests_run_last_and_no_folder_is_forgotten(tmp_path: Path
     assert found[5] == f"{tmp_path}/toolchain/go/frob test -trimpath ./..."
     assert sorted(found[6:]) == ["pytest tests/e2e/faults", "pytest tests/e2e/shipping"]
     assert said[-1].startswith("test: all passed in ")
+    assert said.index("shared") == next(at for at, line in enumerate(said) if "Go tests of frob: passed" in line) + 1
 
 
 def test_the_folder_with_the_most_tests_comes_first(tmp_path: Path) -> None:

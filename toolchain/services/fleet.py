@@ -14,7 +14,8 @@ from toolchain.errors import ToolchainError
 from toolchain.services import process
 from toolchain.services.buildkit import buildkit, write_buildx_instance
 from toolchain.services.emulation import PLATFORMS, ensure_emulation
-from toolchain.services.engine import ensure_engine, stop_engine
+from toolchain.services.engine import docker_host, ensure_engine, stop_engine
+from toolchain.services.probe import docker_answers
 from toolchain.services.process import ServiceRecord
 from toolchain.services.registries import private, production, quarantine
 from toolchain.services.service import Report, ensure_running
@@ -99,6 +100,28 @@ def stop_services(project: Project, report: Report) -> list[ServiceRecord]:
 
         _together({record.name: functools.partial(end, record) for record in records})
         return running_services(project)
+
+
+@contextlib.contextmanager
+def sharing_engine(project: Project, environment: Mapping[str, str], report: Report) -> Iterator[Callable[[], None]]:
+    """Gives what makes sure of a Docker Engine and of emulators for several checkouts that work side by side.
+
+    Each would start an engine at the same time, and the first to be done would end it under the others. One that was
+    started here ends with the block.
+    """
+    started = False
+
+    def start() -> None:
+        nonlocal started
+        ensure_emulation(PLATFORMS, report)
+        started = not docker_answers(docker_host(environment))
+        ensure_engine(project, environment, report)
+
+    try:
+        yield start
+    finally:
+        if started:
+            stop_engine(project, report)
 
 
 def _together(tasks: Mapping[str, Callable[[], object]]) -> None:
