@@ -124,6 +124,8 @@ def _register(name: str, line: str) -> None:
         with (BINFMT / "register").open("w", encoding="latin-1") as register:
             register.write(line)
     except OSError as error:
+        if not missing_platforms([name]):
+            return  # another checkout was quicker
         raise ToolchainError(
             f"{name}: the kernel refused the emulator ({error.strerror}): "
             f"see {BINFMT} for an entry of the same name, and remove it by `echo -1 > {BINFMT}/NAME`"
