@@ -140,7 +140,8 @@ def _stand_in(
     target = f"{project.quarantine}/{repository}"
     kept = Kept(cache_folder() / "base-image", _program("crane", environment), environment, say)
     with kept.locked():
-        if not build_anew and (reference := kept.push(target, TAG)):
+        # Only what the registry itself calls by that digest counts.
+        if not build_anew and (reference := kept.push(target, TAG)) and _usable(project, reference):
             say("its registry is out of reach; a stand-in that was built within the last day takes its place")
             return reference
         tool("mmdebstrap")

@@ -137,3 +137,22 @@ def test_lock_bases_builds_it_anew(shelf: Shelf, tmp_path: Path, built: list[str
     lock(shelf, tmp_path / "one")
     lock(shelf, tmp_path / "one", refresh=True)
     assert len(built) == 2
+
+
+def test_what_the_registry_calls_by_another_digest_is_built(
+    shelf: Shelf, tmp_path: Path, built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(shelf, tmp_path / "one")
+    monkeypatch.setattr(bases, "manifest_digest", lambda _host, _path, _digest: None)
+    lock(shelf, tmp_path / "two")
+    assert len(built) == 2
+
+
+def test_a_cache_that_takes_nothing_stops_no_build(shelf: Shelf) -> None:
+    with shelf.kept.locked():
+        (shelf.folder / "partial").symlink_to("nowhere")
+        shelf.kept.keep(f"localhost:5380/base/python@{DIGEST}")
+        (shelf.folder / "partial").unlink()
+        (shelf.folder / "partial").touch()
+        shelf.kept.keep(f"localhost:5380/base/python@{DIGEST}")
+    assert shelf.said and all(line.startswith("not kept for other checkouts (") for line in shelf.said)

@@ -43,6 +43,7 @@ PACKAGES = (
     "tzdata",
 )
 TAG = "3.12-slim"
+"""What the stand-in is called beside its digest, for people."""
 SOURCE_DATE_EPOCH = 1_686_355_200
 """Seconds since 1970 of every younger file's time and of the image: 2023-06-10, the release of Debian 12."""
 USR_MERGE_HOOKS = Path("/usr/share/mmdebstrap/hooks/merged-usr")

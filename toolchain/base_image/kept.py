@@ -18,6 +18,8 @@ from toolchain.store import locked_file, make_folder, remove_tree
 
 FRESH_SECONDS = 24 * 3600
 """Debian mends its packages: a new checkout gets those of today."""
+LONGEST_SECONDS = 300.0
+"""What one copy may take; other checkouts wait for it."""
 _RECIPE = Path(__file__).resolve().parent
 
 
@@ -58,20 +60,24 @@ class Kept:
     def keep(self, reference: str) -> None:
         """Keeps what was just built and pushed in the place of what was kept before."""
         partial = self.folder / "partial"
-        remove_tree(partial)
-        problem = self._copy("pull", "--format", "oci", reference, str(partial))
-        if problem:
-            self.report(f"not kept for other checkouts ({problem})")
-            return
-        for old in self.folder.glob("layout-*"):
-            remove_tree(old)
-        partial.rename(self._layout)
+        try:
+            remove_tree(partial)
+            problem = self._copy("pull", "--format", "oci", reference, str(partial))
+            if not problem:
+                for old in self.folder.glob("layout-*"):
+                    remove_tree(old)
+                partial.rename(self._layout)
+                return
+            remove_tree(partial)
+        except OSError as error:
+            problem = str(error)
+        self.report(f"not kept for other checkouts ({problem})")
 
     @property
     def _layout(self) -> Path:
         """Another recipe makes another image."""
         recipe = hashlib.sha256()
-        for file in sorted(_RECIPE.glob("[!_]*")):
+        for file in sorted(it for it in _RECIPE.glob("[!_.]*") if it.is_file()):
             recipe.update(file.name.encode() + b"\0" + file.read_bytes())
         return self.folder / f"layout-{recipe.hexdigest()[:12]}"
 
@@ -88,7 +94,15 @@ class Kept:
 
     def _copy(self, *words: str) -> str:
         """Runs crane; returns what is wrong, an empty text where it did what it was told."""
-        done = subprocess.run(
-            [self.crane, *words], env=dict(self.environment), capture_output=True, text=True, check=False
-        )
+        try:
+            done = subprocess.run(
+                [self.crane, *words],
+                env=dict(self.environment),
+                capture_output=True,
+                text=True,
+                timeout=LONGEST_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"not done within {LONGEST_SECONDS:.0f} s"
         return done.stderr.strip()[-300:] or f"exit code {done.returncode}" if done.returncode else ""
