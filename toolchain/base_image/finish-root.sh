@@ -48,12 +48,12 @@ rm -f "$root"/usr/lib/python3*/EXTERNALLY-MANAGED
 
 # Bytecode, as py3compile makes it: without it, every start and every health check of a read-only container compiles what
 # it imports. It is the same for all platforms, so this machine's own Python of that version can make it; where there is
-# none, the image works, and is slower. By the sources' hashes, unchecked, it is the same every time.
+# none, the image works, and is slower. By the sources' hashes it is the same every time, and of no use once one changed.
 for library in "$root"/usr/lib/python3.*; do
     python=/usr/bin/${library##*/}
     if [ -x "$python" ]; then
-        PYTHONHASHSEED=0 "$python" -m compileall -q --invalidation-mode unchecked-hash -s "$root" -p / \
-            "$library" "$root/usr/lib/python3/dist-packages"
+        (cd / && env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 PYTHONHASHSEED=0 "$python" -S -s -m compileall -q \
+            --invalidation-mode checked-hash -s "$root" -p / "$library" "$root/usr/lib/python3/dist-packages")
     fi
 done
 
