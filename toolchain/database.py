@@ -11,7 +11,6 @@ import hashlib
 import http.client
 import json
 import shutil
-import subprocess
 import tarfile
 import time
 import urllib.error
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from toolchain.environment import Project
 from toolchain.errors import ToolchainError
+from toolchain.programs import run_tool
 from toolchain.services.service import Report
 
 ADVISORIES = Path(__file__).parent / "advisories"
@@ -129,7 +129,7 @@ def _mirror(
             continue
         report(f"vulnerability database: copying the official one from {official}")
         copy = ["oras", "cp", "--to-plain-http", official, f"{project.quarantine}/trivy-db:2"]
-        problem = _run(copy, project.root, environment, 600)
+        problem = run_tool(copy, project.root, environment, 600)
         if problem is None:
             return "official"
         report(f"vulnerability database: {official} answered, but the copy failed: {problem}")
@@ -175,29 +175,9 @@ def build_database(registry: str, work: Path, environment: Mapping[str, str], to
 
 
 def _must(argv: list[str], folder: Path, environment: Mapping[str, str]) -> None:
-    problem = _run(argv, folder, environment, 120)
+    problem = run_tool(argv, folder, environment, 120)
     if problem is not None:
         raise ToolchainError(f"vulnerability database: {Path(argv[0]).name} {argv[1]} failed: {problem}")
-
-
-def _run(argv: list[str], folder: Path, environment: Mapping[str, str], seconds: float) -> str | None:
-    """Runs a tool; returns None where it succeeded, else the end of what it said."""
-    program = shutil.which(argv[0], path=environment.get("PATH"))
-    if program is None:
-        return f"{argv[0]} is not on PATH: run `python3 -m toolchain ensure`"
-    try:
-        result = subprocess.run(
-            [program, *argv[1:]],
-            cwd=folder,
-            env=dict(environment),
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"not done after {seconds:.0f} s"
-    return None if result.returncode == 0 else (result.stderr or result.stdout).strip()[-500:]
 
 
 def _say_local(source: str, report: Report) -> None:

@@ -38,7 +38,7 @@ class Shelf:
         self.environment = {"PATH": f"{self.crane.parent}:/usr/bin:/bin", "CALLS": str(self._calls)}
         self.said: list[str] = []
         self.folder = folder / "kept"
-        self.kept = Kept(self.folder, str(self.crane), self.environment, self.said.append)
+        self.kept = Kept(self.folder, self.environment, self.said.append)
 
     @property
     def calls(self) -> list[str]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolchain.programs import run_tool
 from toolchain.store import locked_file, make_folder, remove_tree
 
 FRESH_SECONDS = 24 * 3600
@@ -29,13 +29,11 @@ class Kept:
 
     Attributes:
         folder: the user's cache; what is kept is a folder in it.
-        crane: program that copies between a layout and a registry.
-        environment: the prepared environment.
+        environment: the prepared environment, with crane on its PATH.
         report: takes a line where what is kept cannot be used, or nothing can be kept.
     """
 
     folder: Path
-    crane: str
     environment: Mapping[str, str]
     report: Callable[[str], None]
 
@@ -92,17 +90,6 @@ class Kept:
         (image,) = json.loads((self._layout / "index.json").read_text(encoding="utf-8"))["manifests"]
         return str(image["digest"])
 
-    def _copy(self, *words: str) -> str:
-        """Runs crane; returns what is wrong, an empty text where it did what it was told."""
-        try:
-            done = subprocess.run(
-                [self.crane, *words],
-                env=dict(self.environment),
-                capture_output=True,
-                text=True,
-                timeout=LONGEST_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"not done within {LONGEST_SECONDS:.0f} s"
-        return done.stderr.strip()[-300:] or f"exit code {done.returncode}" if done.returncode else ""
+    def _copy(self, *words: str) -> str | None:
+        """Lets crane copy; returns what is wrong, None where it did what it was told."""
+        return run_tool(["crane", *words], self.folder, self.environment, LONGEST_SECONDS)
