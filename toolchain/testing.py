@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from toolchain.errors import ToolchainError
@@ -25,7 +26,7 @@ def run_checks(
     environment: Mapping[str, str],
     report: Report,
     tool: Callable[[str], Path],
-    prepare: Callable[[], None],
+    shared: Callable[[], AbstractContextManager[None]],
 ) -> int:
     """Runs the checks stage by stage; the first stage in which one fails is the last, and its exit code is returned.
 
@@ -35,7 +36,7 @@ def run_checks(
         environment: the prepared environment.
         report: takes a line for each check.
         tool: makes sure of a tool that is only needed at times, here Go, and returns its program.
-        prepare: makes sure of what the end-to-end tests of all topics share, before the first of them.
+        shared: holds what the end-to-end tests of all topics share, from before the first to after the last.
 
     Raises:
         ToolchainError: the checkout holds no tests, or there is no Go to run its Go tests with.
@@ -47,16 +48,16 @@ def run_checks(
     stages: list[Callable[[], list[Job]]] = [
         lambda: [*style(root, python, environment), *folder_tests(quick, root, python, environment)],
         lambda: go_tests(root, tool),
-        # They ask as much of the processors as there is, and measure some things in seconds.
-        lambda: folder_tests(slow, root, python, environment),
     ]
-    for number, stage in enumerate(stages, 1):
-        last = number == len(stages)
-        if last:
-            prepare()
-        code = run_jobs(stage(), min(LANES, processors()) if last else processors(), report)
+    for stage in stages:
+        code = run_jobs(stage(), processors(), report)
         if code != 0:
             return code
+    # They ask as much of the processors as there is, and measure some things in seconds.
+    with shared():
+        code = run_jobs(folder_tests(slow, root, python, environment), min(LANES, processors()), report)
+    if code != 0:
+        return code
     report(f"test: all passed in {time.monotonic() - began:.0f} s")
     return 0
 
@@ -74,8 +75,8 @@ def folders_of_tests(root: Path) -> list[Path]:
     """
     sizes: Counter[Path] = Counter()
     for path in (root / "tests").rglob("test_*.py"):
-        folder, *below = path.relative_to(root / "tests").parent.parts
-        sizes[Path(root, "tests", folder, *below[:1] if folder == SLOW else ())] += path.stat().st_size
+        parts = path.relative_to(root / "tests").parent.parts
+        sizes[Path(root, "tests", *parts[: 2 if SLOW in parts else 1])] += path.stat().st_size
     if not sizes:
         raise ToolchainError(f"{root / 'tests'}: no tests: a checkout without them proves nothing; check it out again")
     return sorted(sizes, key=lambda folder: (-sizes[folder], folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import shutil
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from toolchain.environment import Project, shell_exports
 from toolchain.keys import ensure_keys
-from toolchain.services.fleet import running_services, stop_services
+from toolchain.services.fleet import running_services, shared_engine, stop_services
 from toolchain.session import Session, open_session, provide, refuse_without_root
 from toolchain.stack import Stack, foreground, outputs_of, urls
 from toolchain.status import print_status
@@ -104,13 +105,12 @@ def clean(root: Path, options: argparse.Namespace) -> int:
 
 def test(root: Path, options: argparse.Namespace) -> int:
     """Runs the checks and tests."""
-    from toolchain.services.fleet import sharing_engine
     from toolchain.testing import run_checks
 
     refuse_without_root(root)
     session = open_session(root, consent=options.consent)
-    with sharing_engine(session.project, session.environment, session.report) as prepare:
-        return run_checks(root, session.python, session.environment, session.report, session.tool, prepare)
+    shared = functools.partial(shared_engine, session.project, session.environment, session.report)
+    return run_checks(root, session.python, session.environment, session.report, session.tool, shared)
 
 
 def bench(root: Path, options: argparse.Namespace) -> int:

@@ -19,14 +19,6 @@ def test_an_engine_that_was_started_for_them_ends_with_them_and_no_other(
     monkeypatch.setattr(fleet, "ensure_emulation", lambda _platforms, _report: done.append("emulators"))
     monkeypatch.setattr(fleet, "ensure_engine", lambda _project, _environment, _report: done.append("engine"))
     monkeypatch.setattr(fleet, "stop_engine", lambda _project, _report: done.append("stopped"))
-    with pytest.raises(KeyboardInterrupt), fleet.sharing_engine(Project(tmp_path), {}, done.append) as prepare:
-        prepare()
+    with pytest.raises(KeyboardInterrupt), fleet.shared_engine(Project(tmp_path), {}, done.append):
         raise KeyboardInterrupt
     assert done == ["emulators", "engine", *([] if runs_already else ["stopped"])]
-
-
-def test_nothing_is_started_where_nobody_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet, "ensure_engine", lambda *_arguments: pytest.fail("started"))
-    monkeypatch.setattr(fleet, "stop_engine", lambda *_arguments: pytest.fail("stopped"))
-    with fleet.sharing_engine(Project(tmp_path), {}, print):
-        pass

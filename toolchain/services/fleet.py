@@ -103,22 +103,17 @@ def stop_services(project: Project, report: Report) -> list[ServiceRecord]:
 
 
 @contextlib.contextmanager
-def sharing_engine(project: Project, environment: Mapping[str, str], report: Report) -> Iterator[Callable[[], None]]:
-    """Gives what makes sure of a Docker Engine and of emulators for several checkouts that work side by side.
+def shared_engine(project: Project, environment: Mapping[str, str], report: Report) -> Iterator[None]:
+    """Makes sure of a Docker Engine and of emulators for several checkouts that work side by side in the block.
 
     Each would start an engine at the same time, and the first to be done would end it under the others. One that was
     started here ends with the block.
     """
-    started = False
-
-    def start() -> None:
-        nonlocal started
-        ensure_emulation(PLATFORMS, report)
-        started = not docker_answers(docker_host(environment))
-        ensure_engine(project, environment, report)
-
+    ensure_emulation(PLATFORMS, report)
+    started = not docker_answers(docker_host(environment))
     try:
-        yield start
+        ensure_engine(project, environment, report)
+        yield
     finally:
         if started:
             stop_engine(project, report)
