@@ -37,9 +37,7 @@ def problems(settings: "Settings", project: Path, *, whole: bool = True) -> Iter
     for name, service in settings.services.items():
         if service.build:
             key = f"slipway:services.{name}.build"
-            yield from _build_problems(key, service.build, project)
-            if whole:
-                yield from _base_problems(key, service.build, service.version, project)
+            yield from _build_problems(key, service.build, service.version, project, whole=whole)
         yield from _proof_problems(f"slipway:services.{name}", service, settings)
     for key, source in _secrets(settings):
         if problem := source.problem(project):
@@ -86,21 +84,17 @@ def _content(key: str, project: Path) -> bytes | str:
         return key
 
 
-def _build_problems(key: str, build: Build, project: Path) -> Iterator[str]:
-    context = project / build.context
+def _build_problems(key: str, build: Build, version: str | None, project: Path, *, whole: bool) -> Iterator[str]:
+    context, arguments = project / build.context, {"VERSION": version or "", **build.arguments}
+    unlocked = _lock_problem(project / build.base_images) if build.base_images else None
+    if unlocked:
+        lock = build.base_images
+        yield f"{key}.base_images: {unlocked} ({lock}): run `make lock-bases ARGS={lock}`"
     if not context.is_dir():
         yield f"{key}.context: there is no such folder ({build.context}): write the folder that holds the Dockerfile"
     elif not (context / build.dockerfile).is_file():
         yield f"{key}.dockerfile: no such file ({build.context}/{build.dockerfile}): write its path in the context"
-    if build.base_images and (problem := _lock_problem(project / build.base_images)):
-        lock = build.base_images
-        yield f"{key}.base_images: {problem} ({lock}): run `make lock-bases ARGS={lock}`"
-
-
-def _base_problems(key: str, build: Build, version: str | None, project: Path) -> Iterator[str]:
-    if build.base_images and _lock_problem(project / build.base_images):
-        return  # which is told already
-    if problem := base_problem(build, {"VERSION": version or "", **build.arguments}, project):
+    elif whole and not unlocked and (problem := base_problem(build, arguments, project)):
         yield f"{key}.dockerfile: {problem}"
 
 
