@@ -7,19 +7,25 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 _LINK = re.compile(r"\]\((?![a-z]+://)([^)#\s]*)(?:#([^)\s]+))?\)")
-_CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+_BLOCK = re.compile(r"```.*?```", re.DOTALL)
+_CODE = re.compile(r"`[^`\n]*`")
 PAGES = sorted(path for path in ROOT.rglob("*.md") if "/." not in path.relative_to(ROOT.parent).as_posix())
+
+
+def text_of(page: Path) -> str:
+    """A page without its blocks of code, in which a comment begins as a heading does."""
+    return _BLOCK.sub("", page.read_text(encoding="utf-8"))
 
 
 def headings(page: Path) -> set[str]:
     """What a link into a page may name, as GitHub and GitLab write it: `#rotating-secrets`."""
-    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text_of(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def links(page: Path) -> list[tuple[str, str]]:
     """The links of a page that lead to this repository: a path, which may be empty, and a heading, which may be."""
-    return _LINK.findall(_CODE.sub("", page.read_text(encoding="utf-8")))
+    return _LINK.findall(_CODE.sub("", text_of(page)))
 
 
 def test_there_are_links_to_follow() -> None:
