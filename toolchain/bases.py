@@ -138,7 +138,7 @@ def _stand_in(
         report(f"{name}: {line}")
 
     target = f"{project.quarantine}/{repository}"
-    kept = Kept(cache_folder() / "base-image", environment, say)
+    kept = Kept(cache_folder(), environment, say)
     with kept.locked():
         # Only what the registry itself calls by that digest counts.
         if not build_anew and (reference := kept.push(target, TAG)) and _usable(project, reference):

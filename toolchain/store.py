@@ -16,7 +16,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +63,9 @@ class Store:
         """Tells whether every program of ``pin`` is in place."""
         return all(is_program(self.bin(pin) / command) for command in pin.commands)
 
-    @contextmanager
-    def locked(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def locked(self, name: str, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
         """Holds the lock ``name`` of this cache while the block runs; calls ``waiting`` once when another has it."""
-        folder = self.root / "locks"
-        make_folder(folder)
-        with locked_file(folder / f"{name}.lock", waiting):
-            yield
+        return locked_cache(self.root, name, waiting)
 
     @contextmanager
     def placing(self, pin: Pin) -> Iterator[Path]:
@@ -90,6 +86,15 @@ class Store:
             part.rename(final)
         finally:
             remove_tree(part)
+
+
+@contextmanager
+def locked_cache(root: Path, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Holds the lock ``name`` of the cache ``root`` during the block; calls ``waiting`` once when another has it."""
+    folder = root / "locks"
+    make_folder(folder)
+    with locked_file(folder / f"{name}.lock", waiting):
+        yield
 
 
 @contextmanager

@@ -37,8 +37,8 @@ class Shelf:
         self._calls = folder / "calls"
         self.environment = {"PATH": f"{self.crane.parent}:/usr/bin:/bin", "CALLS": str(self._calls)}
         self.said: list[str] = []
-        self.folder = folder / "kept"
-        self.kept = Kept(self.folder, self.environment, self.said.append)
+        self.kept = Kept(folder / "cache", self.environment, self.said.append)
+        self.folder = self.kept.folder
 
     @property
     def calls(self) -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolchain.programs import run_tool
-from toolchain.store import locked_file, make_folder, remove_tree
+from toolchain.store import locked_cache, make_folder, remove_tree
 
 FRESH_SECONDS = 24 * 3600
 """Debian mends its packages: a new checkout gets those of today."""
@@ -28,22 +28,27 @@ class Kept:
     """Where a stand-in is kept.
 
     Attributes:
-        folder: the user's cache; what is kept is a folder in it.
+        cache: the user's cache.
         environment: the prepared environment, with crane on its PATH.
         report: takes a line where what is kept cannot be used, or nothing can be kept.
     """
 
-    folder: Path
+    cache: Path
     environment: Mapping[str, str]
     report: Callable[[str], None]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Lets one checkout at a time build or push it."""
-        make_folder(self.folder)
         waiting = "waiting for another checkout, which builds the stand-in"
-        with locked_file(self.folder / "lock", lambda: self.report(waiting)):
+        with locked_cache(self.cache, "base-image", lambda: self.report(waiting)):
+            make_folder(self.folder)
             yield
+
+    @property
+    def folder(self) -> Path:
+        """Holds what is kept, and what is being put in its place."""
+        return self.cache / "base-image"
 
     def push(self, repository: str, tag: str) -> str | None:
         """Pushes what is kept; returns ``repository@sha256:...``, None where there is nothing of today."""
