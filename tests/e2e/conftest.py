@@ -40,6 +40,8 @@ LONGEST = 15 * 60.0
 """Seconds that any one command may take."""
 _PORTS = 20000, 32768
 """Below what Linux takes for connections by itself, one of which could be there first."""
+_CLAIMED: list[socket.socket] = []
+"""What stands for the ports that were given out."""
 _MOVED = {"5380": "SLIPWAY_QUARANTINE_PORT", "5443": "SLIPWAY_REGISTRY_PORT", "5444": "SLIPWAY_PRODUCTION_PORT"}
 """The usual port of each registry, and the variable that moves it."""
 GRACE = 60.0
@@ -49,12 +51,19 @@ _CHANGED = [*_GIT, "diff", "--name-only", "--diff-filter=d", "-z", "HEAD"]
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on right now, and that the kernel gives to no connection by itself."""
+    """A port of loopback that nobody listens on right now, and that the kernel gives to no connection by itself.
+
+    No other call gets it as long as these tests run, in another process neither: an address in the kernel's abstract
+    namespace stands for it, which nobody else can take and which ends with the process.
+    """
     while True:
+        claim, port = socket.socket(socket.AF_UNIX), random.randrange(*_PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
-            port = random.randrange(*_PORTS)
+            claim.bind(f"\0slipway-e2e-port-{port}")
             probe.bind(("127.0.0.1", port))
+            _CLAIMED.append(claim)
             return port
+        claim.close()
 
 
 def run_command(
