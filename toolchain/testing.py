@@ -71,11 +71,13 @@ def folders_of_tests(root: Path) -> list[Path]:
     """Returns the folders of tests, those with the most text first.
 
     Raises:
-        ToolchainError: the checkout holds no tests.
+        ToolchainError: the checkout holds no tests, or one of them belongs to no topic.
     """
     sizes: Counter[Path] = Counter()
     for path in (root / "tests").rglob("test_*.py"):
         parts = path.relative_to(root / "tests").parent.parts
+        if parts == (SLOW,):
+            raise ToolchainError(f"{path.relative_to(root)}: an end-to-end test of no topic: move it to a topic")
         sizes[Path(root, "tests", *parts[: 2 if SLOW in parts else 1])] += path.stat().st_size
     if not sizes:
         raise ToolchainError(f"{root / 'tests'}: no tests: a checkout without them proves nothing; check it out again")

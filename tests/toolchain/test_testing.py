@@ -65,10 +65,11 @@ def test_the_folder_with_the_most_tests_comes_first(tmp_path: Path) -> None:
     assert folders_of_tests(tmp_path)[0] == tmp_path / "tests" / "unit"
 
 
-def test_a_test_beside_the_topics_is_not_forgotten(tmp_path: Path) -> None:
+def test_a_test_beside_the_topics_is_refused_as_its_folder_is_that_of_all_topics(tmp_path: Path) -> None:
     checkout(tmp_path)
     (tmp_path / "tests" / "e2e" / "test_b.py").touch()
-    assert tmp_path / "tests" / "e2e" in folders_of_tests(tmp_path)
+    with pytest.raises(ToolchainError, match=r"^tests/e2e/test_b\.py: .*: move it to a topic$"):
+        folders_of_tests(tmp_path)
 
 
 def test_a_failure_of_the_go_tests_ends_the_run(tmp_path: Path) -> None:
