@@ -1,7 +1,8 @@
 """Sign an index and each of its platforms with cosign, once: a digest that this key has signed is left alone.
 
-cosign adds another signature each time that it is asked to, so the step verifies first. The key's password is read
-from standard input. No public log is used: a private registry works without the internet.
+cosign adds another signature each time that it is asked to, so the step verifies first, where there is anything to
+verify. The key's password is read from standard input. No public log is used: a private registry works without the
+internet.
 Source: sigstore/cosign, `cosign sign --help`.
 """
 
@@ -11,7 +12,7 @@ from typing import Any
 
 from components.artifact import ImageReference
 from steps.credentials import Logins, registry_credentials
-from steps.registry import platform_references
+from steps.registry import platform_references, referrers_of
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
 from steps.verify import logins_of, request_parser, verify
 
@@ -40,17 +41,24 @@ def sign(
     with registry_credentials(logins, [reference.repository.registry]) as credentials:
         environment = {"DOCKER_CONFIG": str(credentials)}
         covered = [str(reference), *platform_references(reference, environment)]
+        referrers = referrers_of(covered, environment)
 
         def sign_unsigned(manifest: str) -> None:
-            try:
-                verify([manifest], public_key, annotations, environment)
-            except ToolError:
+            if not (referrers[manifest] and _is_signed(manifest, public_key, annotations, environment)):
                 _sign_one(manifest, key, annotations, password, environment)
 
         # `cosign sign --recursive` reads the password again for each manifest, and standard input has it only once.
         with elapsed(f"signed: {reference} and its platforms"), ThreadPoolExecutor() as pool:
             list(pool.map(sign_unsigned, covered))
     return {"reference": str(reference), "signed": covered}
+
+
+def _is_signed(manifest: str, public_key: str, annotations: Mapping[str, str], environment: Mapping[str, str]) -> bool:
+    try:
+        verify([manifest], public_key, annotations, environment)
+    except ToolError:
+        return False
+    return True
 
 
 def _sign_one(

@@ -32,9 +32,17 @@ VERIFIED = f"echo '{all_verified(str(REFERENCE), [str(AMD64), str(ARM64)], ANNOT
 """A cosign that verifies everything."""
 
 
-def tools(tool: ToolMaker, verify: str = "exit 1", sign_: str = 'cat >>"$0.stdin"; echo >>"$0.stdin"') -> Path:
-    """An oras that shows the index, and a cosign that does this."""
-    tool("oras", f"echo '{json.dumps(INDEX)}'")
+REFERRERS = {"referrers": [{"digest": "sha256:" + "e" * 64}]}
+
+
+def tools(
+    tool: ToolMaker,
+    verify: str = "exit 1",
+    sign_: str = 'cat >>"$0.stdin"; echo >>"$0.stdin"',
+    discover: str = f"echo '{json.dumps(REFERRERS)}'",
+) -> Path:
+    """An oras that shows the index and that something refers to each manifest, and a cosign that does this."""
+    tool("oras", f"case $1 in discover) {discover};; *) echo '{json.dumps(INDEX)}';; esac")
     return tool("cosign", f'env >>"$0.env"; case $1 in verify) {verify};; sign) {sign_};; esac')
 
 
@@ -81,6 +89,14 @@ def test_only_the_manifest_that_lacks_a_signature_is_signed(tool: ToolMaker) -> 
     path = tools(tool, verify=f"case $* in *{ARM64}) exit 1;; esac")
     signed()
     assert [call.split()[-1] for call in calls(path) if call.startswith("sign ")] == [str(ARM64)]
+
+
+def test_where_nothing_refers_to_a_manifest_there_is_nothing_to_verify(tool: ToolMaker) -> None:
+    path = tools(tool, verify="exit 0", discover="""echo '{"referrers": null}'""")
+    signed()
+    runs = calls(path)
+    assert all(call.startswith("sign ") for call in runs)
+    assert sorted(call.split()[-1] for call in runs) == sorted(COVERED)
 
 
 @pytest.mark.parametrize(
