@@ -9,7 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +21,9 @@ from toolchain.virtualenv import POLICIES
 PROGRAM = "Pulumi.yaml"
 """What Pulumi calls the file that makes a folder a project."""
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_SALT = re.compile(r"^encryptionsalt:.*\n?", re.MULTILINE)
+_ENCRYPTED = re.compile(r"\bsecure:\s")
+"""A value in a stack's file that only the passphrase opens to which the file's salt belongs."""
 
 
 @dataclass(frozen=True)
@@ -108,13 +111,14 @@ class Stack:
         """Writes the copy of the stack's file that `pulumi` is given, and returns it.
 
         Pulumi writes into the file that it is given; so the one that is checked in stays as it is. Where the ports of
-        the embedded registries were moved, the copy names the moved ones.
+        the embedded registries were moved, the copy names the moved ones. A salt in it may be that of another
+        checkout, which has another passphrase; the state has ours.
 
         Raises:
             ToolchainError: the stack has no file.
         """
         self.refuse_missing_file()
-        return self._with_our_ports(self.file)
+        return self._with_our_ports(self.file, without_salt)
 
     def policy_flags(self) -> list[str]:
         """Returns the flags with which `pulumi` judges the stack by the checkout's policy pack.
@@ -127,10 +131,10 @@ class Stack:
             flags += ["--policy-pack-config", str(self._with_our_ports(self.policy_file))]
         return flags
 
-    def _with_our_ports(self, file: Path) -> Path:
-        """Writes a copy of ``file`` that names the embedded registries where they listen."""
+    def _with_our_ports(self, file: Path, change: Callable[[str], str] = str) -> Path:
+        """Writes a copy of ``file``, changed, that names the embedded registries where they listen."""
         copy = self.project.run / file.name
-        copy.write_text(self.project.with_our_ports(file.read_text(encoding="utf-8")), encoding="utf-8")
+        copy.write_text(self.project.with_our_ports(change(file.read_text(encoding="utf-8"))), encoding="utf-8")
         return copy
 
     def ensure(self, environment: Mapping[str, str]) -> bool:
@@ -170,6 +174,11 @@ class Stack:
             _quiet(["stack", "--show-name", "--non-interactive"], self.project.root, environment)
         except ToolchainError:  # none yet, or one that is gone
             self.select(environment)
+
+
+def without_salt(text: str) -> str:
+    """Returns a stack's file without Pulumi's salt, unless it has values that were encrypted with it."""
+    return text if _ENCRYPTED.search(text) else _SALT.sub("", text)
 
 
 def project_name(path: Path) -> str | None:

@@ -26,6 +26,7 @@ import yaml
 
 from tests.e2e.names import PREFIX
 from tests.e2e.oci import RegistryClient
+from toolchain.stack import without_salt
 
 if TYPE_CHECKING:
     from components.record import ReleaseRecord
@@ -362,6 +363,10 @@ def clone(root: Path) -> None:
     for name in filter(None, (changed + new).split("\0")):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(SOURCE / name, root / name)
+    for file in (root / "stacks").glob(
+        "Pulumi.*.yaml"
+    ):  # a plain `pulumi up` left the salt of its own passphrase there
+        file.write_text(without_salt(file.read_text()))
     commit(root, "state of the working tree")
 
 

@@ -49,6 +49,19 @@ def test_pulumi_gets_a_copy_of_the_stacks_file_with_the_moved_ports(project: Pro
     assert stack.file.read_text() == before
 
 
+def test_a_salt_of_another_checkouts_passphrase_does_not_reach_pulumi(project: Project) -> None:
+    stack = Stack(project, "dev")
+    plain = stack.file.read_text()
+    stack.file.write_text(f"encryptionsalt: v1:OikS3sRU5UU=:v1:RsuJ\n{plain}")
+    assert stack.configuration().read_text() == "config:\n  a: localhost:6000\n  b: localhost:6001/x\n"
+
+
+def test_a_salt_stays_where_values_were_encrypted_with_it(project: Project) -> None:
+    stack = Stack(project, "dev")
+    stack.file.write_text("config:\n  a:\n    secure: v1:abc\nencryptionsalt: v1:OikS3sRU5UU=:v1:RsuJ\n")
+    assert stack.configuration().read_text() == stack.file.read_text()
+
+
 def test_only_a_stack_that_names_productions_registry_asks_for_it(project: Project) -> None:
     (project.root / "stacks" / "Pulumi.production.yaml").write_text("config:\n  a: localhost:5444\n")
     assert asks_for_production(project, "production")
