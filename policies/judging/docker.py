@@ -160,9 +160,9 @@ class DockerContainer:
         return False
 
     @property
-    def groups(self) -> Iterator[str]:
+    def groups(self) -> Iterator[Argument]:
         """The groups under `groupAdds`."""
-        return (text(node.value) for node in self._node.at("groupAdds").items())
+        return (Argument(text(node.value), "groupAdds") for node in self._node.at("groupAdds").items())
 
     @property
     def health(self) -> Health | None:

@@ -76,7 +76,7 @@ class KubernetesContainer:
         """The names under `drop`."""
         names = self._capabilities("drop")
         if "ALL" not in names:
-            self._left_out(names or None)
+            self._left_out(self.source.own("capabilities", "drop").value)
         return names
 
     @property
@@ -154,9 +154,9 @@ class KubernetesContainer:
             raise NotApplicable("root in a user namespace (hostUsers: false) is an ordinary user of the node")
 
     @property
-    def groups(self) -> Iterable[str]:
-        """The pod's `supplementalGroups`."""
-        return (str(whole(node.value)) for node in self.source.pod.security("supplementalGroups").items())
+    def groups(self) -> Iterable[Argument]:
+        """The pod's `supplementalGroups`, and its `fsGroup`, which is one more."""
+        return (Argument(str(whole(node.value)), node.path) for node in self.source.pod.groups())
 
     @property
     def health(self) -> Health | None:

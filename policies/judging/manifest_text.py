@@ -6,7 +6,7 @@ import shlex
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from judging.node import is_list
@@ -118,10 +118,20 @@ def _parsed(text: str, variables: Variables, depth: int) -> Found:
         import yaml
 
     try:
-        documents = list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        documents = list(yaml.load_all(text, _loader()))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError):  # braces of a template raise the plain errors
         return Found()
     return _nested([it for it in documents if not isinstance(it, str)], variables, depth, set())
+
+
+@cache
+def _loader() -> Any:
+    """A loader of YAML that reads 0o17 as a number, as Kubernetes does."""
+    import yaml
+
+    loader: Any = type("Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
+    loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?0o[0-7_]+$"), list("-+0"))
+    return loader
 
 
 def _nested(value: Any, variables: Variables, depth: int, seen: set[int]) -> Found:

@@ -116,6 +116,11 @@ def manifests(subject: Subject) -> Iterator[Manifest]:
         yield from _each(Manifest(version, kind, Node(subject.properties), partial=kind != matched["kind"]))
 
 
+def declares_objects(subject: Subject) -> bool:
+    """Whether a resource is a Kubernetes object, or may hold some in its inputs."""
+    return KUBERNETES_TYPE.fullmatch(subject.type) is not None or contains_manifests(subject)
+
+
 def contains_manifests(subject: Subject) -> bool:
     """Whether a resource is no Kubernetes object, but may hold some in its inputs."""
     return CONTAINS_MANIFESTS.fullmatch(subject.type) is not None

@@ -1,8 +1,9 @@
 """Every pod that a resource runs, and its containers, as the Kubernetes API spells them."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pulumi_policy.proxy import UnknownValueError
 
@@ -35,6 +36,8 @@ WITHOUT_PODS = frozenset(
     )
 )
 """The other groups that Kubernetes defines; operators such as Spark's and KEDA name theirs under k8s.io, too."""
+KYVERNO = re.compile(r"(?:.+\.)?kyverno\.io")
+"""Its policies say under `validate` what the pods of others have to look like."""
 PATCHED = "a patch leaves {} as the cluster has it"
 COMPLETED = "an operator fills in {} where its template leaves it out"
 ROLES = {
@@ -64,13 +67,15 @@ class Pod:
     """A pod, or the template of one.
 
     `where` names the object that it belongs to and is empty where that is the resource itself; `partial` says what
-    becomes of a field that it leaves out, of which it says nothing then, and is empty where it is a whole pod.
+    becomes of a field that it leaves out, of which it says nothing then, and is empty where it is a whole pod; `inline`
+    is true where an operator takes what belongs into `spec` beside other fields, without that key.
     """
 
     kind: str
     template: Node
     where: str = ""
     partial: str = ""
+    inline: bool = False
 
     @property
     def metadata(self) -> Node:
@@ -80,7 +85,7 @@ class Pod:
     @property
     def spec(self) -> Node:
         """What it runs."""
-        return self.template.at("spec")
+        return self.template if self.inline else self.template.at("spec")
 
     @property
     def windows(self) -> bool:
@@ -110,6 +115,15 @@ class Pod:
         for key, role in ROLES.items():
             for node in self.spec.at(key).items():
                 yield PodContainer(self, node, role)
+
+    def groups(self) -> Iterator[Node]:
+        """The groups that every container of it joins: `fsGroup` is one more of `supplementalGroups`."""
+
+        def said(key: str) -> Iterable[Node]:
+            node = self.security(key)
+            return node.items() if is_list(node.value) else [node] if node.value is not None else ()
+
+        return judged(("supplementalGroups", "fsGroup"), said)
 
     def security(self, *keys: str) -> Node:
         """What its own security context says, which holds for each container that does not say it itself."""
@@ -198,38 +212,60 @@ def _pods_of(manifest: Manifest) -> Iterator[Pod]:
         if isinstance(template.value, Mapping):
             yield Pod(manifest.kind, template, manifest.where, partial)
     elif "." in group and group not in WITHOUT_PODS:
-        search = _Search()
-        for template, whole in search.templates(manifest.node):
-            yield Pod(manifest.kind, template, manifest.where, partial if whole else partial or COMPLETED)
+        search = _Search(frozenset({"validate"} if KYVERNO.fullmatch(group) else ()))
+        for found in search.templates(manifest.node):
+            completed = "" if found.whole else COMPLETED
+            yield Pod(manifest.kind, found.node, manifest.where, partial or completed, found.inline)
         if search.unknown:
             raise search.unknown[0]
+
+
+class _Template(NamedTuple):
+    """What has the form of a pod template: `whole` if it lists containers with images, `inline` without a `spec`."""
+
+    node: Node
+    whole: bool
+    inline: bool = False
 
 
 class _Search:
     """A walk through an object of unknown shape for what has the form of a pod template."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_out: frozenset[str]) -> None:
+        self._left_out = left_out | {"status"}  # the cluster adds it
         self.unknown: list[UnknownValueError] = []
 
-    def templates(self, node: Node, *, named: bool = False) -> Iterator[tuple[Node, bool]]:
-        """Every mapping whose `spec` is a pod's, and whether it is whole: it lists containers with images.
+    def templates(self, node: Node, key: str = "") -> Iterator[_Template]:
+        """Every mapping that is a pod template, or that holds what a pod's `spec` does.
 
-        Many operators bring the image themselves and take a part of a pod, always under a key that is `named` like a
+        Many operators bring the image themselves and take a part of a pod, always under a `key` that is named like a
         template.
         """
         if isinstance(node.value, Mapping):
             spec = self._child(node, "spec")
-            if self._has_an_image(spec):
-                yield node, True
-                return
-            if named and not POD_KEYS.isdisjoint(iter(spec.mapping())):
-                yield node, False
-            for key in node.value:
-                if key != "status" and not key.startswith("__"):  # what the cluster and the provider add
-                    yield from self.templates(self._child(node, key), named="template" in key.lower())
+            for place in (spec, node):
+                if self._has_an_image(place):
+                    yield _Template(node, whole=True, inline=place is node)
+                    return
+            yield from self._parts(node, spec, key.lower())
+            for name in node.value:
+                if name not in self._left_out and not name.startswith("__"):  # what the provider adds
+                    yield from self.templates(self._child(node, name), name)
         elif is_list(node.value):
             for item in self._items(node):
-                yield from self.templates(item, named=named)
+                yield from self.templates(item, key)
+
+    @staticmethod
+    def _parts(node: Node, spec: Node, key: str) -> Iterator[_Template]:
+        """The part of a pod that this mapping is by the name of its key, if it is one."""
+        if key in ("podtemplate", "podspec"):
+            own = set(iter(node.mapping()))
+            if own & POD_KEYS or "volumes" in own:
+                yield _Template(node, whole=False, inline=True)
+            elif own & {"spec", "metadata"}:
+                yield _Template(node, whole=False)
+        elif "template" in key and not POD_KEYS.isdisjoint(iter(spec.mapping())):
+            yield _Template(node, whole=False)
 
     def _has_an_image(self, spec: Node) -> bool:
         items = self._items(self._child(spec, "containers"))

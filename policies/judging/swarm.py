@@ -161,9 +161,9 @@ class ServiceContainer:
         return False
 
     @property
-    def groups(self) -> Iterator[str]:
+    def groups(self) -> Iterator[Argument]:
         """The groups under `groups`."""
-        return (text(node.value) for node in self._spec("groups").items())
+        return (Argument(text(node.value), self.path("groups")) for node in self._spec("groups").items())
 
     @property
     def health(self) -> Health | None:

@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+from judging.manifests import declares_objects
 from judging.pods import judged
 from judging.rule import Problem, Subject
 
@@ -187,7 +188,7 @@ class Container(Protocol):
         """Whether it is not started at all where its image would run it as root."""
 
     @property
-    def groups(self) -> Iterable[str]:
+    def groups(self) -> Iterable[Argument]:
         """The groups that its user joins beside its own."""
 
     @property
@@ -281,7 +282,7 @@ def workloads(subject: Subject) -> Iterable[Container]:
         from judging.swarm import ServiceContainer
 
         return (ServiceContainer(subject.properties),)
-    if subject.type.startswith(("kubernetes:", "command:", "slipway:")):
+    if declares_objects(subject):
         from judging.kubernetes import containers
 
         return containers(subject)

@@ -41,7 +41,8 @@ def keeps_to_itself(namespace: str, why: str) -> Callable[[Subject], Iterator[Pr
 
     def shared(path: str, where: str) -> Problem:
         seen = f"{path} shares the {namespace} namespace with the host or another container"
-        return Problem(seen, "leave it out", where)
+        # Left out, hostUsers of a pod is true.
+        return Problem(seen, "write false" if path.endswith("hostUsers") else "leave it out", where)
 
     def judge(container: Container) -> Iterator[Problem]:
         if namespace in container.namespaces:

@@ -230,6 +230,8 @@ def pod_defaults(subject: Subject) -> Iterator[Problem]:
                 yield "runAsNonRoot", node
             if (node := pod.security("runAsUser")).value == 0:
                 yield "runAsUser", node
+        if pod.bare:  # where containers are known, the rule about their groups says so
+            yield from (("groups", node) for node in pod.groups() if node.value == 0)
         for field in ("seccompProfile", "appArmorProfile"):
             kind = pod.security(field).at("type")
             said = pod.security(field).value is not None and kind.value not in PROFILES
@@ -242,7 +244,7 @@ def pod_defaults(subject: Subject) -> Iterator[Problem]:
             if all(container.own(field).value is not None for container in pod.containers()):
                 yield Problem(
                     f"{node.path} is {shown(node.value)}{'' if pod.bare else ', though every container overrides it'}",
-                    "write for the pod what its containers say",
+                    "leave it out" if field == "groups" else "write for the pod what its containers say",
                     pod.where,
                 )
 

@@ -178,9 +178,9 @@ def joins_no_privileged_group(subject: Subject) -> Iterator[Problem]:
 
     def judge(container: Container) -> Iterator[Problem]:
         for group in container.groups:
-            name = group.strip().lower()
+            name = group.text.strip().lower()
             if (str(int(name)) if NUMBER.fullmatch(name) else name) in forbidden:
-                yield Problem(f"{container.path('groups')} joins {group}", "leave it out", container.where)
+                yield Problem(f"{group.path} joins {group.text}", "leave it out", container.where)
 
     return each(subject, judge)
 
@@ -288,7 +288,7 @@ RULES: tuple[Rule, ...] = (
         check=joins_no_privileged_group,
         source=ENGINE(control="--group-add"),
         severity=Severity.HIGH,
-        fix="Remove the group from groupAdds (groups of a service, supplementalGroups of a pod).",
+        fix="Remove the group from groupAdds (groups of a service, supplementalGroups and fsGroup of a pod).",
         options={"forbidden": _list(ROOT_GROUPS, "names and numbers of groups that amount to root")},
     ),
     Rule(

@@ -21,6 +21,7 @@ from judging.command_lines import COMMANDS, UNKNOWN
 from judging.engine import label, made, text, variables
 from judging.image_config import image_environment
 from judging.images import REMOTE_IMAGE, Image
+from judging.manifests import Manifest, manifests
 from judging.node import Node
 from judging.pods import HANDLERS, PodContainer, each_container, judged
 from judging.pushes import BUILD, DOCKER_IMAGE, REGISTRY_IMAGE
@@ -29,7 +30,7 @@ from judging.workload import Argument, Container, Variable, workloads
 from rules.sources import CIS
 
 FILES = partial(Source, "Slipway", "", url="")
-CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+CONFIG_MAP = ("v1", "ConfigMap")
 _BUILD_ARGUMENTS = {
     BUILD: (("buildArgs",),),
     DOCKER_IMAGE: (("build", "args"),),
@@ -70,8 +71,13 @@ def environment(subject: Subject) -> Iterator[Problem]:
     Dockerfile set is in the image, for everyone who can pull it, and in every container of it.
     """
     write = "keep it in a file that only this program reads, and hand over the file's path"
-    if subject.type.startswith("kubernetes:"):
+    if subject.type.startswith(("kubernetes:", "kubectl:")):
         write = "keep it in a Secret, and mount that as files"
+
+    def of_config_map(manifest: Manifest) -> Iterator[Problem]:
+        is_one = (manifest.version, manifest.kind) == CONFIG_MAP
+        settings = variables(manifest.node.at("data")) if is_one else ()
+        return judged(settings, partial(_setting, subject, write, manifest.where))
 
     def of_container(container: Container) -> Iterator[Problem]:
         return judged(container.environment, partial(_setting, subject, write, container.where))
@@ -79,6 +85,7 @@ def environment(subject: Subject) -> Iterator[Problem]:
     return _in_turn(
         lambda: judged(workloads(subject), of_container),
         lambda: judged(_own_environment(subject), partial(_setting, subject, write, "")),
+        lambda: judged(manifests(subject), of_config_map),
         lambda: judged(workloads(subject), partial(_in_image, subject)),
     )
 
@@ -98,14 +105,12 @@ def _in_image(subject: Subject, container: Container) -> Iterator[Problem]:
 
 
 def _own_environment(subject: Subject) -> Iterator[Variable]:
-    """The variables of what a resource starts where it deploys, and of a ConfigMap."""
+    """The variables of what a resource starts where it deploys."""
     resource = Node(subject.properties)
     if subject.type.startswith("command:"):
         yield from variables(resource.at("environment"))
     elif subject.type == DOCKER_IMAGE:
         yield from variables(resource.at("build", "env"))
-    elif subject.type == CONFIG_MAP:
-        yield from variables(resource.at("data"))
 
 
 def labels(subject: Subject) -> Iterator[Problem]:
@@ -121,6 +126,7 @@ def labels(subject: Subject) -> Iterator[Problem]:
     return _in_turn(
         lambda: judged(workloads(subject), lambda it: judged(it.labels, partial(once, it.where))),
         lambda: judged(_own_labels(subject), partial(once, "")),
+        lambda: judged(manifests(subject), lambda it: judged(_of_object(it), partial(once, it.where))),
     )
 
 
@@ -132,8 +138,11 @@ def _own_labels(subject: Subject) -> Iterator[Variable]:
     elif subject.type.startswith("docker:"):
         node = resource.at("labels")
         yield from variables(node) if isinstance(node.value, Mapping) else made(node, label)
-    elif subject.type.startswith("kubernetes:"):
-        yield from judged(("labels", "annotations"), lambda it: variables(resource.at("metadata", it)))
+
+
+def _of_object(manifest: Manifest) -> Iterator[Variable]:
+    """The labels and annotations of a Kubernetes object."""
+    return judged(("labels", "annotations"), lambda it: variables(manifest.node.at("metadata", it)))
 
 
 def arguments_and_commands(subject: Subject) -> Iterator[Problem]:

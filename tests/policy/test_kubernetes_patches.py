@@ -22,7 +22,8 @@ def said(namespace: str, kind: str, properties: Properties) -> list[str]:
 @pytest.mark.parametrize(("field", "namespace"), NAMESPACES)
 def test_a_patch_that_lists_no_container_is_judged_by_its_pod(field: str, namespace: str) -> None:
     source = BY_NAME[f"container-has-its-own-{namespace}-namespace"].source
-    shares = f"{field} shares the {namespace} namespace with the host or another container; leave it out [{source}]"
+    write = "write false" if field == "hostUsers" else "leave it out"
+    shares = f"{field} shares the {namespace} namespace with the host or another container; {write} [{source}]"
     everything = dict.fromkeys(("hostNetwork", "hostPID", "hostIPC", "hostUsers"), True)
     assert said(namespace, POD, {"spec": everything}) == [f"web (kubernetes:PodPatch): spec.{shares}"]
     assert said(namespace, DAEMON_SET, {"spec": {"template": {"spec": everything}}}) == [
