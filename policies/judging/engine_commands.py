@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from judging.shell_text import in_one_piece, with_values, without_asides
+
 ENGINES = (
     "docker", "podman", "podman-remote", "nerdctl", "finch", "ctr", "crictl", "docker-compose", "podman-compose",
     "runc", "crun", "apptainer", "singularity", "lxc", "incus",
@@ -19,27 +21,35 @@ STARTS = frozenset(
     }
 )  # fmt: skip
 """What starts a container, or changes what one is started with."""
+MAKES_A_VOLUME = "volume create"
 UPDATES = ("update", "container update")
 LOOSENS = re.compile(
     r"(?<!\S)(?:--restart[= ](?:always|on-failure)|(?:--(?:memory|memory-swap|pids-limit|cpu-quota)|-m)[= ]-1|"
     r"--pids-limit[= ]0)(?!\S)"
 )
 """What an update of a container takes away: a limit, or the end of its restarts."""
-GROUPS = frozenset(start.partition(" ")[0] for start in STARTS if " " in start)
+GROUPS = frozenset(start.partition(" ")[0] for start in (*STARTS, MAKES_A_VOLUME) if " " in start)
 VALUED = frozenset(
     {
         "-H", "--host", "-c", "--context", "--config", "-l", "--log-level", "--tlscacert", "--tlscert", "--tlskey",
         "-n", "--namespace", "-a", "--address", "-f", "--file", "-p", "--project-name", "--profile", "--env-file",
-        "--project-directory", "--connection", "--url", "--identity", "--root", "--runroot", "--storage-driver", "-r",
+        "--project-directory", "--connection", "--url", "--identity", "--root", "--runroot", "--storage-driver",
         "--runtime-endpoint", "-i", "--image-endpoint", "--cgroup-manager", "--ansi", "--parallel", "--progress",
+        "--runtime", "--storage-opt", "--events-backend", "--tmpdir", "--hooks-dir", "--network-config-dir",
+        "--imagestore", "--conmon", "--ssh", "--out", "--module", "--snapshotter", "--data-root", "--cni-path",
+        "--cni-netconfpath", "--hosts-dir", "--timeout", "--connect-timeout", "--log", "--log-format", "--project",
     }
 )  # fmt: skip
 """Options of an engine, or of a group of its commands, that a value follows."""
-EXEC_VALUED = frozenset({"-e", "--env", "--env-file", "-w", "--workdir", "--detach-keys", "--preserve-fds"})
-CALL = re.compile(
-    rf"(?<![\w.=/-])(?:[\w./-]*/)?(?P<engine>(?:{'|'.join(sorted(ENGINES, key=len, reverse=True))})(?:\.exe|\.io)?)"
-    r"(?=\s)(?P<arguments>[^|;&\n`]*)"
+VALUED_BY = {"crictl": frozenset({"-r", "-t"})}
+"""Those of one engine alone: podman's -r is a switch."""
+EXEC_VALUED = frozenset(
+    {"-e", "--env", "--env-file", "-w", "--workdir", "--detach-keys", "--preserve-fds", "--index", "--cidfile"}
 )
+ENGINE = rf"(?:{'|'.join(sorted(ENGINES, key=len, reverse=True))})(?:\.exe|\.io)?"
+CALL = re.compile(rf"(?<![\w.=/-])(?:[\w./-]*/)?(?P<engine>{ENGINE})(?=\s)(?P<arguments>[^|;&\n`]*)")
+NAMED = re.compile(rf"(?<![\w.-]){ENGINE}(?![\w-])|/(?:containers|services)/create\b")
+"""What makes a quoted text more than a value."""
 API = re.compile(r"/(?:containers|services)/create\b")
 LISTED = re.compile(r"""["'\[\](),{}]+""")
 """What stands between the words of a list, in a shell's quotes or another language."""
@@ -56,8 +66,8 @@ class Call:
 
     @property
     def starts(self) -> bool:
-        """Whether it starts a container, or changes what one is started with."""
-        return self.verb in STARTS
+        """Whether it starts a container, or changes what one is started with: a volume of the host's path does."""
+        return self.verb in STARTS or (self.verb == MAKES_A_VOLUME and any("device=" in word for word in self.words))
 
     @property
     def loosens(self) -> str:
@@ -102,21 +112,23 @@ def calls(text: str) -> tuple[Call, ...]:
 
 
 def _found(text: str) -> Iterator[Call]:
-    plain = LISTED.sub(" ", COMMENT.sub("", text.replace("\\\n", " ")))
+    command = without_asides(COMMENT.sub("", text.replace("\\\n", " ")))
+    command = in_one_piece(with_values(command, rf"(?:[\w./-]*/)?{ENGINE}"), NAMED.search)
+    plain = LISTED.sub(" ", command)
     for found in CALL.finditer(plain):
         words = tuple(found["arguments"].split())
-        yield Call(found["engine"], " ".join(verbs_of(words)), words)
+        yield Call(found["engine"], " ".join(verbs_of(words, found["engine"])), words)
     for _ in API.finditer(plain):
         yield Call("a request to the engine's API to", "create")
 
 
-def verbs_of(words: Sequence[str]) -> list[str]:
+def verbs_of(words: Sequence[str], engine: str = "") -> list[str]:
     """The command, with the group that it belongs to."""
     verbs: list[str] = []
     rest = iter(words)
     for word in rest:
         if word.startswith("-"):
-            if word in VALUED:
+            if word in VALUED | VALUED_BY.get(engine, frozenset()):
                 next(rest, "")
             continue
         verbs.append(word)

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 
 from judging.engine_commands import verbs_of
 from judging.manifest_text import here_documents, is_manifest
-from judging.pushes import Push, exported
+from judging.pushes import Push, cached, exported
+from judging.shell_text import without_asides
 
 _CALL = re.compile(
-    r"(?<![\w./-])(?:[\w./-]*/)?(?P<program>docker|podman|nerdctl|docker-compose|podman-compose|buildah|"
-    r"buildctl|crane|skopeo)"
+    r"(?<![\w./-])(?:[\w./-]*/)?(?P<program>docker|podman|podman-remote|nerdctl|finch|ctr|docker-compose|"
+    r"podman-compose|buildah|buildctl|crane|skopeo)(?:\.exe|\.io)?"
     r"(?=\s)(?P<arguments>[^|;&\n)`]*)"
 )
 _WITHOUT_VALUE = re.compile(
@@ -22,6 +23,10 @@ _WITHOUT_VALUE = re.compile(
     r"preserve-digests|pull|purge|push|quiet|remove-signatures|rm|squash|tls|tlsverify)"
 )
 """Flags that no value follows; of any other one, the next word may be the value."""
+_PUSHES = re.compile(r"--push(?:=(?:1|t|T|TRUE|true|True))?")
+_GROUPS = frozenset({"image", "buildx", "builder", "manifest", "imagetools"})
+_LOCAL = re.compile(r"(?:oci|oci-archive|dir|docker-archive|docker-daemon|containers-storage|ostree|sif|tarball):")
+"""Where podman, buildah and skopeo put an image without a registry; source: containers-transports(5)."""
 
 
 def pushes_in(text: str, path: str) -> Iterator[Push]:
@@ -30,30 +35,38 @@ def pushes_in(text: str, path: str) -> Iterator[Push]:
     for document in documents:
         if not is_manifest(document.body):  # what is handed to a shell, here or on another host
             yield from pushes_in(document.body, path)
-    for call in _CALL.finditer(command):
+    for call in _CALL.finditer(without_asides(command)):
         words = _split(call["arguments"])
         for name in _names(call["program"], words):
             yield Push(name, path)
         for output in _values(words, "-o", "--output"):
             yield from exported(output, path)
+        for cache in _values(words, "--cache-to", "--export-cache"):
+            yield from cached(cache, path)
 
 
 def _names(program: str, words: Sequence[str]) -> Iterator[str]:
-    verbs = [
-        word for word in _positional(words) if word not in ("image", "buildx", "builder", "manifest", "imagetools")
-    ]
-    pushes = "--push" in words or "--push=true" in words
+    groups = _GROUPS | {"images", "i"} if program == "ctr" else _GROUPS
+    verbs = [word for word in _positional(words) if word not in groups]
+    pushes = any(map(_PUSHES.fullmatch, words))
     if not verbs:
         return
     if _of_compose(program, words, pushes=pushes) or (verbs[0] == "bake" and pushes):
         yield ""
     elif verbs[0] == "push":
-        # podman and buildah take a destination after the image; crane takes a file before it.
-        yield from (name.removeprefix("docker://") for name in verbs[1:][-1:])
+        # podman and buildah take a destination after the image; crane takes a file before it, ctr a local name after.
+        target = verbs[1:2] if program == "ctr" else verbs[1:][-1:]
+        has_transports = program.startswith(("podman", "buildah"))
+        yield from (it.removeprefix("docker://") for it in target if not (has_transports and _LOCAL.match(it)))
     elif pushes or (verbs[0] == "create" and "imagetools" in words):
         yield from _values(words, "-t", "--tag")
-    elif program == "skopeo" and verbs[0] == "copy" and len(verbs) == 3 and not verbs[1].startswith("docker://"):
+    elif program == "skopeo" and verbs[0] == "copy" and len(verbs) == 3 and _leaves_the_machine(*verbs[1:]):
         yield verbs[2].removeprefix("docker://")
+
+
+def _leaves_the_machine(source: str, target: str) -> bool:
+    """Whether a copy is from this machine to a registry."""
+    return not source.startswith("docker://") and not _LOCAL.match(target)
 
 
 def _of_compose(program: str, words: Sequence[str], *, pushes: bool) -> bool:

@@ -133,9 +133,14 @@ def _of_cache(cache: Node) -> Iterator[Push]:
     if cache.at("registry").value is not None:
         yield _named(cache.at("registry", "ref"), "cache")
     raw = cache.at("raw")
-    fields = _fields(str(raw.value or ""))
-    if fields.get("type") == "registry" or (raw.value and "=" not in str(raw.value)):
-        yield Push(fields.get("ref", str(raw.value)), raw.path, "cache")
+    yield from cached(str(raw.value or ""), raw.path)
+
+
+def cached(text: str, path: str) -> Iterator[Push]:
+    """Where a build puts its cache, in the builder's notation: `type=registry,ref=NAME`, or the name alone."""
+    fields = _fields(text)
+    if fields.get("type") == "registry" or (text and "=" not in text):
+        yield Push(fields.get("ref", text), path, "cache")
 
 
 def exported(text: str, path: str) -> Iterator[Push]:
