@@ -15,6 +15,7 @@ from judging.engine import (
     argument,
     assignment,
     capabilities,
+    group_of,
     health,
     in_turn,
     label,
@@ -161,8 +162,11 @@ class DockerContainer:
 
     @property
     def groups(self) -> Iterator[Argument]:
-        """The groups under `groupAdds`."""
-        return (Argument(text(node.value), "groupAdds") for node in self._node.at("groupAdds").items())
+        """The groups under `groupAdds`, and the one that `user` names."""
+        return in_turn(
+            lambda: made(self._node.at("groupAdds"), lambda it: Argument(text(it.value), "groupAdds")),
+            lambda: group_of(self._node.at("user")),
+        )
 
     @property
     def health(self) -> Health | None:
@@ -173,7 +177,7 @@ class DockerContainer:
     def memory(self) -> int | None:
         """`memory`, which is written in MiB; 0 is no limit."""
         limit = number(self._value("memory"))
-        return int(limit * MEBIBYTE) if limit and limit > 0 else None
+        return _bytes(limit) if limit and limit > 0 else None
 
     @property
     def memory_and_swap(self) -> int | None:
@@ -184,7 +188,7 @@ class DockerContainer:
         limit = number(self._value("memorySwap")) or 0
         if limit < 0:
             return -1
-        return int(limit * MEBIBYTE) or 2 * memory
+        return _bytes(limit) or 2 * memory
 
     @property
     def cpus(self) -> float | None:
@@ -323,3 +327,8 @@ class DockerContainer:
     def labels(self) -> Iterator[Variable]:
         """The entries of `labels`."""
         return made(self._node.at("labels"), label)
+
+
+def _bytes(mebibytes: float) -> int:
+    """Of a number that no machine has, the most that a float can tell apart."""
+    return int(min(mebibytes, 2.0**33) * MEBIBYTE)

@@ -23,6 +23,11 @@ TRUE = ("1", "t", "T", "TRUE", "true", "True")
 IDLE_CHECKS = frozenset({"true", "/bin/true", "/usr/bin/true", ":", "exit 0", "exit", "sh -c true", ""})
 """Commands of a health check that check nothing."""
 PATHS_IN_OPTIONS = re.compile(r"(?:^|[=:,])(/[^,:]*)")
+KERNEL_FILES = {"proc": "/proc", "devtmpfs": "/dev", "devpts": "/dev/pts"} | dict.fromkeys(
+    ("sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "configfs", "efivarfs", "bpf", "pstore"), "/sys"
+)
+"""File systems in which the kernel shows itself, wherever they are mounted, and where a host has them."""
+BINDS = frozenset({"bind", "rbind"})
 DEFAULTS = "__defaults"
 """Where Pulumi's bridge notes which properties of an object it has filled in."""
 Made = TypeVar("Made")
@@ -87,6 +92,13 @@ def made(node: Node, make: Callable[[Node], Made]) -> Iterator[Made]:
         raise signal
 
 
+def group_of(user: Node) -> Iterator[Argument]:
+    """The group after a user, if it has a name: root's number is that of many users who are nobody else."""
+    group = text(user.value).strip().partition(":")[2]
+    if group and group != "root" and not group.isdigit():
+        yield Argument(group, user.path)
+
+
 def variables(node: Node) -> Iterator[Variable]:
     """The entries of a mapping, known ones first."""
     signal: UnknownValueError | None = None
@@ -148,6 +160,10 @@ def bound_paths(node: Node) -> list[str]:
     """The host's paths in the options of a volume's driver: a volume can be a bind mount, or an overlay over one."""
     device = text(node.at("device").value).strip()
     options = text(node.at("o").value)
+    if kernel := KERNEL_FILES.get(text(node.at("type").value).strip().lower()):
+        return [kernel]
+    if device and BINDS & set(options.split(",")):
+        device = f"/{device.removeprefix('/')}"  # from the engine's own folder, which is the root
     return [path for path in (device, *PATHS_IN_OPTIONS.findall(options)) if path.startswith("/")]
 
 

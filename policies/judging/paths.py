@@ -16,10 +16,11 @@ from functools import lru_cache
 SENSITIVE = (
     "/bin", "/boot", "/dev", "/efi", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root", "/sbin", "/sys",
     "/usr", "/run/containerd", "/run/containers", "/run/credentials", "/run/crio", "/run/dbus", "/run/docker",
-    "/run/k3s", "/run/netns", "/run/podman", "/run/snapd", "/run/systemd", "/run/udev", "/run/user", "/opt/containerd",
-    "/var/backups", "/var/lib/buildkit", "/var/lib/cloud", "/var/lib/containerd",
+    "/run/k3s", "/run/libvirt", "/run/netns", "/run/podman", "/run/snapd", "/run/systemd", "/run/udev", "/run/user",
+    "/opt/cni", "/opt/containerd", "/var/backups", "/var/lib/buildkit", "/var/lib/cloud", "/var/lib/containerd",
     "/var/lib/containers", "/var/lib/crio", "/var/lib/dhcp", "/var/lib/docker", "/var/lib/dpkg", "/var/lib/etcd",
-    "/var/lib/kubelet", "/var/lib/lxc", "/var/lib/lxd", "/var/lib/pam", "/var/lib/rancher", "/var/lib/rpm",
+    "/var/lib/k0s", "/var/lib/kubelet", "/var/lib/lxc", "/var/lib/lxd", "/var/lib/minikube", "/var/lib/pam",
+    "/var/lib/rancher", "/var/lib/rpm",
     "/var/lib/snapd", "/var/lib/sss", "/var/lib/systemd", "/var/log", "/var/mail", "/var/snap", "/var/spool",
     "c:/programdata", "c:/windows",
 )  # fmt: skip
@@ -30,9 +31,15 @@ CREDENTIALS = frozenset(
     {
         ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", ".netrc", ".git-credentials",
         ".npmrc", ".pypirc", ".vault-token", ".pulumi", ".bash_history", "id_rsa", "id_ed25519", "id_ecdsa",
+        ".pgpass", ".my.cnf", ".terraform.d",
     }
 )  # fmt: skip
 """Files and folders that hold credentials, wherever they lie."""
+BELOW_A_HOME = (
+    ".config/gcloud", ".config/gh", ".config/containers", ".config/sops", ".cargo/credentials",
+    ".cargo/credentials.toml", ".m2/settings.xml", ".local/share/containers", ".local/share/docker",
+)  # fmt: skip
+"""The same, and what a person's own engine runs, where the last name alone says too little."""
 ENGINES = (
     r"docker|dockershim|cri-dockerd|containerd|podman|crio|cri-o|buildkitd?|balena|balena-engine|nerdctl|k3s|lxd|incus"
 )
@@ -163,8 +170,11 @@ def _personal(path: str) -> Iterator[Finding]:
     for part in parts:
         if part in CREDENTIALS:
             yield Finding("reaches", part)
-    if "/.config/gcloud/" in f"{path}/":
-        yield Finding("reaches", ".config/gcloud")
+    for folder in BELOW_A_HOME:
+        if f"/{folder}/" in f"{path}/":
+            yield Finding("reaches", folder)
+    if parts[-1] in (".config", ".m2", ".cargo"):
+        yield Finding("holds", "the credentials of programs")
     if path.startswith("/./pipe"):
         yield Finding("is", "a named pipe of the host")
 

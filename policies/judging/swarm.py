@@ -15,6 +15,7 @@ from judging.engine import (
     Namespaces,
     argument,
     capabilities,
+    group_of,
     health,
     in_turn,
     label,
@@ -162,8 +163,11 @@ class ServiceContainer:
 
     @property
     def groups(self) -> Iterator[Argument]:
-        """The groups under `groups`."""
-        return (Argument(text(node.value), self.path("groups")) for node in self._spec("groups").items())
+        """The groups under `groups`, and the one that `user` names."""
+        return in_turn(
+            lambda: made(self._spec("groups"), lambda it: Argument(text(it.value), self.path("groups"))),
+            lambda: group_of(self._spec("user")),
+        )
 
     @property
     def health(self) -> Health | None:

@@ -20,7 +20,9 @@ ROOT_GROUPS = (
     "0", "root", "wheel", "sudo", "admin", "adm", "docker", "podman", "containerd", "lxd", "incus", "libvirt", "disk",
     "kmem", "mem", "kvm", "shadow", "systemd-journal",
 )  # fmt: skip
-SERVERS = re.compile(r"(?:^|[\s/;&|'\"(])(?:sshd|dropbear|in\.telnetd|telnetd|tinysshd)(?:$|[\s;&|'\")])")
+SERVERS = re.compile(
+    r"(?:^|[\s/;&|'\"(])(?:sshd|dropbear|tinysshd|(?:in\.)?(?:telnetd|rlogind|rshd)|service\s+ssh|init\.d/ssh)(?:$|[\s;&|'\")])"
+)
 CONFINED_TYPES = ("container_engine_t", "container_init_t", "container_kvm_t", "container_t", "svirt_lxc_net_t")
 
 

@@ -286,6 +286,10 @@ def test_a_file_system_in_memory_that_runs_programs_is_advised_against(options: 
     [
         ({"type": "none", "o": "bind", "device": "/etc"}, "driverOpts mounts /etc, which is /etc"),
         ({"o": "rbind,ro", "device": "/"}, "driverOpts mounts /, which is the root of the host"),
+        ({"type": "none", "o": "bind", "device": "etc"}, "driverOpts mounts /etc, which is /etc"),
+        ({"type": "proc", "device": "proc"}, "driverOpts mounts /proc, which is /proc"),
+        ({"type": "devtmpfs", "device": "none"}, "driverOpts mounts /dev, which is /dev"),
+        ({"type": "cgroup2", "device": "none"}, "driverOpts mounts /sys, which is /sys"),
     ],
 )
 def test_a_volume_that_is_a_bind_mount_is_judged_as_one(options: dict[str, str], said: str) -> None:
@@ -295,6 +299,7 @@ def test_a_volume_that_is_a_bind_mount_is_judged_as_one(options: dict[str, str],
 
 def test_a_volume_of_the_engine_is_fine() -> None:
     assert answer(BY_NAME[PATHS], VOLUME, {"driverOpts": {"type": "nfs", "device": ":/export"}}).nothing
+    assert answer(BY_NAME[PATHS], VOLUME, {"driverOpts": {"type": "tmpfs", "device": "tmpfs"}}).nothing
     assert answer(BY_NAME[SOCKET], VOLUME, {"name": "data"}).nothing
 
 

@@ -152,6 +152,7 @@ BROKEN = [
     ),
 ]  # fmt: skip
 FINE = [
+    docker(MEMORY, "", memory=1e308, memorySwap=1e308),
     docker(SWAP, "", memory=..., memorySwap=...),
     docker(SWAP, "", memory=512, memorySwap=512),
     docker(SWAP, "", memorySwap=128),  # the engine refuses it

@@ -174,6 +174,8 @@ BROKEN = [
         for group in ("docker", "root", "0", "00", "wheel", "disk", "Docker")
     ),
     swarm(GROUPS, "taskSpec.containerSpec.groups joins docker; leave it out", {f"{SPEC}groups": ["docker"]}),
+    docker(GROUPS, "user joins shadow; leave it out", user="1000:shadow"),
+    swarm(GROUPS, "taskSpec.containerSpec.user joins docker; leave it out", {f"{SPEC}user": "app:docker"}),
     docker(LOGIN, f"command[0] {NO_LOGIN}", command=["/usr/sbin/sshd", "-D"]),
     docker(
         LOGIN,
@@ -181,6 +183,9 @@ BROKEN = [
         entrypoints=["sh", "-c", "service ssh start; exec sshd -D"],
     ),
     docker(LOGIN, f"command[0] {NO_LOGIN}", command=["dropbear"]),
+    docker(LOGIN, f"command[0] {NO_LOGIN}", command=["rlogind"]),
+    docker(LOGIN, f"command[2] {NO_LOGIN}", command=["sh", "-c", "service ssh start && exec app"]),
+    docker(LOGIN, f"command[2] {NO_LOGIN}", command=["sh", "-c", "/etc/init.d/ssh start; exec app"]),
     swarm(
         LOGIN,
         "taskSpec.containerSpec.args[0] starts a login server; leave it out, and use docker exec",
@@ -207,6 +212,7 @@ FINE = [
     options(MASKS, "", NNP, "writable-cgroups=false"),
     *(docker(USER, "", user=user) for user in ("1000", "1000:0", "app", "app:root", "10001:docker")),
     docker(GROUPS, "", groupAdds=["app", "1000"]),
+    *(docker(GROUPS, "", user=user) for user in ("docker", "1000", "1000:0", "1000:app", "app:root")),
     listed(GROUPS, {"groupAdds": ["docker"]}, forbidden=["root"]),
     docker(LOGIN, "", command=["serve", "--sshd-config=/etc/x", "/usr/share/sshd.md"]),
     pod(USER, "", {"spec.securityContext": {"runAsNonRoot": True}}),
@@ -226,6 +232,7 @@ UNKNOWNS = [
     *(unknown_in(rule, "securityOpts[1]", "securityOpts.1") for rule in (GAINS, SECCOMP, APPARMOR, SELINUX, MASKS)),
     unknown_in(USER, "user", "user"),
     unknown_in(GROUPS, "groupAdds", "groupAdds"),
+    unknown_in(GROUPS, "user", "user"),
     unknown_in(LOGIN, "command", "command"),
     unknown_in(DROPS, "containerSpec.capDrops", "taskSpec.containerSpec.capDrops", SERVICE),
     unknown_in(PRIVILEGED, "runtime", "taskSpec.runtime", SERVICE),
