@@ -95,7 +95,7 @@ def made(node: Node, make: Callable[[Node], Made]) -> Iterator[Made]:
 def group_of(user: Node) -> Iterator[Argument]:
     """The group after a user, if it has a name: root's number is that of many users who are nobody else."""
     group = text(user.value).strip().partition(":")[2]
-    if group and group != "root" and not group.isdigit():
+    if group and group != "root" and not (group.isdigit() and int(group) == 0):
         yield Argument(group, user.path)
 
 
@@ -160,10 +160,10 @@ def bound_paths(node: Node) -> list[str]:
     """The host's paths in the options of a volume's driver: a volume can be a bind mount, or an overlay over one."""
     device = text(node.at("device").value).strip()
     options = text(node.at("o").value)
-    if kernel := KERNEL_FILES.get(text(node.at("type").value).strip().lower()):
+    if BINDS & {option.strip() for option in options.split(",")}:  # then the kernel does not look at the type
+        device = device and f"/{device.removeprefix('/')}"  # from the engine's own folder, which is the root
+    elif kernel := KERNEL_FILES.get(text(node.at("type").value).strip().lower()):
         return [kernel]
-    if device and BINDS & set(options.split(",")):
-        device = f"/{device.removeprefix('/')}"  # from the engine's own folder, which is the root
     return [path for path in (device, *PATHS_IN_OPTIONS.findall(options)) if path.startswith("/")]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from judging.manifest_text import here_documents
 from judging.shell_text import in_one_piece, with_values, without_asides
 
 ENGINES = (
@@ -22,6 +23,8 @@ STARTS = frozenset(
 )  # fmt: skip
 """What starts a container, or changes what one is started with."""
 MAKES_A_VOLUME = "volume create"
+HOST_PATH = re.compile(r"(?:^|[=,])device=/")
+"""The option of a volume that makes it a path of the host."""
 UPDATES = ("update", "container update")
 LOOSENS = re.compile(
     r"(?<!\S)(?:--restart[= ](?:always|on-failure)|(?:--(?:memory|memory-swap|pids-limit|cpu-quota)|-m)[= ]-1|"
@@ -53,6 +56,7 @@ NAMED = re.compile(rf"(?<![\w.-]){ENGINE}(?![\w-])|/(?:containers|services)/crea
 API = re.compile(r"/(?:containers|services)/create\b")
 LISTED = re.compile(r"""["'\[\](),{}]+""")
 """What stands between the words of a list, in a shell's quotes or another language."""
+_QUOTE = re.compile(r"""["'`]""")
 COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 
 
@@ -67,7 +71,13 @@ class Call:
     @property
     def starts(self) -> bool:
         """Whether it starts a container, or changes what one is started with: a volume of the host's path does."""
-        return self.verb in STARTS or (self.verb == MAKES_A_VOLUME and any("device=" in word for word in self.words))
+        return self.verb in STARTS or (self.verb == MAKES_A_VOLUME and any(map(HOST_PATH.search, self.words)))
+
+    @property
+    def said(self) -> tuple[str | None, ...]:
+        """All that rules ask for, by which two readings of one call are the same."""
+        asked = (self.option("--user", "u"), self.option("--privileged")) if self.executes else ()
+        return (self.engine, self.verb, str(self.starts), self.loosens, *asked)
 
     @property
     def loosens(self) -> str:
@@ -112,8 +122,20 @@ def calls(text: str) -> tuple[Call, ...]:
 
 
 def _found(text: str) -> Iterator[Call]:
-    command = without_asides(COMMENT.sub("", text.replace("\\\n", " ")))
-    command = in_one_piece(with_values(command, rf"(?:[\w./-]*/)?{ENGINE}"), NAMED.search)
+    without_comments = COMMENT.sub("", text)  # before lines are joined: a comment has no next line
+    documents, command = here_documents(text)
+    known: set[tuple[str | None, ...]] = set()
+    for part in (command, *(document.body for document in documents)):
+        read = with_values(without_asides(COMMENT.sub("", part), NAMED.search), rf"(?:[\w./-]*/)?{ENGINE}")
+        for call in _calls(in_one_piece(read.replace("\\\n", " "), NAMED.search)):
+            known.add(call.said)
+            yield call
+    if _QUOTE.search(without_comments):
+        # Quotes that do not pair, as in another language, turn a reading of them inside out: so all is read without.
+        yield from (call for call in _calls(without_comments.replace("\\\n", " ")) if call.said not in known)
+
+
+def _calls(command: str) -> Iterator[Call]:
     plain = LISTED.sub(" ", command)
     for found in CALL.finditer(plain):
         words = tuple(found["arguments"].split())

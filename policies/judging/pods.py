@@ -68,7 +68,7 @@ class Pod:
 
     `where` names the object that it belongs to and is empty where that is the resource itself; `partial` says what
     becomes of a field that it leaves out, of which it says nothing then, and is empty where it is a whole pod; `inline`
-    is true where an operator takes what belongs into `spec` beside other fields, without that key.
+    is true where an operator takes the fields of a pod's `spec` without that key, beside fields of its own.
     """
 
     kind: str
@@ -212,16 +212,17 @@ def _pods_of(manifest: Manifest) -> Iterator[Pod]:
         if isinstance(template.value, Mapping):
             yield Pod(manifest.kind, template, manifest.where, partial)
     elif "." in group and group not in WITHOUT_PODS:
-        search = _Search(frozenset({"validate"} if KYVERNO.fullmatch(group) else ()))
+        changes_others = KYVERNO.fullmatch(group) is not None
+        search = _Search(frozenset({"validate"} if changes_others else ()))
         for found in search.templates(manifest.node):
-            completed = "" if found.whole else COMPLETED
+            completed = "" if found.whole and not changes_others else COMPLETED
             yield Pod(manifest.kind, found.node, manifest.where, partial or completed, found.inline)
         if search.unknown:
             raise search.unknown[0]
 
 
 class _Template(NamedTuple):
-    """What has the form of a pod template: `whole` if it lists containers with images, `inline` without a `spec`."""
+    """What has the form of a pod template: `whole` if its `spec` lists images, `inline` if it has no `spec`."""
 
     node: Node
     whole: bool
@@ -243,10 +244,11 @@ class _Search:
         """
         if isinstance(node.value, Mapping):
             spec = self._child(node, "spec")
-            for place in (spec, node):
-                if self._has_an_image(place):
-                    yield _Template(node, whole=True, inline=place is node)
-                    return
+            if self._has_an_image(spec):
+                yield _Template(node, whole=True)
+                return
+            if self._has_an_image(node):
+                yield _Template(node, whole=False, inline=True)
             yield from self._parts(node, spec, key.lower())
             for name in node.value:
                 if name not in self._left_out and not name.startswith("__"):  # what the provider adds
@@ -262,7 +264,7 @@ class _Search:
             own = set(iter(node.mapping()))
             if own & POD_KEYS or "volumes" in own:
                 yield _Template(node, whole=False, inline=True)
-            elif own & {"spec", "metadata"}:
+            if own & {"spec", "metadata"}:
                 yield _Template(node, whole=False)
         elif "template" in key and not POD_KEYS.isdisjoint(iter(spec.mapping())):
             yield _Template(node, whole=False)

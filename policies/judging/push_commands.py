@@ -19,8 +19,9 @@ _CALL = re.compile(
     r"(?=\s)(?P<arguments>[^|;&\n)`]*)"
 )
 _WITHOUT_VALUE = re.compile(
-    r"-[Daqp]|--(?:all|all-tags|compress|debug|disable-content-trust|force-rm|format-sif|insecure|load|no-cache|"
-    r"preserve-digests|pull|purge|push|quiet|remove-signatures|rm|squash|tls|tlsverify)"
+    r"-[Daqpkr]|--(?:all|all-tags|allow-non-distributable-blobs|compress|debug|disable-content-trust|force-rm|"
+    r"format-sif|insecure|insecure-registry|load|local|no-cache|plain-http|preserve-digests|pull|purge|push|quiet|remote|"
+    r"remove-signatures|rm|skip-verify|squash|tls|tlsverify)"
 )
 """Flags that no value follows; of any other one, the next word may be the value."""
 _PUSHES = re.compile(r"--push(?:=(?:1|t|T|TRUE|true|True))?")
@@ -31,11 +32,11 @@ _LOCAL = re.compile(r"(?:oci|oci-archive|dir|docker-archive|docker-daemon|contai
 
 def pushes_in(text: str, path: str) -> Iterator[Push]:
     """The names under which the commands of a text push something; an empty one where a file that they read has it."""
-    documents, command = here_documents(text.replace("\\\n", " "))
+    documents, command = here_documents(text)
     for document in documents:
         if not is_manifest(document.body):  # what is handed to a shell, here or on another host
             yield from pushes_in(document.body, path)
-    for call in _CALL.finditer(without_asides(command)):
+    for call in _CALL.finditer(without_asides(command, _CALL.search).replace("\\\n", " ")):
         words = _split(call["arguments"])
         for name in _names(call["program"], words):
             yield Push(name, path)
@@ -56,7 +57,7 @@ def _names(program: str, words: Sequence[str]) -> Iterator[str]:
     elif verbs[0] == "push":
         # podman and buildah take a destination after the image; crane takes a file before it, ctr a local name after.
         target = verbs[1:2] if program == "ctr" else verbs[1:][-1:]
-        has_transports = program.startswith(("podman", "buildah"))
+        has_transports = program.startswith(("podman", "buildah")) and len(verbs) > 2
         yield from (it.removeprefix("docker://") for it in target if not (has_transports and _LOCAL.match(it)))
     elif pushes or (verbs[0] == "create" and "imagetools" in words):
         yield from _values(words, "-t", "--tag")

@@ -3,42 +3,52 @@
 import re
 from collections.abc import Callable
 
-_WORD = r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|[^\s;|&'"])+"""
+_QUOTED = r"""\\.|\$'(?:\\.|[^'\\])*'|'[^']*'|"(?:\\.|[^"\\])*\""""
+_TARGET = rf"""(?P<target%d>(?:{_QUOTED}|[^\s;|&'"\\])+)"""
 _LEFT_OUT = re.compile(
-    rf"""(?P<kept>'[^']*'|"(?:\\.|[^"\\])*"|\\.)"""
-    rf"""|(?<!\S)\#[^\n]*"""  # a comment
-    rf"""|(?:(?<!\S)\d+|&)?>>?[&|]?[ \t]*(?!\(){_WORD}"""
-    rf"""|(?:(?<!\S)\d+)?(?<!<)<(?![<(])[ \t]*{_WORD}""",
+    rf"""(?P<kept>{_QUOTED})"""
+    r"""|(?<![^\s;|&()])\#[^\n]*"""  # a comment
+    rf"""|(?:(?<!\S)\d+|&)?(?<![=-])>>?[&|]?[ \t]*(?!\(){_TARGET % 1}"""  # "=>" and "->" are of other languages
+    rf"""|(?:(?<!\S)\d+)?(?<!<)<(?![<(])[ \t]*{_TARGET % 2}""",
     re.DOTALL,
 )
-_ONE_VALUE = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|\$\([^()`]*\)|`[^`]*`""", re.DOTALL)
-_APART = re.compile(r"[\s;|&()`$]+")
+_ONE_VALUE = re.compile(rf"""{_QUOTED}|\$\([^()`]*\)|`[^`]*`""", re.DOTALL)
+_APART = re.compile(r"""[\s;|&()`$"'\[\]{},]+""")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _DEFAULT = re.compile(r"\$\{\w+:?-([\w./-]+)\}")
+Finder = Callable[[str], object]
+"""Whether a text holds a call that is looked for."""
 
 
-def without_asides(text: str) -> str:
-    """The command without its comments and redirections; what is quoted stays as it is."""
-    return _LEFT_OUT.sub(lambda found: found["kept"] or " ", text)
+def without_asides(text: str, is_call: Finder) -> str:
+    """The command without its comments and redirections.
+
+    What is quoted stays as it is, and so does a redirection with a call in its target: then it was none, but another
+    language's.
+    """
+
+    def kept(found: re.Match[str]) -> str:
+        target = found["target1"] or found["target2"] or ""
+        return found["kept"] or (found[0] if is_call(target) else " ")
+
+    return _LEFT_OUT.sub(kept, text)
 
 
-def in_one_piece(text: str, is_call: Callable[[str], object]) -> str:
+def in_one_piece(text: str, is_call: Finder) -> str:
     """The command with every quoted value, and every substitution, as one word, unless a call stands inside.
 
     Whoever takes the quotes off afterwards does not take a part of a value for a word of its own.
-
-    Args:
-        text: the command.
-        is_call: whether a text names a program that is looked for.
     """
 
     def joined(found: re.Match[str]) -> str:
-        quoted = found[0]
-        if quoted[0] == "\\":  # a quote after it opens nothing
-            return quoted
-        if not is_call(quoted):
-            return _APART.sub("_", quoted)
-        return f"{quoted[0]}{in_one_piece(quoted[1:-1], is_call)}{quoted[-1]}" if quoted[0] in "'\"" else quoted
+        text = found[0]
+        if text[0] == "\\":  # a quote after it opens nothing
+            return text
+        start = 2 if text[0] == "$" else 1
+        inner = text[start:-1]
+        if is_call(text):
+            return f"{text[:start]}{in_one_piece(inner, is_call)}{text[-1]}"
+        return _APART.sub("_", inner) or "_"
 
     return _ONE_VALUE.sub(joined, text)
 

@@ -116,11 +116,11 @@ def _own_environment(subject: Subject) -> Iterator[Variable]:
 def labels(subject: Subject) -> Iterator[Problem]:
     """Labels are metadata: engines, clusters, registries and monitoring copy them on, and show them to everyone."""
     write = "take it out: a label says what something is"
-    seen: set[str] = set()
+    seen: set[Variable] = set()
 
     def once(where: str, label: Variable) -> Iterator[Problem]:
-        if label.path not in seen:  # those of a container or a pod are often the resource's own
-            seen.add(label.path)
+        if label not in seen:  # those of a container or a pod are often the resource's own
+            seen.add(label)
             yield from _setting(subject, write, where, label)
 
     return _in_turn(

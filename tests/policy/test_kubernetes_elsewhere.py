@@ -11,7 +11,7 @@ from judging.rule import Rule
 from pack import POLICIES
 from rules import artifact, isolation, limits, network, pods, privileges, secrets
 from tests.policy.answers import answer
-from tests.policy.kubernetes_pods import Properties, compliant
+from tests.policy.kubernetes_pods import UNKNOWN, Properties, compliant
 
 HARDENING = (isolation, limits, network, pods, privileges, secrets)
 FAMILIES = (artifact, *HARDENING)
@@ -114,6 +114,38 @@ def test_what_an_operator_takes_under_names_of_its_own_is_judged(
 def test_a_whole_pod_without_the_key_of_its_spec_can_be_fine() -> None:
     spec = {"predictor": compliant()["spec"]}
     assert not violated("kubernetes:serving.kserve.io/v1beta1:InferenceService", {"spec": spec}, *HARDENING)
+
+
+def test_one_field_beside_the_spec_of_a_template_hides_nothing_in_it() -> None:
+    spec = {"podTemplate": {"volumes": [], "spec": {"hostNetwork": True}}}
+    assert violated("kubernetes:example.com/v1:Agent", {"spec": spec}, isolation)
+
+
+def test_a_template_below_containers_is_found() -> None:
+    container = {"name": "web", "image": "nginx"}
+    below = {"template": {"spec": {"hostNetwork": True, "containers": [container]}}}
+    spec = {"main": {"containers": [container], "driver": below}}
+    assert violated("kubernetes:example.com/v1:Agent", {"spec": spec}, isolation)
+
+
+def test_an_unknown_group_hides_no_bad_profile() -> None:
+    security = {"fsGroup": UNKNOWN, "seccompProfile": {"type": "Unconfined"}}
+    patch = {"spec": {"template": {"spec": {"securityContext": security}}}}
+    assert answer(RULES["pod-defaults-are-restricted"], "kubernetes:apps/v1:DeploymentPatch", patch).violations
+
+
+def test_two_objects_of_one_text_have_labels_of_their_own() -> None:
+    objects = [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "labels": {"app": label}}}
+        for name, label in (("a", "web"), ("b", TOKEN["api-token"]))
+    ]
+    assert answer(RULES[LABELS], "kubernetes:yaml/v2:ConfigGroup", {"yaml": yaml.safe_dump_all(objects)}).violations
+
+
+def test_what_a_policy_adds_to_the_pods_of_others_is_a_part_of_them() -> None:
+    patch = {"spec": {"containers": [{"name": "agent", "image": OPEN["spec"]["containers"][0]["image"]}]}}
+    rule = {"name": "agent", "mutate": {"patchStrategicMerge": patch}}
+    assert not violated("kubernetes:kyverno.io/v1:ClusterPolicy", {"spec": {"rules": [rule]}}, *HARDENING)
 
 
 @pytest.mark.parametrize("kind", ["ClusterPolicy", "Policy"])

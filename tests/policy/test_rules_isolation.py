@@ -287,6 +287,7 @@ def test_a_file_system_in_memory_that_runs_programs_is_advised_against(options: 
         ({"type": "none", "o": "bind", "device": "/etc"}, "driverOpts mounts /etc, which is /etc"),
         ({"o": "rbind,ro", "device": "/"}, "driverOpts mounts /, which is the root of the host"),
         ({"type": "none", "o": "bind", "device": "etc"}, "driverOpts mounts /etc, which is /etc"),
+        ({"type": "cgroup", "o": "rw, bind", "device": "/etc"}, "driverOpts mounts /etc, which is /etc"),
         ({"type": "proc", "device": "proc"}, "driverOpts mounts /proc, which is /proc"),
         ({"type": "devtmpfs", "device": "none"}, "driverOpts mounts /dev, which is /dev"),
         ({"type": "cgroup2", "device": "none"}, "driverOpts mounts /sys, which is /sys"),

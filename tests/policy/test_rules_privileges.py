@@ -214,6 +214,7 @@ FINE = [
     docker(GROUPS, "", groupAdds=["app", "1000"]),
     *(docker(GROUPS, "", user=user) for user in ("docker", "1000", "1000:0", "1000:app", "app:root")),
     listed(GROUPS, {"groupAdds": ["docker"]}, forbidden=["root"]),
+    docker(LOGIN, "", command=["sh", "-c", "kubectl get service ssh -o yaml"]),
     docker(LOGIN, "", command=["serve", "--sshd-config=/etc/x", "/usr/share/sshd.md"]),
     pod(USER, "", {"spec.securityContext": {"runAsNonRoot": True}}),
 ]

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from judging.engine_commands import calls
+from judging.engine_commands import NAMED, calls
 from judging.push_commands import pushes_in
 from judging.shell_text import with_values, without_asides
 
@@ -40,7 +40,7 @@ def pushed(text: str) -> list[str]:
     ],
 )
 def test_comments_and_redirections_are_left_out(text: str, left: str) -> None:
-    assert without_asides(text).split() == left.split()
+    assert without_asides(text, NAMED.search).split() == left.split()
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,16 @@ def test_comments_and_redirections_are_left_out(text: str, left: str) -> None:
         "docker compose exec --index 2 -u root web id",
         "podman exec --cidfile f -u root id",
         "sh -c \"docker exec -e 'MSG=hello world' -u root web id\"",
+        'docker exec -e A="b" -u root web id',
+        'docker exec --env PGPASSWORD="$PW" -u root db psql',
+        "docker exec -e 'J={\"a\": 1}' -u root web id",
+        "docker exec -e P='#' -u root web id",
+        "docker exec -e '' -w \"\" -u root web id",
+        'ID=$(docker exec -e "A=b c" -u root web id)',
     ],
 )
 def test_a_value_with_blanks_hides_no_option_of_exec(command: str) -> None:
-    assert roots(command) == ["root"]
+    assert "root" in roots(command)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,8 @@ def test_a_compose_file_may_have_a_blank_in_its_name() -> None:
         "# docker run nginx",
         "docker volume create data",
         "docker volume create --opt o=size=1m v",
+        "docker volume create --label device=x v",
+        "docker volume create --opt type=nfs --opt device=:/x v",
     ],
 )
 def test_what_starts_nothing_is_fine(command: str) -> None:
@@ -102,9 +110,66 @@ def test_a_volume_that_is_a_path_of_the_host_comes_from_a_resource() -> None:
     assert engine(command) == ["docker volume create"]
 
 
+@pytest.mark.parametrize("call", ["docker run nginx", "docker exec -u root web id", "docker update -m -1 web"])
+@pytest.mark.parametrize(
+    "around",
+    [
+        '[1].forEach(n => execSync("{}"))',
+        '$ssh->cmd("{}")',
+        "cat <<EOF | it\n<command>{}</command>\nEOF",
+        "true # see C:\\x\\\n{}",
+        "# note \\\n{}",
+        "cat <<EOF >motd\nDon't panic\nEOF\necho 'step # 1'; {}",
+        "cat <<EOF >motd\nDon't panic\nEOF\necho 'a>b'; {}; echo 'c'",
+        "echo $'it\\'s'; echo 'a # b'; {}",
+        "// don't\necho 'a # b'; {}",
+        "true;# it's\necho 'a # b'; {}",
+        "REM don't\necho 'a > b'; {}",
+        "ssh host '{}'",
+        'ssh host "{}" # now',
+        "if true; then\n  {}\nfi > log",
+        "sudo sh -c '{}' 2>/dev/null",
+        "bash <<'EOF'\n{}\nEOF",
+        "bash <<< '{}'",
+        "x=$({})",
+        "x=`{}`",
+        "({})",
+        'echo "it\'s"; {}',
+    ],
+)
+def test_a_call_is_found_whatever_stands_around_it(around: str, call: str) -> None:
+    def facts(text: str) -> set[tuple[str | None, ...]]:
+        return {it.said for it in calls(text)}
+
+    assert facts(around.format(call)) >= facts(call)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "Start-Process docker -ArgumentList 'run --privileged nginx'",
+        "ssh host docker 'run --privileged nginx'",
+        'eval docker "run nginx"',
+        "spawn('docker', 'run -d nginx'.split(' '))",
+    ],
+)
+def test_a_call_whose_arguments_are_one_text_is_found(command: str) -> None:
+    assert engine(command) == ["docker run"]
+
+
+def test_one_call_is_told_once() -> None:
+    assert engine("sh -c 'docker run \"nginx\"'") == ["docker run"]
+
+
 @pytest.mark.parametrize(
     ("command", "names"),
     [
+        ("true # C:\\x\\\ndocker push registry.example/web", ["registry.example/web"]),
+        ("# note \\\ndocker push registry.example/web", ["registry.example/web"]),
+        ("node -e '() => x'; docker push registry.example/web", ["registry.example/web"]),
+        ("ctr i push --plain-http registry.example/web local/web", ["registry.example/web"]),
+        ("podman -r push registry.example/web", ["registry.example/web"]),
+        ("podman push oci:latest", ["oci:latest"]),
         ("docker push registry.example/web # from quarantine.example/web", ["registry.example/web"]),
         ("docker push quarantine.example/web:1 > /dev/null 2>&1", ["quarantine.example/web:1"]),
         ("docker push quarantine.example/web:1 2>/dev/null", ["quarantine.example/web:1"]),
@@ -146,7 +211,7 @@ def test_what_is_pushed_is_the_operand(command: str, names: list[str]) -> None:
 )
 def test_a_long_text_takes_no_long_time(text: str) -> None:
     start = time.monotonic()
-    without_asides(text)
+    without_asides(text, NAMED.search)
     with_values(text, "docker")
     calls(text)
     assert time.monotonic() - start < 5
