@@ -24,8 +24,9 @@ STACK_LABEL, URN_LABEL = "io.slipway.stack", "io.slipway.urn"
 class Run:
     """A `pulumi up` that a test watches and kills."""
 
-    def __init__(self, checkout: Checkout, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, checkout: Checkout, stack: str, process: subprocess.Popen[bytes], log: Path) -> None:
         self._checkout, self._process, self._log = checkout, process, log
+        self._state = checkout.root / ".slipway" / "backend" / ".pulumi" / "stacks" / "slipway" / f"{stack}.json"
 
     @property
     def output(self) -> str:
@@ -46,6 +47,17 @@ class Run:
 
         self._checkout.wait_for(printed)
 
+    def wait_until_under_way(self, resource: str) -> None:
+        """Wait until the state says that it is making a resource: what is printed comes a moment before."""
+
+        def recorded() -> bool:
+            assert self.runs, self.output
+            content = json.loads(self._state.read_text()) if self._state.exists() else {}
+            begun = content.get("checkpoint", {}).get("latest", {}).get("pending_operations") or ()
+            return any(str(it["resource"]["urn"]).endswith(f"::{resource}") for it in begun)
+
+        self._checkout.wait_for(recorded)
+
     def kill(self) -> None:
         """SIGKILL, to `pulumi` alone: its plugins lose their engine, as they would with the kernel's OOM killer."""
         self._process.kill()
@@ -60,7 +72,7 @@ def running_up(checkout: Checkout, stack: str, folder: Path) -> Iterator[Run]:
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=checkout.root, env=checkout.environment, stdout=file, stderr=file)
     try:
-        yield Run(checkout, process, log)
+        yield Run(checkout, stack, process, log)
     finally:
         process.kill()
         process.wait()
@@ -262,7 +274,7 @@ def test_a_run_that_was_killed_while_it_signed_or_published_is_completed_and_say
 ) -> None:
     stack = small_stack(checkout, f"killed-{step.split('-')[1]}")
     with running_up(checkout, stack, tmp_path) as run:
-        run.wait_for(f"{step} creating")
+        run.wait_until_under_way(step)
         if said_by_then:
             candidate = digest_in_state(checkout, stack)
             place = checkout.quarantine, f"{stack}/web", candidate
