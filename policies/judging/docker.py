@@ -164,7 +164,7 @@ class DockerContainer:
     def groups(self) -> Iterator[Argument]:
         """The groups under `groupAdds`, and the one that `user` names."""
         return in_turn(
-            lambda: made(self._node.at("groupAdds"), lambda it: Argument(text(it.value), "groupAdds")),
+            lambda: made(self._node.at("groupAdds"), lambda it: Argument(text(it.value), self.path("groups"))),
             lambda: group_of(self._node.at("user")),
         )
 

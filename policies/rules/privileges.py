@@ -21,7 +21,8 @@ ROOT_GROUPS = (
     "kmem", "mem", "kvm", "shadow", "systemd-journal",
 )  # fmt: skip
 SERVERS = re.compile(
-    r"(?:^|[\s/;&|'\"(])(?:sshd|dropbear|tinysshd|(?:in\.)?(?:telnetd|rlogind|rshd)|service\s+ssh(?=\s+(?:re)?start)|init\.d/ssh)(?:$|[\s;&|'\")])"
+    r"(?:^|[\s/;&|'\"(])(?:sshd|dropbear|tinysshd|(?:in\.)?(?:telnetd|rlogind|rshd)|"
+    r"service\s+ssh(?=\s+(?:re)?start)|init\.d/ssh)(?:$|[\s;&|'\")])"
 )
 CONFINED_TYPES = ("container_engine_t", "container_init_t", "container_kvm_t", "container_t", "svirt_lxc_net_t")
 
