@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from judging.manifest_text import here_documents
-from judging.shell_text import in_one_piece, with_values, without_asides
+from judging.shell_text import here_documents, in_one_piece, with_values, without_asides
 
 ENGINES = (
     "docker", "podman", "podman-remote", "nerdctl", "finch", "ctr", "crictl", "docker-compose", "podman-compose",
@@ -51,9 +50,9 @@ EXEC_VALUED = frozenset(
 )
 ENGINE = rf"(?:{'|'.join(sorted(ENGINES, key=len, reverse=True))})(?:\.exe|\.io)?"
 CALL = re.compile(rf"(?<![\w.=/-])(?:[\w./-]*/)?(?P<engine>{ENGINE})(?=\s)(?P<arguments>[^|;&\n`]*)")
-NAMED = re.compile(rf"(?<![\w.-]){ENGINE}(?![\w-])|/(?:containers|services)/create\b")
-"""What makes a quoted text more than a value."""
 API = re.compile(r"/(?:containers|services)/create\b")
+NAMED = re.compile(rf"(?<![\w.-]){ENGINE}(?![\w-])|{API.pattern}")
+"""What makes a quoted text more than a value."""
 LISTED = re.compile(r"""["'\[\](),{}]+""")
 """What stands between the words of a list, in a shell's quotes or another language."""
 _QUOTE = re.compile(r"""["'`]""")
@@ -123,10 +122,10 @@ def calls(text: str) -> tuple[Call, ...]:
 
 def _found(text: str) -> Iterator[Call]:
     without_comments = COMMENT.sub("", text)  # before lines are joined: a comment has no next line
-    documents, command = here_documents(text)
+    documents, command = here_documents(without_comments)
     known: set[tuple[str | None, ...]] = set()
     for part in (command, *(document.body for document in documents)):
-        read = with_values(without_asides(COMMENT.sub("", part), NAMED.search), rf"(?:[\w./-]*/)?{ENGINE}")
+        read = with_values(without_asides(part, NAMED.search), rf"(?:[\w./-]*/)?{ENGINE}")
         for call in _calls(in_one_piece(read.replace("\\\n", " "), NAMED.search)):
             known.add(call.said)
             yield call
@@ -147,10 +146,11 @@ def _calls(command: str) -> Iterator[Call]:
 def verbs_of(words: Sequence[str], engine: str = "") -> list[str]:
     """The command, with the group that it belongs to."""
     verbs: list[str] = []
+    valued = VALUED | VALUED_BY.get(engine, frozenset())
     rest = iter(words)
     for word in rest:
         if word.startswith("-"):
-            if word in VALUED | VALUED_BY.get(engine, frozenset()):
+            if word in valued:
                 next(rest, "")
             continue
         verbs.append(word)

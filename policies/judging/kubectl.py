@@ -5,7 +5,8 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from judging.manifest_text import API_VERSION, here_documents, is_manifest
+from judging.manifest_text import API_VERSION, is_manifest
+from judging.shell_text import here_documents
 
 CALL = re.compile(r"(?<![\w./-])(?:[\w./-]*/)?(?P<program>kubectl|oc|helm|helmfile)(?!\S)(?P<arguments>[^|;&\n)`]*)")
 WITH_VALUE = re.compile(

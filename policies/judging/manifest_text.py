@@ -3,21 +3,19 @@
 import json
 import re
 import shlex
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
 from judging.node import is_list
+from judging.shell_text import expand, here_documents
 
 API_VERSION = re.compile(r"""\bapiVersion\\?["']?\s*:""")
 RUNS_PODS = re.compile(
     r"""\bcontainers\\?["']?\s*:|\bkind\\?["']?\s*:\s*\\?["']?"""
     r"""(?:Pod|PodTemplate|Deployment|StatefulSet|DaemonSet|ReplicaSet|ReplicationController|Job|CronJob)\b"""
 )
-OPENS = re.compile(r"""<<-?[ \t]*(?P<quote>\\|['"]?)(?P<mark>\w+)['"]?""")
-VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 ESCAPE = {r"\n": "\n", r"\t": "\t", r"\"": '"', r"\\": "\\"}
 DEEPEST = 4
 """A script in a script in a script: nobody writes more, and a text made to be slow stops here."""
@@ -34,36 +32,6 @@ class Found:
 
     def __add__(self, other: "Found") -> "Found":
         return Found(self.objects + other.objects, self.unreadable or other.unreadable)
-
-
-@dataclass(frozen=True)
-class HereDocument:
-    """A text that a shell command holds for another one; a shell leaves a quoted one as it is."""
-
-    body: str
-    quoted: bool
-
-
-def here_documents(command: str) -> tuple[list[HereDocument], str]:
-    """The texts that a shell command holds, and the command without them."""
-    lines = command.split("\n")
-    ends: dict[str, list[int]] = {}
-    for position, line in enumerate(lines):
-        ends.setdefault(line.strip(" \t"), []).append(position)
-    found: list[HereDocument] = []
-    rest: list[str] = []
-    position = 0
-    while position < len(lines):
-        line, position = lines[position], position + 1
-        rest.append(OPENS.sub("", line))
-        for opened in OPENS.finditer(line):
-            closing = ends.get(opened["mark"], [])
-            if (following := bisect_left(closing, position)) < len(closing):
-                end = closing[following]
-                body = "".join(f"{each.lstrip(chr(9))}\n" for each in lines[position:end])
-                found.append(HereDocument(body, bool(opened["quote"])))
-                position = end + 1
-    return found, "\n".join(rest)
 
 
 def is_object(value: Any) -> bool:
@@ -102,7 +70,7 @@ def _search(text: str, variables: Variables, depth: int) -> Found:
     found = Found()
     documents, command = here_documents(text)
     for document in documents:
-        body = document.body if document.quoted else _expand(document.body, variables)
+        body = document.body if document.quoted else expand(document.body, dict(variables))
         found += _search(body, variables, depth - 1)
     if API_VERSION.search(command):
         words = _in_words(command, variables, depth)
@@ -150,9 +118,10 @@ def _nested(value: Any, variables: Variables, depth: int, seen: set[int]) -> Fou
 def _in_words(command: str, variables: Variables, depth: int) -> Found:
     """The objects in the words of a shell command, their quotes taken off."""
     found = Found()
+    known = dict(variables)
     for word in _words(command):
-        plain = _search(_expand(word, variables), variables, depth - 1)
-        escaped = _search(_expand(_unescaped(word), variables), variables, depth - 1)
+        plain = _search(expand(word, known), variables, depth - 1)
+        escaped = _search(expand(_unescaped(word), known), variables, depth - 1)
         found += plain if plain.objects else escaped
     return found
 
@@ -189,9 +158,3 @@ def _in_braces(text: str) -> Found:
 def _unescaped(word: str) -> str:
     """The word with the escapes that `echo -e` and `printf` know."""
     return re.sub(r"\\[nt\"\\]", lambda escape: ESCAPE[escape[0]], word)
-
-
-def _expand(text: str, variables: Variables) -> str:
-    """The text with the known variables in place; others stay as they are written, and fail where they are judged."""
-    known = dict(variables)
-    return VARIABLE.sub(lambda name: known.get(name[1] or name[2], name[0]), text)

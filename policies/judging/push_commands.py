@@ -9,9 +9,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from judging.engine_commands import verbs_of
-from judging.manifest_text import here_documents, is_manifest
+from judging.manifest_text import is_manifest
 from judging.pushes import Push, cached, exported
-from judging.shell_text import without_asides
+from judging.shell_text import here_documents, without_asides
 
 _CALL = re.compile(
     r"(?<![\w./-])(?:[\w./-]*/)?(?P<program>docker|podman|podman-remote|nerdctl|finch|ctr|docker-compose|"

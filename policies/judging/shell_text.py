@@ -1,23 +1,60 @@
-"""A shell command for those who look for calls in it: no comments, no redirections, each value in one piece."""
+"""A shell command for those who look for something in it.
+
+Its here-documents by themselves, the variables that are known in place, and for those who look for calls: no comments,
+no redirections, each value in one piece.
+"""
 
 import re
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 _QUOTED = r"""\\.|\$'(?:\\.|[^'\\])*'|'[^']*'|"(?:\\.|[^"\\])*\""""
-_TARGET = rf"""(?P<target%d>(?:{_QUOTED}|[^\s;|&'"\\])+)"""
+_TARGET = rf"""[ \t]*(?!\()(?P<target>(?:{_QUOTED}|[^\s;|&'"\\])+)"""
 _LEFT_OUT = re.compile(
     rf"""(?P<kept>{_QUOTED})"""
     r"""|(?<![^\s;|&()])\#[^\n]*"""  # a comment
-    rf"""|(?:(?<!\S)\d+|&)?(?<![=-])>>?[&|]?[ \t]*(?!\(){_TARGET % 1}"""  # "=>" and "->" are of other languages
-    rf"""|(?:(?<!\S)\d+)?(?<!<)<(?![<(])[ \t]*{_TARGET % 2}""",
+    r"""|(?:(?:(?<!\S)\d+|&)?(?<![=-])>>?[&|]?"""  # "=>" and "->" are of other languages
+    rf"""|(?:(?<!\S)\d+)?(?<!<)<(?![<(])){_TARGET}""",
     re.DOTALL,
 )
 _ONE_VALUE = re.compile(rf"""{_QUOTED}|\$\([^()`]*\)|`[^`]*`""", re.DOTALL)
 _APART = re.compile(r"""[\s;|&()`$"'\[\]{},]+""")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_OPENS = re.compile(r"""<<-?[ \t]*(?P<quote>\\|['"]?)(?P<mark>\w+)['"]?""")
 _DEFAULT = re.compile(r"\$\{\w+:?-([\w./-]+)\}")
 Finder = Callable[[str], object]
 """Whether a text holds a call that is looked for."""
+
+
+@dataclass(frozen=True)
+class HereDocument:
+    """A text that a shell command holds for another one; a shell leaves a quoted one as it is."""
+
+    body: str
+    quoted: bool
+
+
+def here_documents(command: str) -> tuple[list[HereDocument], str]:
+    """The texts that a shell command holds, and the command without them."""
+    lines = command.split("\n")
+    ends: dict[str, list[int]] = {}
+    for position, line in enumerate(lines):
+        ends.setdefault(line.strip(" \t"), []).append(position)
+    found: list[HereDocument] = []
+    rest: list[str] = []
+    position = 0
+    while position < len(lines):
+        line, position = lines[position], position + 1
+        rest.append(_OPENS.sub("", line))
+        for opened in _OPENS.finditer(line):
+            closing = ends.get(opened["mark"], [])
+            if (following := bisect_left(closing, position)) < len(closing):
+                end = closing[following]
+                body = "".join(f"{each.lstrip(chr(9))}\n" for each in lines[position:end])
+                found.append(HereDocument(body, bool(opened["quote"])))
+                position = end + 1
+    return found, "\n".join(rest)
 
 
 def without_asides(text: str, is_call: Finder) -> str:
@@ -28,8 +65,7 @@ def without_asides(text: str, is_call: Finder) -> str:
     """
 
     def kept(found: re.Match[str]) -> str:
-        target = found["target1"] or found["target2"] or ""
-        return found["kept"] or (found[0] if is_call(target) else " ")
+        return found["kept"] or (found[0] if is_call(found["target"] or "") else " ")
 
     return _LEFT_OUT.sub(kept, text)
 
@@ -41,13 +77,13 @@ def in_one_piece(text: str, is_call: Finder) -> str:
     """
 
     def joined(found: re.Match[str]) -> str:
-        text = found[0]
-        if text[0] == "\\":  # a quote after it opens nothing
-            return text
-        start = 2 if text[0] == "$" else 1
-        inner = text[start:-1]
-        if is_call(text):
-            return f"{text[:start]}{in_one_piece(inner, is_call)}{text[-1]}"
+        value = found[0]
+        if value[0] == "\\":  # a quote after it opens nothing
+            return value
+        start = 2 if value[0] == "$" else 1
+        inner = value[start:-1]
+        if is_call(value):
+            return f"{value[:start]}{in_one_piece(inner, is_call)}{value[-1]}"
         return _APART.sub("_", inner) or "_"
 
     return _ONE_VALUE.sub(joined, text)
@@ -62,5 +98,9 @@ def with_values(text: str, value: str) -> str:
     """
     text = _DEFAULT.sub(r"\1", text)
     given = re.finditer(rf"""(?:^|[\s;&|(])([A-Za-z_]\w*)=["']?({value})["']?(?=[\s;&|)]|$)""", text)
-    known = {found[1]: found[2] for found in given}
-    return _VARIABLE.sub(lambda used: known.get(used[1] or used[2], used[0]), text) if known else text
+    return expand(text, {found[1]: found[2] for found in given})
+
+
+def expand(text: str, known: Mapping[str, str]) -> str:
+    """The text with the known variables in place; others stay as they are written, and fail where they are judged."""
+    return _VARIABLE.sub(lambda name: known.get(name[1] or name[2], name[0]), text)
