@@ -11,6 +11,7 @@ from pulumi_policy.proxy import UnknownValueError
 from judging.command_lines import COMMANDS
 from judging.manifest_text import Variables, is_object, objects_in
 from judging.node import Node, is_list, join
+from judging.reading import HasProperties, once_a_resource
 from judging.rule import Subject
 
 KUBERNETES_TYPE = re.compile(r"kubernetes:(?P<version>[^:]+):(?P<kind>\w+)")
@@ -126,7 +127,8 @@ def contains_manifests(subject: Subject) -> bool:
     return CONTAINS_MANIFESTS.fullmatch(subject.type) is not None
 
 
-def inside(subject: Subject) -> Inside:
+@once_a_resource
+def inside(subject: HasProperties) -> Inside:
     """What the inputs of a command, of a component or of a group of manifests hold."""
     found = Inside()
     variables = _variables(Node(subject.properties))

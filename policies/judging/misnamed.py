@@ -1,27 +1,14 @@
 """Names in the pack's configuration that no policy has: a rule that is misspelt there would keep its default settings.
 
 Pulumi sends the whole configuration to the pack, and its SDK hands each policy the part under the policy's own name. So
-the names are kept where the SDK takes the configuration.
+`judging.servicer` keeps the names where the SDK takes the configuration.
 """
 
-from collections.abc import Callable, Collection, Iterator
-from typing import Any
-
-from pulumi_policy.policy import _PolicyAnalyzerServicer
+from collections.abc import Collection, Iterator
 
 _ALL = "all"
 """Pulumi's own word for every policy."""
 _kept: list[frozenset[str]] = [frozenset()]
-
-
-class Servicer(_PolicyAnalyzerServicer):
-    """The SDK's servicer, which keeps the names as well."""
-
-    def Configure(self, request: Any, _context: Any) -> Any:  # noqa: N802
-        """Take the configuration."""
-        keep_names(request.policyConfig)
-        take: Callable[[Any, Any], Any] = super().Configure  # it has no types of its own
-        return take(request, _context)
 
 
 def keep_names(names: Collection[str]) -> None:

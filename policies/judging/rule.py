@@ -22,6 +22,7 @@ from pulumi_policy import (
 from judging import advice, remedies
 from judging.configuration import Settings, current
 from judging.exceptions import EXEMPTIONS_SCHEMA, Exemption, find, read_exemptions
+from judging.reading import properties_of
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class Rule(AnyRule):
 
     def _validate(self, args: ResourceValidationArgs, report: ReportViolation, *, is_first: bool) -> None:
         options = read_options(self.name, self.options, args.get_config())
-        subject = self._subject(args, options, args.props)
+        subject = self._subject(args, options, properties_of(args))
         for mistake in options.mistakes if is_first else ():
             report(f"configuration of {self.name}: {mistake}", None)
         try:
@@ -240,7 +241,8 @@ def read_options(
     """A rule's configuration over its declared defaults; what nobody declared is a mistake."""
     if not configuration:
         return Options(_defaults(declared), (), ())
-    exemptions, mistakes = _exemptions(rule, json.dumps(configuration.get("exemptions") or [], default=str))
+    listed = configuration.get("exemptions")
+    exemptions, mistakes = _exemptions(rule, json.dumps(listed, default=str)) if listed else ((), ())
     known = {name: value for name, value in configuration.items() if name in declared}
     return Options(
         {**_defaults(declared), **known}, exemptions, (*mistakes, *_unknown_options(declared, configuration))

@@ -8,9 +8,10 @@ from typing import Any
 
 from google.protobuf import json_format  # type: ignore[import-untyped]
 from pulumi.runtime.proto import analyzer_pb2
-from pulumi_policy.policy import EnforcementLevel, Policy, _PolicyAnalyzerServicer
+from pulumi_policy.policy import EnforcementLevel, Policy
 
 from judging.rule import AnyRule, Rule
+from judging.servicer import Servicer
 from tests.policy.kubernetes_pods import Properties, analyzed
 
 MANDATORY, ADVISORY = analyzer_pb2.MANDATORY, analyzer_pb2.ADVISORY
@@ -60,7 +61,7 @@ def remediated(
 ) -> tuple[Properties | None, str]:
     """The properties that a rule at level `remediate` puts in place, None where it changes none, and its complaint."""
     policies: list[Policy] = [rule.policy()]
-    servicer: Any = _PolicyAnalyzerServicer("slipway", "1.0.0", policies, EnforcementLevel.MANDATORY)
+    servicer: Any = Servicer("slipway", "1.0.0", policies, EnforcementLevel.MANDATORY)
     levels = analyzer_pb2.ConfigureAnalyzerRequest()
     levels.policyConfig[rule.name].enforcementLevel = analyzer_pb2.REMEDIATE
     levels.policyConfig[rule.name].properties.update(dict(configuration or {}))

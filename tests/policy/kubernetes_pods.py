@@ -9,11 +9,12 @@ from typing import Any
 
 import yaml
 from pulumi.runtime.proto import analyzer_pb2
-from pulumi_policy.policy import EnforcementLevel, Policy, _PolicyAnalyzerServicer
+from pulumi_policy.policy import EnforcementLevel, Policy
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 
 from judging.advice import take
 from judging.rule import Rule
+from judging.servicer import Servicer
 
 UNKNOWN = UNKNOWN_STRING_VALUE
 DIGEST = "sha256:" + "1f" * 32
@@ -132,7 +133,7 @@ def analyzed(
 ) -> analyzer_pb2.AnalyzeResponse:
     """What the SDK answers to the engine when these rules judge a resource."""
     policies: list[Policy] = [rule.policy() for rule in rules]
-    servicer: Any = _PolicyAnalyzerServicer("slipway", "1.0.0", policies, EnforcementLevel.MANDATORY)
+    servicer: Any = Servicer("slipway", "1.0.0", policies, EnforcementLevel.MANDATORY)
     request = analyzer_pb2.ConfigureAnalyzerRequest()
     for name, values in (configuration or {}).items():
         request.policyConfig[name].enforcementLevel = analyzer_pb2.MANDATORY

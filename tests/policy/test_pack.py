@@ -142,10 +142,11 @@ def test_the_pack_starts_without_what_only_some_paths_need() -> None:
 JUDGES = """
 import re, pathlib, pack, cryptography.hazmat.primitives.asymmetric.ec
 from rules import isolation, limits, network, privileges
-from pulumi_policy.policy import EnforcementLevel, _PolicyAnalyzerServicer
+from pulumi_policy import EnforcementLevel
+from judging.servicer import Servicer
 from pulumi.runtime.proto import analyzer_pb2
 rules = (*privileges.RULES, *isolation.RULES, *limits.RULES, *network.RULES)
-servicer = _PolicyAnalyzerServicer("a", "1.0.0", [rule.policy() for rule in rules], EnforcementLevel.MANDATORY)
+servicer = Servicer("a", "1.0.0", [rule.policy() for rule in rules], EnforcementLevel.MANDATORY)
 for number in range(20):
     question = analyzer_pb2.AnalyzeRequest(type=TYPE, name="web", urn=f"urn{number}")
     question.properties.update(PROPERTIES)

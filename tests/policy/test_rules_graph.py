@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from pulumi.runtime.proto import analyzer_pb2
-from pulumi_policy.policy import EnforcementLevel, Policy, _PolicyAnalyzerServicer
+from pulumi_policy.policy import EnforcementLevel, Policy
 
 from judging.images import REMOTE_IMAGE
+from judging.servicer import Servicer
 from judging.stack_rule import StackRule, stack_advice
 from rules.graph import RULES
 from tests.policy.answers import unknown as said_of_unknown
@@ -41,7 +42,7 @@ def run(image: str = f"{WEB}@{DIGEST}", name: str = "web-container") -> Resource
 def judged(rule: StackRule, *resources: Resource, **configuration: Any) -> analyzer_pb2.AnalyzeResponse:
     """What the SDK answers to the engine when a rule judges a stack."""
     policies: list[Policy] = [rule.policy(), stack_advice()]
-    servicer: Any = _PolicyAnalyzerServicer("slipway", "1.0.0", policies, EnforcementLevel.MANDATORY)
+    servicer: Any = Servicer("slipway", "1.0.0", policies, EnforcementLevel.MANDATORY)
     if configuration:
         request = analyzer_pb2.ConfigureAnalyzerRequest()
         request.policyConfig[rule.name].enforcementLevel = analyzer_pb2.MANDATORY

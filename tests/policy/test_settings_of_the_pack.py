@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from pulumi.runtime.proto import analyzer_pb2
-from pulumi_policy.policy import EnforcementLevel, _PolicyAnalyzerServicer
+from pulumi_policy.policy import EnforcementLevel
 
 from judging.configuration import FOLDER, KEYS, Identity, Settings, current, keep, read_settings, schema
 from judging.exceptions import Exemption, find, read_file
 from judging.grants import today
+from judging.servicer import Servicer
 from rules.configured import configured
 from tests.policy.answers import answer
 from verification.registry import Access
@@ -200,7 +201,7 @@ def test_the_first_policy_reports_each_mistake() -> None:
 
 def test_a_mistake_is_told_at_the_first_resource_and_not_again_at_each_of_the_others() -> None:
     rule = configured()
-    servicer: Any = _PolicyAnalyzerServicer("slipway", "1.0.0", [rule.policy()], EnforcementLevel.MANDATORY)
+    servicer: Any = Servicer("slipway", "1.0.0", [rule.policy()], EnforcementLevel.MANDATORY)
     request = analyzer_pb2.ConfigureAnalyzerRequest()
     request.policyConfig[rule.name].enforcementLevel = analyzer_pb2.MANDATORY
     request.policyConfig[rule.name].properties.update({"timeout": -1, "quarantin": ["a"]})

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from pulumi.runtime.proto import analyzer_pb2
-from pulumi_policy.policy import EnforcementLevel, _PolicyAnalyzerServicer
+from pulumi_policy.policy import EnforcementLevel
 
 from judging import configuration
 from judging.advice import take
 from judging.configuration import Settings
+from judging.servicer import Servicer
 from pack import POLICIES
 from rules import evidence as evidence_rules
 from tests.policy.attested import NOW, Image
@@ -77,7 +78,7 @@ class Pack:
 
     def judge(self, image: str) -> dict[str, str]:
         """The mandatory violations by rule, for a container of an image."""
-        servicer: Any = _PolicyAnalyzerServicer("slipway", "1.0.0", POLICIES, EnforcementLevel.MANDATORY)
+        servicer: Any = Servicer("slipway", "1.0.0", POLICIES, EnforcementLevel.MANDATORY)
         request = analyzer_pb2.ConfigureAnalyzerRequest()
         request.policyConfig["pack-is-configured"].enforcementLevel = analyzer_pb2.MANDATORY
         request.policyConfig["pack-is-configured"].properties.update(self.settings)
