@@ -33,11 +33,19 @@ def pinned_by_digest(subject: Subject) -> Iterator[Problem]:
 
 
 def _read_ahead(subject: Subject) -> None:
-    """Begin to read the evidence of what a component is about to run, before the first of its own resources comes."""
-    text = Node(subject.properties).label("reference") if subject.type.startswith("slipway:") else None
-    reference = _parsed(text or "")
-    if reference and reference.digest and place_of(reference, subject.settings) == "private":
-        begin(reference, subject.settings)
+    """Begin to read the evidence of what a component is about to run or publish, before a resource of its own comes.
+
+    What was published before is found there long before the container comes; what was not is asked for again then.
+    """
+    if not subject.type.startswith("slipway:"):
+        return
+    root = Node(subject.properties)
+    reference = _parsed(root.label("reference") or "")
+    if not reference or not reference.digest:
+        return
+    target = _parsed(f"{root.label('annotations', 'repository') or reference.repository}@{reference.digest}")
+    if target and place_of(target, subject.settings) == "private":
+        begin(target, subject.settings)
 
 
 def _unpinned(image: Image, subject: Subject) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from judging.advice import NAMES as ADVICE
 from judging.configuration import keep, read_settings, schema
 from judging.misnamed import misnamed
 from judging.rule import Problem, Rule, Source, Subject
+from verification.evidence import prepare
 
 _NAME = "pack-is-configured"
 
@@ -26,6 +27,7 @@ def configured(names: frozenset[str] = frozenset()) -> Rule:
             {key: value for key, value in subject.options.items() if value is not None}, names
         )
         keep(settings)
+        prepare(settings)
         for mistake in (*mistakes, *(misnamed(known) if known else ())):
             write = "correct it in the file that --policy-pack-config names"
             yield Problem(f"the pack's configuration: {mistake}", write, once=True)

@@ -76,6 +76,15 @@ class TagDigest:
     """None where there is no such tag."""
 
 
+def prepare(trust: Trust) -> None:
+    """Get ready to ask the configured registries; none is asked, and nothing is waited for.
+
+    Args:
+        trust: the pack's settings.
+    """
+    _verifier(trust)
+
+
 def begin(reference: Reference, trust: Trust) -> None:
     """Begin to read the evidence of an image, if that has not begun yet; nothing is waited for.
 
@@ -216,6 +225,9 @@ class _Verifier:
             trust.timeout,
         )
         self.tags = _Answers(self._resolve, TagDigest, lambda answer: not answer.problem, images, trust.timeout)
+        # The system's authorities take longer to load than the registry to answer; meanwhile the program starts.
+        for address in trust.registries:
+            self._requests.submit(self._registry(address).prepare)
 
     def _collect(self, reference: Reference) -> Evidence:
         keys = _keys("publicKeys", self._trust.public_keys)
@@ -226,7 +238,9 @@ class _Verifier:
         identities = self._trust.identities
         keyless = Keyless(registry, reference.repository, identities, deadline) if identities else None
         source = Source(registry, reference.path, keys, deadline, self._requests, keyless, proof_keys)
-        return self._unless_down(registry, lambda: collect(source, str(reference), reference.digest or ""))
+        evidence = self._unless_down(registry, lambda: collect(source, str(reference), reference.digest or ""))
+        self.configs.begin(reference)  # what the image says for itself is asked for next
+        return evidence
 
     def _read_configs(self, reference: Reference) -> ImageConfigs:
         registry, deadline = self._registry(reference.registry), Deadline(self._trust.timeout)

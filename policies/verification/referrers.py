@@ -212,10 +212,10 @@ class Referrers:
         """What cosign's older versions put under tags that are made of the digest; asked for where nothing else is."""
         if self._tagged is None:
             source, name = self._source, self._digest.replace(":", "-")
-            self._tagged = []
-            for suffix in ("sig", "att"):
-                manifest = source.registry.manifest(source.path, f"{name}.{suffix}", source.deadline)
-                self._tagged += filter(None, map(self._tagged_place, manifest.entries("layers") if manifest else ()))
+            tags = (f"{name}.sig", f"{name}.att")
+            manifests = source.pool.map(lambda tag: source.registry.manifest(source.path, tag, source.deadline), tags)
+            layers = [layer for manifest in manifests if manifest for layer in manifest.entries("layers")]
+            self._tagged = list(filter(None, map(self._tagged_place, layers)))
         return self._tagged
 
     def _tagged_place(self, layer: Descriptor) -> _Place | None:

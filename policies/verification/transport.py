@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http import client
 from pathlib import Path
@@ -66,6 +67,11 @@ class Transport:
         self._context: ssl.SSLContext | None = None
         self._idle: dict[str, list[client.HTTPConnection]] = {}
         self._lock = Lock()
+
+    def prepare(self) -> None:
+        """Load the certificate authorities; what prevents that is told by the first request."""
+        with suppress(OSError):
+            self._trust()
 
     def get(self, url: str, headers: Mapping[str, str], limit: int, deadline: Deadline) -> Answer:
         """Get a URL, and what it redirects to.

@@ -140,6 +140,17 @@ def test_what_a_component_is_about_to_run_is_read_ahead(monkeypatch: pytest.Monk
     assert begun == [f"registry.example/shop/web@{DIGEST}"] * 2
 
 
+def test_what_is_about_to_be_published_is_looked_for_where_it_will_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr("rules.artifact.begin", lambda reference, _: begun.append(str(reference)))
+    candidate = f"quarantine.example/shop/web@{DIGEST}"
+    for repository in ("registry.example/shop/web", "elsewhere.example/shop/web", "no repository", UNKNOWN, 7):
+        properties = {"reference": candidate, "annotations": {"repository": repository}}
+        assert answer(PINNED, "slipway:index:Signature", properties).nothing
+        assert answer(PINNED, "command:local:Command", properties).nothing
+    assert begun == [f"registry.example/shop/web@{DIGEST}"]
+
+
 def test_an_unknown_container_hides_no_other_one() -> None:
     pod = changed(compliant(), {"spec.containers[0].image": UNKNOWN, "spec.initContainers[0].image": "migrate:1"})
     kind, properties, _ = as_deployment(pod)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.policy.trusting import BY, Trust, found, registry_without_api
 from verification import evidence
 from verification.evidence import begin, image_config, tag_digest
 from verification.references import Reference
+from verification.registry import Access
 
 __all__ = ["registry_without_api"]  # a fixture
 
@@ -132,3 +134,20 @@ def test_what_a_tag_names_is_read(plain: RegistryServer) -> None:
     repository, _, digest = reference.partition("@")
     assert tag_digest(Reference.parse(f"{repository}:1.4.0@sha256:{'1f' * 32}"), Trust()).digest == digest
     assert tag_digest(Reference.parse(f"{repository}:1.5.0"), Trust()).digest is None
+
+
+def test_what_the_image_says_is_read_as_soon_as_its_evidence_is(plain: RegistryServer) -> None:
+    reference = Image().push(plain)
+    assert found(reference).is_complete
+    evidence._verifier(Trust()).configs.begin(Reference.parse(reference)).future.result(5)
+    asked = len(plain.asked)
+    assert image_config(Reference.parse(reference), Trust()).platforms
+    assert len(plain.asked) == asked
+
+
+def test_getting_ready_asks_no_registry(plain: RegistryServer) -> None:
+    trust = Trust(registries={plain.address: Access(), "registry.example": Access(Path("/no/such/file"))})
+    for _ in range(2):
+        evidence.prepare(trust)
+    evidence._verifier(trust)._requests.shutdown()
+    assert not plain.asked
