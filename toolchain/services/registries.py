@@ -112,13 +112,17 @@ def _registry(
 
 
 def _ensure_password_file(path: Path, name: str, login: tuple[str, Path], environment: Mapping[str, str]) -> None:
-    """Writes the bcrypt hash of the password where it is missing or older; the registry reads it again by itself."""
+    """Writes the bcrypt hash of the password where it is missing or older; the registry reads it again by itself.
+
+    The registry computes it for each request, thirty times in a preview. The least cost that bcrypt has does: the
+    password is 256 random bits (`toolchain.keys`), so there is nothing to guess that a higher one would slow down.
+    """
     user, password = login
     if path.exists() and path.stat().st_mtime >= password.stat().st_mtime:
         return
     try:
         result = subprocess.run(
-            ["htpasswd", "-niB", user],
+            ["htpasswd", "-niBC", "4", user],
             env=dict(environment),
             input=password.read_text(encoding="utf-8"),
             capture_output=True,
