@@ -30,9 +30,15 @@ def last_commit(context: Path, dockerfile: str = "Dockerfile") -> tuple[str, int
         pulumi.RunError: there is a repository, and git cannot read it.
     """
     top = top_level(context)
-    if top is None or not git(context, top, "rev-list", "--all", "--max-count=1"):
+    if top is None:
         return "unknown", 0
-    log = git(context, top, "log", "-1", "--format=%H %ct", "--", ".", *_beside(context, dockerfile, top)).split()
+    try:
+        log = git(context, top, "log", "-1", "--format=%H %ct", "--", ".", *_beside(context, dockerfile, top)).split()
+    except pulumi.RunError:
+        # Before the first commit git calls it an error that there is none.
+        if git(context, top, "rev-list", "--all", "--max-count=1"):
+            raise
+        return "unknown", 0
     if not log:
         return "unknown", 0
     return log[0] + ("-dirty" if uncommitted(context, dockerfile) else ""), int(log[1])
