@@ -308,7 +308,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 def _destroyed(made: Checkout, stack: str) -> bool:
     """Take a stack down; one whose last command was interrupted is recovered first."""
-    plain = made.run("pulumi", "destroy", "--yes", "--stack", stack, check=False)
+    plain = made.run("pulumi", "destroy", "--yes", "--skip-preview", "--stack", stack, check=False)
     if plain.returncode == 0:
         return True
     recovered = made.run("python3", "-m", "toolchain", "destroy", "--stack", stack, check=False)
