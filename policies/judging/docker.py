@@ -1,5 +1,6 @@
 """The view of `docker:index/container:Container`."""
 
+import re
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
@@ -67,6 +68,18 @@ FIELDS = {
 }
 
 
+OPTIONS = {
+    "gains_privileges": ("no-new-privileges",),
+    "seccomp": ("seccomp",),
+    "apparmor": ("apparmor",),
+    "selinux": ("label", "disable"),
+    "masks_system_paths": ("systempaths", "writable-cgroups"),
+}
+"""The security options that say a fact."""
+_SHOWN = 60
+"""Letters of a security option in a message: it may be a whole profile."""
+
+
 class DockerContainer:
     """A container of the Docker or Podman engine."""
 
@@ -78,6 +91,14 @@ class DockerContainer:
     def path(self, fact: str) -> str:
         """The property that says a fact."""
         return FIELDS.get(fact, fact)
+
+    def seen(self, fact: str) -> str:
+        """The security options or the networks that say a fact, as they were written."""
+        if fact == "own_network":
+            return ", ".join(filter(None, (it.label("name") for it in self._node.at("networksAdvanced").known())))
+        options = [text(it.value) for it in self._node.at("securityOpts").known()]
+        told = [it for it in options if re.split("[=:]", it)[0].strip().lower() in OPTIONS[fact]]
+        return ", ".join(it if len(it) <= _SHOWN else f"{it[:_SHOWN]}…" for it in told)
 
     def _value(self, *keys: str) -> Any:
         return self._node.at(*keys).value

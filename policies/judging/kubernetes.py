@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from judging.kubernetes_parts import HOST_NAMESPACES, HostNamespaces, HostPort, VolumeMount, text, whole
-from judging.node import Node
+from judging.node import Node, shown
 from judging.pods import HANDLERS, PodContainer, judged, pods
 from judging.quantity import quantity
 from judging.rule import NotApplicable, Subject
@@ -57,6 +57,12 @@ class KubernetesContainer:
         if (namespace := fact.removesuffix("_namespace")) in HOST_NAMESPACES:  # its user is another fact, read above
             return self.source.pod.spec.at(HOST_NAMESPACES[namespace]).path
         return self.source.node.at(*BESIDE.get(fact, fact).split(".")).path
+
+    def seen(self, fact: str) -> str:
+        """What its own security context, or its pod's, says of a fact."""
+        if fact in PROFILES:
+            return shown(self.source.security(PROFILES[fact]).at("type").value)
+        return shown(self.source.own(*FIELDS[fact].split(".")).value)
 
     @property
     def image(self) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,14 @@ class Node:
             yield Node(value, f"{self.path}[{position}]")
         if signal:
             raise signal
+
+    def known(self) -> Iterator["Node"]:
+        """What is known of a list's elements or a mapping's values, for messages alone, as `label`."""
+        with suppress(UnknownValueError):
+            yield from self.items()
+        for key in self.mapping():
+            with suppress(UnknownValueError):
+                yield self.at(key)
 
     def label(self, *keys: str) -> str | None:
         """The text under these keys, for messages alone; None where it is left out or unknown.

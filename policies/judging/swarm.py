@@ -25,7 +25,7 @@ from judging.engine import (
     variables,
     whole,
 )
-from judging.node import Node
+from judging.node import Node, shown
 from judging.rule import NotApplicable
 from judging.workload import Argument, Health, Logs, Mounted, Published, Restart, Variable
 
@@ -90,6 +90,13 @@ class ServiceContainer:
     def path(self, fact: str) -> str:
         """The property that says a fact."""
         return FIELDS.get(fact, fact)
+
+    def seen(self, fact: str) -> str:
+        """The networks, or the fields of a property, that say a fact."""
+        said = self._node.at(*self.path(fact).split("."))
+        if fact == "own_network":
+            return ", ".join(filter(None, (it.label("name") for it in said.known())))
+        return ", ".join(f"{it.path.rpartition('.')[2]}: {shown(it.value)}" for it in said.known())
 
     def _spec(self, *keys: str) -> Node:
         return self._node.at(*SPEC, *keys)

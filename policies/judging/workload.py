@@ -139,6 +139,9 @@ class Container(Protocol):
     def path(self, fact: str) -> str:
         """The property of the resource that says a fact."""
 
+    def seen(self, fact: str) -> str:
+        """What that property says, as a message shows it; empty where it says nothing of this fact."""
+
     @property
     def image(self) -> str:
         """The image as it was written."""

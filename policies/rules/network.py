@@ -77,7 +77,8 @@ def has_a_network_of_its_own(subject: Subject) -> Iterator[Problem]:
     def judge(container: Container) -> Iterator[Problem]:
         if "network" not in container.namespaces and not container.own_network:
             yield Problem(
-                f"{container.path('own_network')} names no network, so it joins the default bridge",
+                f"{container.path('own_network')} names {container.seen('own_network') or 'no network'}, "
+                "so it joins the default bridge",
                 "make a network for the service and join it",
                 container.where,
             )

@@ -74,9 +74,11 @@ def gains_no_privileges(subject: Subject) -> Iterator[Problem]:
         if container.gains_privileges:
             path = container.path("gains_privileges")
             if path == "securityOpts":
-                yield Problem(f"{path} lets programs gain privileges", 'add "no-new-privileges:true"', container.where)
+                seen = container.seen("gains_privileges") or "nothing forbids it"
+                write = 'add "no-new-privileges:true"'
+                yield Problem(f"{path} lets programs gain privileges ({seen})", write, container.where)
             else:
-                yield Problem(f"{path} is not false", "write false", container.where)
+                yield Problem(f"{path} is {container.seen('gains_privileges')}", "write false", container.where)
 
     return each(subject, judge)
 
@@ -99,7 +101,8 @@ def confined_by_seccomp(subject: Subject) -> Iterator[Problem]:
         if container.seccomp == "unconfined":
             path = container.path("seccomp")
             write = "leave it out" if path == "securityOpts" else 'write type "RuntimeDefault"'
-            yield Problem(f"{path} leaves system calls unconfined", write, container.where)
+            seen = f"{path} leaves system calls unconfined ({container.seen('seccomp')})"
+            yield Problem(seen, write, container.where)
 
     return each(subject, judge)
 
@@ -110,7 +113,8 @@ def confined_by_apparmor(subject: Subject) -> Iterator[Problem]:
     def judge(container: Container) -> Iterator[Problem]:
         if container.apparmor == "unconfined":
             path = container.path("apparmor")
-            yield Problem(f"{path} takes it out of AppArmor", "leave it out", container.where)
+            seen = f"{path} takes it out of AppArmor ({container.seen('apparmor')})"
+            yield Problem(seen, "leave it out", container.where)
 
     return each(subject, judge)
 
@@ -122,7 +126,8 @@ def confined_by_selinux(subject: Subject) -> Iterator[Problem]:
     def judge(container: Container) -> Iterator[Problem]:
         path, kind = container.path("selinux"), container.selinux
         if kind == "unconfined":
-            yield Problem(f"{path} takes it out of SELinux", "leave it out", container.where)
+            seen = f"{path} takes it out of SELinux ({container.seen('selinux')})"
+            yield Problem(seen, "leave it out", container.where)
         elif kind is not None and kind not in allowed:
             yield Problem(
                 f"{path} has the SELinux type {kind}", f"leave it out, or use {_names(allowed)}", container.where
@@ -137,7 +142,8 @@ def masks_system_paths(subject: Subject) -> Iterator[Problem]:
     def judge(container: Container) -> Iterator[Problem]:
         if not container.masks_system_paths:
             path = container.path("masks_system_paths")
-            yield Problem(f"{path} lays /proc, /sys or the control groups open", "leave it out", container.where)
+            seen = f"{path} lays /proc, /sys or the control groups open ({container.seen('masks_system_paths')})"
+            yield Problem(seen, "leave it out", container.where)
 
     return each(subject, judge)
 

@@ -123,7 +123,7 @@ class Bare:
 
     def destroy(self) -> None:
         """Take down what the program has made."""
-        self.checkout.run("pulumi", "destroy", "--yes", "--stack", "bare", cwd=self.folder)
+        self.checkout.run("pulumi", "destroy", "--yes", "--skip-preview", "--stack", "bare", cwd=self.folder)
 
 
 def named(output: str, level: str = "mandatory") -> set[str]:

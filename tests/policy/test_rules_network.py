@@ -18,7 +18,7 @@ ADDRESS, LOW, LISTED = (
 OWN = "container-has-a-network-of-its-own"
 ANY = "ports[0] names no address, so it is bound to all; write one address of the host, such as 127.0.0.1"
 LOWER = "write 1024 or more, or list the port in the configuration of this rule"
-BRIDGE = "names no network, so it joins the default bridge; make a network for the service and join it"
+BRIDGE = "names {}, so it joins the default bridge; make a network for the service and join it"
 FIRST = "spec.containers[0]."
 
 
@@ -55,11 +55,11 @@ BROKEN = [
     docker(LISTED, "publishAllPorts publishes whatever the image exposes; list the ports", publishAllPorts=True),
 ]  # fmt: skip
 ADVISED = [
-    docker(OWN, f"networksAdvanced {BRIDGE}", networksAdvanced=...),
-    docker(OWN, f"networksAdvanced {BRIDGE}", networksAdvanced=[], networkMode="bridge"),
-    docker(OWN, f"networksAdvanced {BRIDGE}", networksAdvanced=..., networkMode="default"),
-    docker(OWN, f"networksAdvanced {BRIDGE}", networksAdvanced=[{"name": "bridge"}]),
-    swarm(OWN, f"taskSpec.networksAdvanceds {BRIDGE}", {"networksAdvanceds": ...}),
+    docker(OWN, f"networksAdvanced {BRIDGE}".format("no network"), networksAdvanced=...),
+    docker(OWN, f"networksAdvanced {BRIDGE}".format("no network"), networksAdvanced=[], networkMode="bridge"),
+    docker(OWN, f"networksAdvanced {BRIDGE}".format("no network"), networksAdvanced=..., networkMode="default"),
+    docker(OWN, f"networksAdvanced {BRIDGE}".format("bridge"), networksAdvanced=[{"name": "bridge"}]),
+    swarm(OWN, f"taskSpec.networksAdvanceds {BRIDGE}".format("no network"), {"networksAdvanceds": ...}),
 ]
 FINE = [
     *(docker(ADDRESS, "", ports=[{"internal": 80, "ip": it}]) for it in ("127.0.0.1", "10.1.2.3", "::1", "[fe80::1]")),

@@ -33,8 +33,11 @@ FIRST = "spec.containers[0]."
 IN_POD = "spec.template.spec.containers[0].securityContext."
 DROP_ALL = 'write ["ALL"], and add back what is needed'
 ADD_LESS = "leave it out, or add only NET_BIND_SERVICE"
-NO_GAIN = 'securityOpts lets programs gain privileges; add "no-new-privileges:true"'
-OPEN_CALLS = "securityOpts leaves system calls unconfined; leave it out"
+NO_GAIN = 'securityOpts lets programs gain privileges ({}); add "no-new-privileges:true"'
+OPEN_CALLS = "securityOpts leaves system calls unconfined ({}); leave it out"
+NO_APPARMOR = "securityOpts takes it out of AppArmor ({}); leave it out"
+NO_SELINUX = "securityOpts takes it out of SELinux ({}); leave it out"
+OPEN_PATHS = "securityOpts lays /proc, /sys or the control groups open ({}); leave it out"
 NO_LOGIN = "starts a login server; leave it out, and use docker exec"
 TYPES = "container_engine_t, container_init_t, container_kvm_t, container_t, svirt_lxc_net_t"
 
@@ -45,6 +48,10 @@ def options(rule: str, said: str, *values: str) -> Case:
 
 def profile(action: str) -> str:
     return f"seccomp={json.dumps({'defaultAction': action, 'syscalls': []})}"
+
+
+LONG = f"{profile('SCMP_ACT_ALLOW')}{' ' * 40}"
+"""A profile that is too long for a message."""
 
 
 def root(user: str) -> Case:
@@ -90,48 +97,49 @@ BROKEN = [
         f"{IN_POD}capabilities.add has NET_RAW; {ADD_LESS}",
         {f"{FIRST}securityContext.capabilities.add": ["NET_RAW"]},
     ),
-    docker(GAINS, NO_GAIN, securityOpts=...),
-    options(GAINS, NO_GAIN),
-    options(GAINS, NO_GAIN, "no-new-privileges:false"),
-    options(GAINS, NO_GAIN, "no-new-privileges=false"),
-    options(GAINS, NO_GAIN, "no-new-privileges=0"),
-    options(GAINS, NO_GAIN, "no-new-privileges:yes"),
-    options(GAINS, NO_GAIN, "no-new-privileges:true", "no-new-privileges=false"),
-    options(GAINS, NO_GAIN, "seccomp=unconfined"),
-    options(GAINS, NO_GAIN, "No-New-Privileges"),
+    docker(GAINS, NO_GAIN.format("nothing forbids it"), securityOpts=...),
+    options(GAINS, NO_GAIN.format("nothing forbids it")),
+    options(GAINS, NO_GAIN.format("no-new-privileges:false"), "no-new-privileges:false"),
+    options(GAINS, NO_GAIN.format("no-new-privileges=false"), "no-new-privileges=false"),
+    options(GAINS, NO_GAIN.format("no-new-privileges=0"), "no-new-privileges=0"),
+    options(GAINS, NO_GAIN.format("no-new-privileges:yes"), "no-new-privileges:yes"),
+    options(GAINS, NO_GAIN.format(f"{NNP}, no-new-privileges=false"), NNP, "no-new-privileges=false"),
+    options(GAINS, NO_GAIN.format("nothing forbids it"), "seccomp=unconfined"),
+    options(GAINS, NO_GAIN.format("No-New-Privileges"), "No-New-Privileges"),
     pod(
         GAINS,
-        f"{IN_POD}allowPrivilegeEscalation is not false; write false",
+        f"{IN_POD}allowPrivilegeEscalation is true; write false",
         {f"{FIRST}securityContext.allowPrivilegeEscalation": True},
     ),
-    options(SECCOMP, OPEN_CALLS, NNP, "seccomp=unconfined"),
-    options(SECCOMP, OPEN_CALLS, NNP, "seccomp:unconfined"),
-    options(SECCOMP, OPEN_CALLS, NNP, "seccomp=Unconfined"),
-    options(SECCOMP, OPEN_CALLS, NNP, " seccomp = unconfined "),
-    options(SECCOMP, OPEN_CALLS, "seccomp=unconfined", "seccomp=builtin"),
-    options(SECCOMP, OPEN_CALLS, NNP, profile("SCMP_ACT_ALLOW")),
-    options(SECCOMP, OPEN_CALLS, NNP, profile("SCMP_ACT_LOG")),
+    options(SECCOMP, OPEN_CALLS.format("seccomp=unconfined"), NNP, "seccomp=unconfined"),
+    options(SECCOMP, OPEN_CALLS.format("seccomp:unconfined"), NNP, "seccomp:unconfined"),
+    options(SECCOMP, OPEN_CALLS.format("seccomp=Unconfined"), NNP, "seccomp=Unconfined"),
+    options(SECCOMP, OPEN_CALLS.format(" seccomp = unconfined "), NNP, " seccomp = unconfined "),
+    options(SECCOMP, OPEN_CALLS.format("seccomp=unconfined, seccomp=builtin"), "seccomp=unconfined", "seccomp=builtin"),
+    options(SECCOMP, OPEN_CALLS.format(profile("SCMP_ACT_ALLOW")), NNP, profile("SCMP_ACT_ALLOW")),
+    options(SECCOMP, OPEN_CALLS.format(profile("SCMP_ACT_LOG")), NNP, profile("SCMP_ACT_LOG")),
+    options(SECCOMP, OPEN_CALLS.format(f"{LONG[:60]}…"), NNP, LONG),
     pod(
         SECCOMP,
-        f'{IN_POD}seccompProfile.type leaves system calls unconfined; write type "RuntimeDefault"',
+        f'{IN_POD}seccompProfile.type leaves system calls unconfined ("Unconfined"); write type "RuntimeDefault"',
         {f"{FIRST}securityContext.seccompProfile": {"type": "Unconfined"}},
     ),
-    options(APPARMOR, "securityOpts takes it out of AppArmor; leave it out", NNP, "apparmor=unconfined"),
-    options(APPARMOR, "securityOpts takes it out of AppArmor; leave it out", NNP, "apparmor:unconfined"),
-    options(APPARMOR, "securityOpts takes it out of AppArmor; leave it out", "apparmor=UNCONFINED", "apparmor=mine"),
+    options(APPARMOR, NO_APPARMOR.format("apparmor=unconfined"), NNP, "apparmor=unconfined"),
+    options(APPARMOR, NO_APPARMOR.format("apparmor:unconfined"), NNP, "apparmor:unconfined"),
+    options(APPARMOR, NO_APPARMOR.format("apparmor=UNCONFINED, apparmor=mine"), "apparmor=UNCONFINED", "apparmor=mine"),
     pod(
         APPARMOR,
-        f"{IN_POD}appArmorProfile.type takes it out of AppArmor; leave it out",
+        f'{IN_POD}appArmorProfile.type takes it out of AppArmor ("Unconfined"); leave it out',
         {f"{FIRST}securityContext.appArmorProfile": {"type": "Unconfined"}},
     ),
-    options(SELINUX, "securityOpts takes it out of SELinux; leave it out", NNP, "label=disable"),
-    options(SELINUX, "securityOpts takes it out of SELinux; leave it out", NNP, "label:disable"),
-    options(SELINUX, "securityOpts takes it out of SELinux; leave it out", NNP, "disable"),
+    options(SELINUX, NO_SELINUX.format("label=disable"), NNP, "label=disable"),
+    options(SELINUX, NO_SELINUX.format("label:disable"), NNP, "label:disable"),
+    options(SELINUX, NO_SELINUX.format("disable"), NNP, "disable"),
     options(SELINUX, f"securityOpts has the SELinux type spc_t; leave it out, or use {TYPES}", "label=type:spc_t"),
     options(SELINUX, f"securityOpts has the SELinux type spc_t; leave it out, or use {TYPES}", "label:type:spc_t"),
     swarm(
         SELINUX,
-        "taskSpec.containerSpec.privileges.seLinuxContext takes it out of SELinux; leave it out",
+        "taskSpec.containerSpec.privileges.seLinuxContext takes it out of SELinux (disable: true); leave it out",
         {f"{SPEC}privileges": {"seLinuxContext": {"disable": True}}},
     ),
     swarm(
@@ -139,13 +147,13 @@ BROKEN = [
         f"taskSpec.containerSpec.privileges.seLinuxContext has the SELinux type spc_t; leave it out, or use {TYPES}",
         {f"{SPEC}privileges": {"seLinuxContext": {"type": "spc_t"}}},
     ),
-    options(MASKS, "securityOpts lays /proc, /sys or the control groups open; leave it out", "systempaths=unconfined"),
-    options(MASKS, "securityOpts lays /proc, /sys or the control groups open; leave it out", "systempaths:unconfined"),
-    options(MASKS, "securityOpts lays /proc, /sys or the control groups open; leave it out", "writable-cgroups=true"),
-    options(MASKS, "securityOpts lays /proc, /sys or the control groups open; leave it out", "writable-cgroups"),
+    options(MASKS, OPEN_PATHS.format("systempaths=unconfined"), "systempaths=unconfined"),
+    options(MASKS, OPEN_PATHS.format("systempaths:unconfined"), "systempaths:unconfined"),
+    options(MASKS, OPEN_PATHS.format("writable-cgroups=true"), "writable-cgroups=true"),
+    options(MASKS, OPEN_PATHS.format("writable-cgroups"), "writable-cgroups"),
     pod(
         MASKS,
-        f"{IN_POD}procMount lays /proc, /sys or the control groups open; leave it out",
+        f'{IN_POD}procMount lays /proc, /sys or the control groups open ("Unmasked"); leave it out',
         {f"{FIRST}securityContext.procMount": "Unmasked"},
     ),
     *(root(user) for user in ("0", "root", "0:0", "root:app", "00", "+0", "-0", "000:1000", ":1000", "ROOT", "0:app")),
@@ -268,7 +276,13 @@ def test_an_unknown_value_is_an_advisory_with_its_path(case: Case, expected: Ans
 
 
 def test_a_known_weakness_is_found_beside_an_unknown_value() -> None:
-    case = docker(SECCOMP, OPEN_CALLS, securityOpts=[UNKNOWN, "seccomp=unconfined"])
+    case = docker(SECCOMP, OPEN_CALLS.format("seccomp=unconfined"), securityOpts=[UNKNOWN, "seccomp=unconfined"])
+    assert case.answer == Answer([case.message], [], [])
+
+
+def test_a_message_leaves_out_what_is_unknown() -> None:
+    said = "taskSpec.containerSpec.privileges.seLinuxContext takes it out of SELinux (disable: true); leave it out"
+    case = swarm(SELINUX, said, {f"{SPEC}privileges": {"seLinuxContext": {"disable": True, "role": UNKNOWN}}})
     assert case.answer == Answer([case.message], [], [])
 
 
