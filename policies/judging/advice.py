@@ -7,7 +7,9 @@ resource and prints it.
 from collections.abc import Mapping
 from typing import Any
 
-from pulumi_policy import EnforcementLevel, ReportViolation, ResourceValidationArgs, ResourceValidationPolicy, Severity
+from pulumi_policy import EnforcementLevel, ReportViolation, ResourceValidationArgs, Severity
+
+from judging.reading import SharingPolicy
 
 NAMES = ("advice", "stack-advice")
 """The policies that print advice about a resource, and about the whole stack."""
@@ -31,14 +33,14 @@ def take(urn: str) -> list[str]:
     return _kept.pop(urn, [])
 
 
-def advice() -> ResourceValidationPolicy:
+def advice() -> SharingPolicy:
     """The policy that reports all of it; the last one of a pack."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         for text in take(args.urn):
             report(text, None)
 
-    return ResourceValidationPolicy(
+    return SharingPolicy(
         name=NAMES[0],
         description="What other rules advise, and each use of an exception",
         validate=validate,

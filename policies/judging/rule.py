@@ -15,14 +15,13 @@ from pulumi_policy import (
     PolicyConfigSchema,
     ReportViolation,
     ResourceValidationArgs,
-    ResourceValidationPolicy,
     Severity,
 )
 
 from judging import advice, remedies
 from judging.configuration import Settings, current
 from judging.exceptions import EXEMPTIONS_SCHEMA, Exemption, find, read_exemptions
-from judging.reading import properties_of
+from judging.reading import SharingPolicy
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ class Rule(AnyRule):
     check: Callable[[Subject], Iterable[Problem]]
     remedy: Callable[[Subject], Mapping[str, Any] | None] | None = None
 
-    def policy(self) -> ResourceValidationPolicy:
+    def policy(self) -> SharingPolicy:
         """The policy that Pulumi runs."""
         first: list[str] = []
 
@@ -146,7 +145,7 @@ class Rule(AnyRule):
                 first[:] = first or [args.urn]
             self._validate(args, report, is_first=first == [args.urn])
 
-        return ResourceValidationPolicy(
+        return SharingPolicy(
             validate=validate,
             remediate=self._remediate if self.remedy else None,
             **metadata(self),
@@ -157,7 +156,7 @@ class Rule(AnyRule):
 
     def _validate(self, args: ResourceValidationArgs, report: ReportViolation, *, is_first: bool) -> None:
         options = read_options(self.name, self.options, args.get_config())
-        subject = self._subject(args, options, properties_of(args))
+        subject = self._subject(args, options, args.props)
         for mistake in options.mistakes if is_first else ():
             report(f"configuration of {self.name}: {mistake}", None)
         try:

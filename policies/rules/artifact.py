@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from pulumi.runtime import is_dry_run
 from pulumi_policy import Severity
 
 from judging.images import Image, each_image, place_of
@@ -33,9 +34,10 @@ def pinned_by_digest(subject: Subject) -> Iterator[Problem]:
 
 
 def _read_ahead(subject: Subject) -> None:
-    """Begin to read the evidence of what a component is about to run or publish, before a resource of its own comes.
+    """Begin to read the evidence of what a component is about to run, before a resource of its own comes.
 
-    What was published before is found there long before the container comes; what was not is asked for again then.
+    In a preview also of what one is about to sign or to publish, which most often was published before: then it is at
+    hand when the container comes. An update may add to the evidence until then, so it begins no earlier.
     """
     if not subject.type.startswith("slipway:"):
         return
@@ -43,7 +45,8 @@ def _read_ahead(subject: Subject) -> None:
     reference = _parsed(root.label("reference") or "")
     if not reference or not reference.digest:
         return
-    target = _parsed(f"{root.label('annotations', 'repository') or reference.repository}@{reference.digest}")
+    repository = root.label("repository") or root.label("annotations", "repository")
+    target = _parsed(f"{repository}@{reference.digest}") if repository and is_dry_run() else reference
     if target and place_of(target, subject.settings) == "private":
         begin(target, subject.settings)
 

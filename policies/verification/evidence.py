@@ -15,10 +15,10 @@ from verification.collection import Evidence, PlatformEvidence, collect
 from verification.images import ImageConfig, read_config, read_contents, read_manifest
 from verification.keyless import Identity, Keyless
 from verification.keys import TrustedKey, read_keys
-from verification.references import Reference, registry_identity
+from verification.references import Reference, is_loopback, registry_identity
 from verification.referrers import Source
 from verification.registry import Access, Registry, RegistryError
-from verification.transport import Deadline
+from verification.transport import Deadline, Transport
 
 __all__ = ["Evidence", "ImageConfigs", "PlatformEvidence", "TagDigest", "Trust", "begin", "evidence_of", "image_config"]
 _SIDE_BY_SIDE = 4
@@ -213,6 +213,9 @@ class _Verifier:
         self._trust = trust
         self._requests = ThreadPoolExecutor(_REQUESTS, "slipway-request")
         self._registries: dict[tuple[str, str], Registry] = {}
+        # Of several spellings of one registry, the first one counts.
+        self._accesses = {registry_identity(name): it for name, it in reversed(list(trust.registries.items()))}
+        self._transports: dict[tuple[str, str], Transport] = {}
         self._outages: dict[str, tuple[float, str]] = {}
         self._lock = Lock()
         images = ThreadPoolExecutor(_SIDE_BY_SIDE, "slipway-image")
@@ -226,8 +229,10 @@ class _Verifier:
         )
         self.tags = _Answers(self._resolve, TagDigest, lambda answer: not answer.problem, images, trust.timeout)
         # The system's authorities take longer to load than the registry to answer; meanwhile the program starts.
-        for address in trust.registries:
-            self._requests.submit(self._registry(address).prepare)
+        for identity, access in self._accesses.items():
+            if access.certificate_authority or not is_loopback(identity[0]):
+                self._transports[identity] = Transport(access.certificate_authority)
+                self._requests.submit(self._transports[identity].prepare)
 
     def _collect(self, reference: Reference) -> Evidence:
         keys = _keys("publicKeys", self._trust.public_keys)
@@ -268,9 +273,8 @@ class _Verifier:
         identity = registry_identity(address)
         with self._lock:
             if identity not in self._registries:
-                configured = self._trust.registries.items()
-                access = next((it for name, it in configured if registry_identity(name) == identity), None)
-                self._registries[identity] = Registry(address, access)
+                access, transport = self._accesses.get(identity), self._transports.get(identity)
+                self._registries[identity] = Registry(address, access, transport)
             return self._registries[identity]
 
     def _unless_down(self, registry: Registry, ask: Callable[[], Answer]) -> Answer:

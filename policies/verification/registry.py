@@ -30,8 +30,6 @@ _ACCEPT = ", ".join(sorted(INDEX_TYPES | MANIFEST_TYPES))
 _API_OF_DOCKER_HUB = "registry-1.docker.io"
 _LARGEST_DOCUMENT = 4 * 2**20
 """Bytes of a manifest; what the specification asks of registries to take."""
-_LARGEST_KEPT = 64 * 2**10
-"""Bytes of a manifest that is worth its memory, should it be asked for again."""
 _MOST_PAGES = 20
 _ATTEMPTS = 3
 _PAUSE = 0.5
@@ -106,12 +104,13 @@ class Manifest:
 class Registry:
     """One registry; safe for threads."""
 
-    def __init__(self, address: str, access: Access | None = None) -> None:
+    def __init__(self, address: str, access: Access | None = None, transport: Transport | None = None) -> None:
         """Know a registry; nothing is asked yet.
 
         Args:
             address: HOST[:PORT]. It is asked over TLS, but over plain HTTP on loopback unless it has an authority.
             access: its configuration; without a user in it, the Docker credential store is asked.
+            transport: one that was made with the same authority.
         """
         self.address = address
         self._access = access or Access()
@@ -120,18 +119,11 @@ class Registry:
         """Whether it is asked over plain HTTP."""
         host = _API_OF_DOCKER_HUB if address == DOCKER_HUB else address
         self._root = f"{'http' if self.is_plain else 'https'}://{host}/v2/"
-        self._transport = Transport(self.authority)
+        self._transport = transport or Transport(self.authority)
         self._lock = Lock()
         self._authorizations: dict[str, str] = {}
         self._credentials: tuple[Credentials | None] | None = None
         self._lists_referrers = True
-        self._manifests: dict[tuple[str, str], Manifest] = {}
-        """By repository and digest, which names the same bytes for ever."""
-
-    def prepare(self) -> None:
-        """Do what takes time before the first question."""
-        if not self.is_plain:
-            self._transport.prepare()
 
     def manifest(self, path: str, reference: str, deadline: Deadline) -> Manifest | None:
         """The manifest or index that a digest or tag names; None where the registry has none.
@@ -139,8 +131,6 @@ class Registry:
         Raises:
             RegistryError: no usable answer, or bytes of another digest than asked for.
         """
-        if (path, reference) in self._manifests:
-            return self._manifests[path, reference]
         answer = self._get(path, f"{path}/manifests/{reference}", _LARGEST_DOCUMENT, deadline)
         if answer.status == 404:
             return None
@@ -152,10 +142,7 @@ class Registry:
         if "manifests" in document and ("layers" in document or "config" in document):
             # Tools differ in which of the two they believe (CVE-2021-41190).
             raise RegistryError(f"{self.address}/{path}@{digest} is an index and a manifest in one: it is ambiguous")
-        manifest = Manifest(digest, document)
-        if digest == reference and len(answer.body) <= _LARGEST_KEPT:
-            self._manifests[path, digest] = manifest
-        return manifest
+        return Manifest(digest, document)
 
     def blob(self, path: str, digest: str, limit: int, deadline: Deadline) -> bytes:
         """The bytes with this digest.

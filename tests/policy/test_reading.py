@@ -7,12 +7,19 @@ from typing import Any
 
 import pytest
 from pulumi.runtime.proto import analyzer_pb2
-from pulumi_policy.policy import EnforcementLevel, Policy, ResourceValidationPolicy, _PolicyAnalyzerServicer
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationPolicy,
+)
+from pulumi_policy.policy import _PolicyAnalyzerServicer
 
 from judging.advice import take
 from judging.configuration import Settings, keep
 from judging.manifests import inside
-from judging.reading import once_a_resource
+from judging.reading import SharingPolicy, once_a_resource, shared
 from judging.rule import Problem, Rule, Subject
 from judging.servicer import Servicer
 from pack import POLICIES
@@ -97,6 +104,33 @@ def test_all_rules_judge_one_reading() -> None:
     assert [them is seen[0] for them in seen] == [True] * 3 + [False] * 3
 
 
+def test_a_policy_of_another_kind_is_given_what_the_sdk_reads_for_it() -> None:
+    seen, policies = seen_by(1)
+    given: list[Mapping[str, Any]] = []
+
+    def other(args: ResourceValidationArgs, _: object) -> None:
+        assert args.provider
+        given.extend((args.props, args.provider.props))
+
+    asked = question(CONTAINER, container(privileged=True))
+    answered(Servicer, asked, [*policies, ResourceValidationPolicy("other", "It looks", other)])
+    assert given[0].keys() == seen[0].keys() == container(privileged=True).keys()
+    assert given[0]["privileged"] is True
+    assert given[1]["host"] == "unix:///var/run/docker.sock"
+
+
+def test_every_policy_of_the_pack_shares() -> None:
+    assert {type(it) for it in POLICIES} == {SharingPolicy, StackValidationPolicy}
+
+
+def test_another_resource_than_the_one_that_is_judged_is_judged_by_its_own_properties() -> None:
+    seen, policies = seen_by(1)
+    args = ResourceValidationArgs(CONTAINER, container(user="7"), "another", "web", None, None)  # type: ignore[arg-type]
+    with shared(URN, container(user="8")):
+        policies[0].validate(args, lambda *_: None)  # type: ignore[attr-defined]
+    assert seen[0]["user"] == "7"
+
+
 def test_a_policy_that_is_asked_by_itself_judges_what_it_is_given() -> None:
     seen, policies = seen_by(1)
     answered(Servicer, question(CONTAINER, container()), policies)
@@ -109,7 +143,7 @@ def test_a_reading_ends_with_its_request() -> None:
         raise RuntimeError
 
     seen, policies = seen_by(1)
-    failing = ResourceValidationPolicy("fails", "It fails", broken)  # a mistake in a policy leaves the SDK as it is
+    failing = SharingPolicy("fails", "It fails", broken)  # a mistake in a policy leaves the SDK as it is
     with pytest.raises(RuntimeError):
         answered(Servicer, question(CONTAINER, container()), [failing])
     answered(_PolicyAnalyzerServicer, question(CONTAINER, container(user="7")), policies)

@@ -140,15 +140,21 @@ def test_what_a_component_is_about_to_run_is_read_ahead(monkeypatch: pytest.Monk
     assert begun == [f"registry.example/shop/web@{DIGEST}"] * 2
 
 
-def test_what_is_about_to_be_published_is_looked_for_where_it_will_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_preview", [True, False])
+def test_a_preview_looks_for_a_candidate_where_it_will_be_published(
+    monkeypatch: pytest.MonkeyPatch, is_preview: bool
+) -> None:
     begun: list[str] = []
     monkeypatch.setattr("rules.artifact.begin", lambda reference, _: begun.append(str(reference)))
+    monkeypatch.setattr("rules.artifact.is_dry_run", lambda: is_preview)
     candidate = f"quarantine.example/shop/web@{DIGEST}"
     for repository in ("registry.example/shop/web", "elsewhere.example/shop/web", "no repository", UNKNOWN, 7):
         properties = {"reference": candidate, "annotations": {"repository": repository}}
         assert answer(PINNED, "slipway:index:Signature", properties).nothing
         assert answer(PINNED, "command:local:Command", properties).nothing
-    assert begun == [f"registry.example/shop/web@{DIGEST}"]
+    promoted = {"annotations": {"repository": "registry.example/first"}, "repository": "registry.example/next"}
+    assert answer(PINNED, "slipway:index:Publication", {"reference": candidate, **promoted}).nothing
+    assert begun == [f"registry.example/{name}@{DIGEST}" for name in ("shop/web", "next")] * is_preview
 
 
 def test_an_unknown_container_hides_no_other_one() -> None:

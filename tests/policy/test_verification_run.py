@@ -85,7 +85,8 @@ def test_what_was_begun_early_is_waited_for_and_not_read_again(plain: RegistrySe
         begin(parsed, Trust())
     begin(Reference.parse("registry.example/shop/web:1.4.0"), Trust())
     assert found(reference).is_complete
-    assert plain.paths.count(f"/v2/shop/web/manifests/{parsed.digest}") == 1
+    evidence._verifier(Trust()).configs.begin(parsed).future.result(5)  # it follows by itself, and reads it as well
+    assert plain.paths.count(f"/v2/shop/web/manifests/{parsed.digest}") == 2
 
 
 def test_what_was_begun_before_it_was_signed_is_read_once_more(plain: RegistryServer) -> None:
@@ -151,3 +152,24 @@ def test_getting_ready_asks_no_registry(plain: RegistryServer) -> None:
         evidence.prepare(trust)
     evidence._verifier(trust)._requests.shutdown()
     assert not plain.asked
+
+
+def test_a_registry_is_asked_by_the_name_that_the_image_gives_it(plain: RegistryServer) -> None:
+    port = plain.address.rpartition(":")[2]
+    trust = Trust(
+        registries={f"LOCALHOST:{port}": Access(), "registry.example:443": Access(), "index.docker.io": Access()}
+    )
+    evidence.prepare(trust)
+    assert found(Image().push(plain), trust).is_complete
+    verifier = evidence._verifier(trust)
+    for address in (plain.address, "registry.example", "docker.io"):
+        registry = verifier._registry(address)
+        assert registry.address == address
+        assert (registry._transport in verifier._transports.values()) is (address != plain.address)
+
+
+def test_of_two_spellings_of_one_registry_the_first_counts(tmp_path: Path) -> None:
+    first, second = Access(tmp_path / "first"), Access(tmp_path / "second")
+    trust = Trust(registries={"registry.example:443": first, "Registry.example": second})
+    registry = evidence._verifier(trust)._registry("registry.example")
+    assert registry.authority == registry._transport._authority == first.certificate_authority

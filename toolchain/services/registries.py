@@ -114,8 +114,9 @@ def _registry(
 def _ensure_password_file(path: Path, name: str, login: tuple[str, Path], environment: Mapping[str, str]) -> None:
     """Writes the bcrypt hash of the password where it is missing or older; the registry reads it again by itself.
 
-    The registry computes it for each request, thirty times in a preview. The least cost that bcrypt has does: the
-    password is 256 random bits (`toolchain.keys`), so there is nothing to guess that a higher one would slow down.
+    The registry computes it for each request, thirty times in a preview. The least cost that bcrypt has does: whoever
+    can read the hash can read the password in the file beside it, and that is 256 random bits unless somebody chose
+    another one (`toolchain.keys`).
     """
     user, password = login
     if path.exists() and path.stat().st_mtime >= password.stat().st_mtime:
