@@ -47,6 +47,8 @@ _MOVED = {"5380": "SLIPWAY_QUARANTINE_PORT", "5443": "SLIPWAY_REGISTRY_PORT", "5
 """The usual port of each registry, and the variable that moves it."""
 GRACE = 60.0
 """Seconds that a command gets to end by itself when it is asked to."""
+SIDE_BY_SIDE = 4
+"""Stacks that are taken down at a time: the provider waits two seconds for each network, and does nothing meanwhile."""
 _UNTRACKED = [*_GIT, "ls-files", "--others", "--exclude-standard", "-z"]
 _CHANGED = [*_GIT, "diff", "--name-only", "--diff-filter=d", "-z", "HEAD"]
 
@@ -242,15 +244,16 @@ class Checkout:
 
     def forget(self, *stacks: str) -> None:
         """Remove stacks that hold nothing on the host, with their files: commands about all stacks do not meet them."""
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            list(pool.map(lambda stack: self.run("pulumi", "stack", "rm", "--force", "--yes", stack), stacks))
         for stack in stacks:
-            self.run("pulumi", "stack", "rm", "--force", "--yes", stack)
             self.stacks.remove(stack)
         commit(self.root, "remove stacks")  # what promotes refuses a tree with changes
 
     def take_down(self, stacks: Sequence[str]) -> None:
         """Remove what these stacks have made on the host; their states and stack files stay."""
         reached = list(filter(self.reached_host, stacks))
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             gone = pool.map(lambda stack: _destroyed(self, stack), reached)
             failed = [stack for stack, is_gone in zip(reached, gone, strict=True) if not is_gone]
         assert not failed, f"not destroyed: {failed}"
