@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from judging.manifest_text import API_VERSION, is_manifest
-from judging.shell_text import here_documents, without_comments
+from judging.shell_text import here_documents
 
 CALL = re.compile(r"(?<![\w./-])(?:[\w./-]*/)?(?P<program>kubectl|oc|helm|helmfile)(?!\S)(?P<arguments>[^|;&\n)`]*)")
 WITH_VALUE = re.compile(
@@ -46,11 +46,12 @@ class Call:
 
 def calls(text: str) -> Iterator[Call]:
     """The calls of kubectl in a shell command that run a workload which is not written in that command."""
+    text = text.replace("\\\n", " ")
     documents, command = here_documents(text)
     for document in documents:
         if not is_manifest(document.body):  # what is handed to a shell, here or on another host
             yield from calls(document.body)
-    command = re.sub(r"\|\s*\n\s*", "| ", without_comments(command).replace("\\\n", " "))
+    command = re.sub(r"\|\s*\n\s*", "| ", command)
     for call in CALL.finditer(command):
         words = _split(call["arguments"])
         verbs = _verbs(words)

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 _QUOTED = r"""\\.|\$'(?:\\.|[^'\\])*'|'[^']*'|"(?:\\.|[^"\\])*\""""
 _TARGET = rf"""[ \t]*(?!\()(?P<target>(?:{_QUOTED}|[^\s;|&'"\\])+)"""
-_COMMENT = r"""(?<![^\s;|&()])\#[^\n]*"""
-_KEPT_OR_COMMENT = re.compile(rf"(?P<kept>{_QUOTED})|{_COMMENT}", re.DOTALL)
 _LEFT_OUT = re.compile(
-    rf"""(?P<kept>{_QUOTED})|{_COMMENT}"""
+    rf"""(?P<kept>{_QUOTED})"""
+    r"""|(?<![^\s;|&()])\#[^\n]*"""  # a comment
     r"""|(?:(?:(?<!\S)\d+|&)?(?<![=-])>>?[&|]?"""  # "=>" and "->" are of other languages
     rf"""|(?:(?<!\S)\d+)?(?<!<)<(?![<(])){_TARGET}""",
     re.DOTALL,
@@ -56,11 +55,6 @@ def here_documents(command: str) -> tuple[list[HereDocument], str]:
                 found.append(HereDocument(body, bool(opened["quote"])))
                 position = end + 1
     return found, "\n".join(rest)
-
-
-def without_comments(text: str) -> str:
-    """The command without its comments; before lines are joined, as a comment ends with its line in any case."""
-    return _KEPT_OR_COMMENT.sub(lambda found: found["kept"] or " ", text)
 
 
 def without_asides(text: str, is_call: Finder) -> str:

@@ -197,12 +197,6 @@ def test_quantities_are_those_of_kubernetes(text: object, number: float | None) 
         ("KUBECONFIG=x kubectl apply \\\n  --filename=deploy.yaml", "kubectl apply takes its objects from deploy.yaml"),
         ("kubectl apply -k overlays/dev", "kubectl apply takes its objects from overlays/dev"),
         (
-            "# a comment ends with its line \\\nkubectl run web --image=web",
-            "kubectl run web starts a container that no manifest describes",
-        ),
-        ("echo '# '; kubectl run web # '", "kubectl run web starts a container that no manifest describes"),
-        ("echo a#b; kubectl run web", "kubectl run web starts a container that no manifest describes"),
-        (
             "ssh host bash <<EOF\nset -e\nkubectl run web --image=web\nEOF",
             "kubectl run web starts a container that no manifest describes",
         ),
@@ -239,8 +233,6 @@ def test_a_file_of_the_project_is_no_more_than_advice(file: str) -> None:
         f"kubectl apply -f - <<EOF\n{POD}EOF",
         f"cat <<EOF | kubectl apply -f -\n{POD}EOF",
         "echo my-kubectl run web",
-        "true # kubectl run web --image=web",
-        "# kubectl run web --image=web\n# \\\n\ntrue",
         "./kubectl-tool run web",
         "kubectl set volume deploy/web --add --type=emptyDir",
         "kubectl create configmap web --from-file=a --dry-run=client -o yaml | kubectl apply -f -",
