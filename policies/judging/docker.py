@@ -31,7 +31,7 @@ from judging.engine import (
     weakest,
     whole,
 )
-from judging.node import Node
+from judging.node import Node, listed
 from judging.rule import NotApplicable
 from judging.workload import Argument, Health, Logs, Mounted, Published, Restart, Variable
 
@@ -76,8 +76,6 @@ OPTIONS = {
     "masks_system_paths": ("systempaths", "writable-cgroups"),
 }
 """The security options that say a fact."""
-_SHOWN = 60
-"""Letters of a security option in a message: it may be a whole profile."""
 
 
 class DockerContainer:
@@ -95,10 +93,9 @@ class DockerContainer:
     def seen(self, fact: str) -> str:
         """The security options or the networks that say a fact, as they were written."""
         if fact == "own_network":
-            return ", ".join(filter(None, (it.label("name") for it in self._node.at("networksAdvanced").known())))
+            return listed(filter(None, (it.label("name") for it in self._node.at("networksAdvanced").known())))
         options = [text(it.value) for it in self._node.at("securityOpts").known()]
-        told = [it for it in options if re.split("[=:]", it)[0].strip().lower() in OPTIONS[fact]]
-        return ", ".join(it if len(it) <= _SHOWN else f"{it[:_SHOWN]}…" for it in told)
+        return listed(it for it in options if re.split("[=:]", it)[0].strip().lower() in OPTIONS[fact])
 
     def _value(self, *keys: str) -> Any:
         return self._node.at(*keys).value

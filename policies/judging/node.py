@@ -1,12 +1,15 @@
 """A value inside a resource's properties together with its path, read only when it is asked for."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
+
+_SHOWN = 80
+"""Letters of a list in a message: one of its values may be a whole profile."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,13 @@ def join(path: str, key: str) -> str:
 def is_list(value: Any) -> bool:
     """Whether a value is a list, plain or wrapped by the SDK."""
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def listed(values: Iterable[Any]) -> str:
+    """Values of a property as a message lists them: on one line, and of many the first letters."""
+    text = ", ".join(value if isinstance(value, str) else shown(value) for value in values)
+    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def shown(value: Any) -> str:

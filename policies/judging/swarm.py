@@ -25,7 +25,7 @@ from judging.engine import (
     variables,
     whole,
 )
-from judging.node import Node, shown
+from judging.node import Node, listed
 from judging.rule import NotApplicable
 from judging.workload import Argument, Health, Logs, Mounted, Published, Restart, Variable
 
@@ -95,8 +95,8 @@ class ServiceContainer:
         """The networks, or the fields of a property, that say a fact."""
         said = self._node.at(*self.path(fact).split("."))
         if fact == "own_network":
-            return ", ".join(filter(None, (it.label("name") for it in said.known())))
-        return ", ".join(f"{it.path.rpartition('.')[2]}: {shown(it.value)}" for it in said.known())
+            return listed(filter(None, (it.label("name") or it.label("id") for it in said.known())))
+        return listed(f"{it.path.rpartition('.')[2]}: {listed([it.value])}" for it in said.known())
 
     def _spec(self, *keys: str) -> Node:
         return self._node.at(*SPEC, *keys)

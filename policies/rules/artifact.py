@@ -20,6 +20,7 @@ _MOVING = (
     "dev devel develop development test testing qa staging stage preview prod production live release"
 )
 MOVING_TAGS = _MOVING.split()
+_RUNS = "slipway:index:HardenedContainer"
 _SERIES = re.compile(r"v?[0-9]+(?:\.[0-9]+)?(?:-[A-Za-z].*)?")
 """A series of versions: `1`, `1.4`, `v1.4`, `3.12-slim`."""
 
@@ -37,16 +38,16 @@ def _read_ahead(subject: Subject) -> None:
     """Begin to read the evidence of what a component is about to run, before a resource of its own comes.
 
     In a preview also of what one is about to sign or to publish, which most often was published before: then it is at
-    hand when the container comes. An update may add to the evidence until then, so it begins no earlier.
+    hand when the container comes. In an update the steps before the container may add to it, so it begins no earlier.
     """
-    if not subject.type.startswith("slipway:"):
+    if not subject.type.startswith("slipway:") or not (is_dry_run() or subject.type == _RUNS):
         return
     root = Node(subject.properties)
     reference = _parsed(root.label("reference") or "")
     if not reference or not reference.digest:
         return
     repository = root.label("repository") or root.label("annotations", "repository")
-    target = _parsed(f"{repository}@{reference.digest}") if repository and is_dry_run() else reference
+    target = _parsed(f"{repository}@{reference.digest}") if repository else reference
     if target and place_of(target, subject.settings) == "private":
         begin(target, subject.settings)
 

@@ -244,10 +244,13 @@ class Checkout:
 
     def forget(self, *stacks: str) -> None:
         """Remove stacks that hold nothing on the host, with their files: commands about all stacks do not meet them."""
-        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            list(pool.map(lambda stack: self.run("pulumi", "stack", "rm", "--force", "--yes", stack), stacks))
-        for stack in stacks:
+
+        def forget(stack: str) -> None:
+            self.run("pulumi", "stack", "rm", "--force", "--yes", stack)
             self.stacks.remove(stack)
+
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            list(pool.map(forget, stacks))
         commit(self.root, "remove stacks")  # what promotes refuses a tree with changes
 
     def take_down(self, stacks: Sequence[str]) -> None:

@@ -154,7 +154,9 @@ def test_a_preview_looks_for_a_candidate_where_it_will_be_published(
         assert answer(PINNED, "command:local:Command", properties).nothing
     promoted = {"annotations": {"repository": "registry.example/first"}, "repository": "registry.example/next"}
     assert answer(PINNED, "slipway:index:Publication", {"reference": candidate, **promoted}).nothing
-    assert begun == [f"registry.example/{name}@{DIGEST}" for name in ("shop/web", "next")] * is_preview
+    private = {"reference": f"registry.example/last@{DIGEST}"}
+    assert answer(PINNED, "slipway:index:Signature", private).nothing
+    assert begun == [f"registry.example/{name}@{DIGEST}" for name in ("shop/web", "next", "last")] * is_preview
 
 
 def test_an_unknown_container_hides_no_other_one() -> None:

@@ -118,7 +118,8 @@ BROKEN = [
     options(SECCOMP, OPEN_CALLS.format("seccomp=unconfined, seccomp=builtin"), "seccomp=unconfined", "seccomp=builtin"),
     options(SECCOMP, OPEN_CALLS.format(profile("SCMP_ACT_ALLOW")), NNP, profile("SCMP_ACT_ALLOW")),
     options(SECCOMP, OPEN_CALLS.format(profile("SCMP_ACT_LOG")), NNP, profile("SCMP_ACT_LOG")),
-    options(SECCOMP, OPEN_CALLS.format(f"{LONG[:60]}…"), NNP, LONG),
+    options(SECCOMP, OPEN_CALLS.format(f"{LONG[:80]}…"), NNP, LONG),
+    options(GAINS, NO_GAIN.format("no-new-privileges=\\n* forged"), "no-new-privileges=\n* forged"),
     pod(
         SECCOMP,
         f'{IN_POD}seccompProfile.type leaves system calls unconfined ("Unconfined"); write type "RuntimeDefault"',
