@@ -16,8 +16,8 @@ from toolchain.services.service import Report
 
 SLOW = "e2e"
 """The folder of the tests that run the whole pipeline, which come last: a folder for each topic, with own services."""
-LANES = 4
-"""Topics at a time, at most: an engine has addresses for some thirty networks, of which each takes up to five."""
+LANES = 2
+"""Topics at a time, at most: an engine has addresses for some thirty networks, and some tests measure seconds."""
 
 
 def run_checks(
@@ -53,9 +53,9 @@ def run_checks(
         code = run_jobs(stage(), processors(), report)
         if code != 0:
             return code
-    # One keeps some seven tenths of a processor busy: it waits for containers and networks the rest of the time.
+    # They ask as much of the processors as there is, and measure some things in seconds.
     with shared():
-        code = run_jobs(folder_tests(slow, root, python, environment), min(LANES, 2 * processors()), report)
+        code = run_jobs(folder_tests(slow, root, python, environment), min(LANES, processors()), report)
     if code != 0:
         return code
     report(f"test: all passed in {time.monotonic() - began:.0f} s")
