@@ -22,6 +22,14 @@ PROGRAM = "Pulumi.yaml"
 """What Pulumi calls the file that makes a folder a project."""
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _SALT = re.compile(r"^encryptionsalt:.*\n?", re.MULTILINE)
+_PARSE = """
+import sys, yaml
+try:
+    yaml.safe_load(sys.stdin.buffer)
+except yaml.MarkedYAMLError as error:
+    mark = error.problem_mark or error.context_mark
+    print(f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}")
+"""
 _ENCRYPTED = re.compile(r"\bsecure:\s")
 """A value in a stack's file that only the passphrase opens to which the file's salt belongs."""
 
@@ -119,6 +127,25 @@ class Stack:
         """
         self.refuse_missing_file()
         return self._with_our_ports(self.file, without_salt)
+
+    def refuse_broken_yaml(self, python: Path) -> None:
+        """Refuses a file that is no YAML. Pulumi does so, too, and names the line, but not the file that it is in.
+
+        Args:
+            python: one that has a parser, as the project's own.
+
+        Raises:
+            ToolchainError: with the place.
+        """
+        with self.file.open("rb") as content:
+            parsed = subprocess.run(
+                [str(python), "-c", _PARSE], stdin=content, capture_output=True, text=True, timeout=30, check=False
+            )
+        if parsed.stdout:
+            raise ToolchainError(
+                f"{self.file.relative_to(self.project.root)}: {parsed.stdout.strip()}: correct the YAML there, often "
+                "an indentation"
+            )
 
     def policy_flags(self) -> list[str]:
         """Returns the flags with which `pulumi` judges the stack by the checkout's policy pack.

@@ -178,7 +178,10 @@ def _prepared(root: Path, options: argparse.Namespace, *, recovering: bool) -> t
 def _pulumi(session: Session, stack: Stack, verb: str, arguments: list[str]) -> int:
     stack.select_first(session.environment)
     argv = ["pulumi", verb, "--stack", stack.name, "--config-file", str(stack.configuration()), *arguments]
-    return foreground(argv, session.project.root, session.environment)
+    code = foreground(argv, session.project.root, session.environment)
+    if code != 0:
+        stack.refuse_broken_yaml(session.python)
+    return code
 
 
 VERBS: dict[str, Verb] = {

@@ -87,6 +87,20 @@ def test_a_stack_without_a_file_is_refused_with_those_that_have_one(project: Pro
         Stack(project, "prod").refuse_missing_file()
 
 
+def test_a_stack_file_that_is_no_yaml_is_refused_with_the_place(project: Project) -> None:
+    stack, python = Stack(project, "dev"), Path(sys.executable)
+    stack.file.write_text("config:\n  slipway:channel: dev\n    cpus: 1\n")
+    with pytest.raises(ToolchainError) as refused:
+        stack.refuse_broken_yaml(python)
+    assert str(refused.value) == (
+        "stacks/Pulumi.dev.yaml: line 3, column 9: mapping values are not allowed here: correct the YAML there, often "
+        "an indentation"
+    )
+    for text in ("", "config: {}\n", "config:\n  slipway:channel: nonsense\n"):
+        stack.file.write_text(text)
+        stack.refuse_broken_yaml(python)
+
+
 @pytest.mark.parametrize("name", ["", "../dev", "a b", "x;y"])
 def test_a_name_that_is_none_is_refused(project: Project, name: str) -> None:
     with pytest.raises(ToolchainError, match="not the name of a stack"):
