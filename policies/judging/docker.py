@@ -1,6 +1,5 @@
 """The view of `docker:index/container:Container`."""
 
-import re
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
@@ -94,8 +93,8 @@ class DockerContainer:
         """The security options or the networks that say a fact, as they were written."""
         if fact == "own_network":
             return listed(filter(None, (it.label("name") for it in self._node.at("networksAdvanced").known())))
-        options = [text(it.value) for it in self._node.at("securityOpts").known()]
-        return listed(it for it in options if re.split("[=:]", it)[0].strip().lower() in OPTIONS[fact])
+        options = (text(it.value) for it in self._node.at("securityOpts").known())
+        return listed(it for it in options if _key_and_value(it)[0].lower() in OPTIONS[fact])
 
     def _value(self, *keys: str) -> Any:
         return self._node.at(*keys).value
@@ -126,11 +125,8 @@ class DockerContainer:
         return truth(self._value("privileged"))
 
     def _options(self) -> Iterator[tuple[str, str]]:
-        """The security options as the engine splits them: at `=`, or at `:` where there is none."""
-        for node in self._node.at("securityOpts").items():
-            option = text(node.value)
-            key, _, value = option.partition("=" if "=" in option else ":")
-            yield key.strip(), value.strip()
+        """The security options."""
+        return (_key_and_value(text(node.value)) for node in self._node.at("securityOpts").items())
 
     @property
     def gains_privileges(self) -> bool:
@@ -345,6 +341,12 @@ class DockerContainer:
     def labels(self) -> Iterator[Variable]:
         """The entries of `labels`."""
         return made(self._node.at("labels"), label)
+
+
+def _key_and_value(option: str) -> tuple[str, str]:
+    """A security option as the engine splits it: at `=`, or at `:` where there is none."""
+    key, _, value = option.partition("=" if "=" in option else ":")
+    return key.strip(), value.strip()
 
 
 def _bytes(mebibytes: float) -> int:

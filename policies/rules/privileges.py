@@ -94,6 +94,10 @@ def forbid_privileges(subject: Subject) -> Mapping[str, Any] | None:
     return {"securityOpts": [*kept, "no-new-privileges:true"]}
 
 
+def _loosened(container: Container, fact: str, what: str, write: str = "leave it out") -> Problem:
+    return Problem(f"{container.path(fact)} {what} ({container.seen(fact)})", write, container.where)
+
+
 def confined_by_seccomp(subject: Subject) -> Iterator[Problem]:
     """The default profile stops the system calls that most escapes from a container began with."""
 
@@ -101,8 +105,7 @@ def confined_by_seccomp(subject: Subject) -> Iterator[Problem]:
         if container.seccomp == "unconfined":
             path = container.path("seccomp")
             write = "leave it out" if path == "securityOpts" else 'write type "RuntimeDefault"'
-            seen = f"{path} leaves system calls unconfined ({container.seen('seccomp')})"
-            yield Problem(seen, write, container.where)
+            yield _loosened(container, "seccomp", "leaves system calls unconfined", write)
 
     return each(subject, judge)
 
@@ -112,9 +115,7 @@ def confined_by_apparmor(subject: Subject) -> Iterator[Problem]:
 
     def judge(container: Container) -> Iterator[Problem]:
         if container.apparmor == "unconfined":
-            path = container.path("apparmor")
-            seen = f"{path} takes it out of AppArmor ({container.seen('apparmor')})"
-            yield Problem(seen, "leave it out", container.where)
+            yield _loosened(container, "apparmor", "takes it out of AppArmor")
 
     return each(subject, judge)
 
@@ -126,8 +127,7 @@ def confined_by_selinux(subject: Subject) -> Iterator[Problem]:
     def judge(container: Container) -> Iterator[Problem]:
         path, kind = container.path("selinux"), container.selinux
         if kind == "unconfined":
-            seen = f"{path} takes it out of SELinux ({container.seen('selinux')})"
-            yield Problem(seen, "leave it out", container.where)
+            yield _loosened(container, "selinux", "takes it out of SELinux")
         elif kind is not None and kind not in allowed:
             yield Problem(
                 f"{path} has the SELinux type {kind}", f"leave it out, or use {_names(allowed)}", container.where
@@ -141,9 +141,7 @@ def masks_system_paths(subject: Subject) -> Iterator[Problem]:
 
     def judge(container: Container) -> Iterator[Problem]:
         if not container.masks_system_paths:
-            path = container.path("masks_system_paths")
-            seen = f"{path} lays /proc, /sys or the control groups open ({container.seen('masks_system_paths')})"
-            yield Problem(seen, "leave it out", container.where)
+            yield _loosened(container, "masks_system_paths", "lays /proc, /sys or the control groups open")
 
     return each(subject, judge)
 
