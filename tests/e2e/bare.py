@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.conftest import Checkout
+from components.record import ReleaseRecord
+from tests.e2e.conftest import Checkout, free_port
 from tests.e2e.names import PREFIX
-from tests.e2e.shipped import STACK, Shipped
-from tests.e2e.small import containers, refused, resources
+from tests.e2e.shipped import PLATFORMS
+from tests.e2e.small import APP, container_of, containers, refused, resources, small_stack, write_context
+
+STACK = "released"
+REPOSITORY = f"{STACK}/web"
+"""Where that stack's release is that the programs here run."""
 
 NAME = f"{PREFIX}-bare"
 PROJECT = "name: bare\nruntime: {name: python, options: {toolchain: pip, virtualenv: ../.venv}}\n"
@@ -33,16 +38,47 @@ def only(resource: str) -> str:
 
 
 @dataclass
+class Released:
+    """A stack of two small services that the policy pack has let through."""
+
+    checkout: Checkout
+    record: ReleaseRecord
+    """What programs here run."""
+    other: ReleaseRecord
+    """The release of the other service."""
+
+
+def release(checkout: Checkout) -> Released:
+    """Build, publish and run two small services for both platforms."""
+    write_context(checkout, "tide", {"app.py": f"{APP}print('it has ended')\n"})
+    small_stack(checkout, STACK, _two_services)
+    checkout.write_policy(STACK)
+    checkout.up(STACK, "--skip-preview")
+    outputs = checkout.outputs(STACK)
+    return Released(checkout, *(ReleaseRecord.model_validate(outputs[it]["release"]) for it in ("web", "tide")))
+
+
+def _two_services(settings: dict[str, Any]) -> None:
+    services = settings["services"]
+    services["web"]["build"]["platforms"] = list(PLATFORMS)
+    services["tide"] = second = json.loads(json.dumps(services["web"]))
+    second["repository"] = f"{STACK}/tide"
+    second["build"]["context"] = "small/tide"
+    second["run"]["name"] = f"{container_of(STACK)}-tide"
+    second["run"]["ports"][0]["host"] = free_port()
+
+
+@dataclass
 class Bare:
     """A Pulumi project whose program reads its inputs from a file, judged by the policy pack."""
 
-    shipped: Shipped
+    released: Released
     folder: Path
 
     @property
     def checkout(self) -> Checkout:
         """Where the pack and the tools are."""
-        return self.shipped.checkout
+        return self.released.checkout
 
     @property
     def configuration(self) -> Path:
@@ -53,7 +89,7 @@ class Bare:
         """The inputs of a locked-down container of the release, with some changed; None leaves one out."""
         safe: dict[str, Any] = {
             "name": NAME,
-            "image": self.shipped.record.reference,
+            "image": self.released.record.reference,
             "read_only": True,
             "capabilities": {"drops": ["ALL"]},
             "security_opts": ["no-new-privileges:true"],
@@ -119,7 +155,7 @@ class Bare:
 
     def made(self) -> set[str]:
         """Names of the resources in the stack's state, beside the stack itself and its components and providers."""
-        return resources(self.checkout, "bare", cwd=self.folder)
+        return resources(self.checkout, "bare", self.folder.name)
 
     def destroy(self) -> None:
         """Take down what the program has made."""
@@ -132,18 +168,18 @@ def named(output: str, level: str = "mandatory") -> set[str]:
 
 
 @contextmanager
-def bare_project(shipped: Shipped, name: str) -> Iterator[Bare]:
+def bare_project(released: Released, name: str) -> Iterator[Bare]:
     """The project with its stack in a folder of the checkout; taken down at the end.
 
     Args:
-        shipped: the stack whose release it runs.
+        released: the stack whose release it runs.
         name: the folder.
     """
-    folder = shipped.checkout.root / name
+    folder = released.checkout.root / name
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text(PROJECT.replace("bare", name, 1))
-    project = Bare(shipped, folder)
-    shipped.checkout.run("pulumi", "stack", "init", "bare", cwd=folder)
+    project = Bare(released, folder)
+    released.checkout.run("pulumi", "stack", "init", "bare", cwd=folder)
     try:
         yield project
     finally:

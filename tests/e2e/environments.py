@@ -35,7 +35,7 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 """,
 ).replace("http.server.BaseHTTPRequestHandler).serve", "Page).serve")
-HASTY, PATIENT = "--timeout=60s --retries=2", "--timeout=10s --retries=9"
+HASTY, PATIENT = "--interval=1s --timeout=60s --retries=4", "--interval=2s --timeout=10s --retries=9"
 assert HASTY in DOCKERFILE
 PACKAGES = (
     DOCKERFILE.replace("COPY app.py", "COPY packages/ /app/packages/\nCOPY app.py")

@@ -16,7 +16,7 @@ DOCKERFILE = """\
 FROM python:3.12-slim
 COPY app.py check.py /app/
 USER 10001
-HEALTHCHECK --interval=2s --timeout=60s --retries=2 CMD ["python", "/app/check.py"]
+HEALTHCHECK --interval=1s --timeout=60s --retries=4 CMD ["python", "/app/check.py"]
 ENTRYPOINT ["python", "-u", "/app/app.py"]
 """
 APP = """\
@@ -149,28 +149,25 @@ def mistakes(output: str) -> list[str]:
     return [line.strip() for line in output.splitlines() if line.strip().startswith("slipway:")]
 
 
-def resources(checkout: Checkout, stack: str, **options: Any) -> set[str]:
+def resources(checkout: Checkout, stack: str, project: str = "slipway") -> set[str]:
     """Names of the resources in a stack's state, beside the stack itself and its components and providers."""
-    exported = checkout.run("pulumi", "stack", "export", "--stack", stack, **options).stdout
     return {
         str(entry["urn"]).rpartition("::")[2]
-        for entry in json.loads(exported)["deployment"].get("resources") or ()
+        for entry in checkout.state(stack, project).get("resources") or ()
         if entry["custom"] and not entry["type"].startswith("pulumi:")
     }
 
 
 def digest_in_state(checkout: Checkout, stack: str) -> str:
     """The digest of the image that a stack built."""
-    exported = checkout.run("pulumi", "stack", "export", "--stack", stack).stdout
-    built = [it for it in json.loads(exported)["deployment"]["resources"] if it["type"] == "docker-build:index:Image"]
+    built = [it for it in checkout.state(stack)["resources"] if it["type"] == "docker-build:index:Image"]
     digest: str = built[0]["outputs"]["digest"]
     return digest
 
 
 def pending(checkout: Checkout, stack: str) -> list[dict[str, Any]]:
     """Operations that a stack's state calls unfinished."""
-    exported = checkout.run("pulumi", "stack", "export", "--stack", stack).stdout
-    return list(json.loads(exported)["deployment"].get("pending_operations") or ())
+    return list(checkout.state(stack).get("pending_operations") or ())
 
 
 def containers(checkout: Checkout, name: str) -> list[str]:

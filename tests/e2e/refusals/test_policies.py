@@ -10,17 +10,16 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.bare import NAME, Bare, bare_project
+from tests.e2e.bare import NAME, REPOSITORY, STACK, Bare, Released, bare_project
 from tests.e2e.conftest import Checkout, free_port
 from tests.e2e.forgery import Forger
-from tests.e2e.shipped import REPOSITORY, STACK, Shipped
 from tests.e2e.small import containers, refused
 
 
 @pytest.fixture(scope="module")
-def bare(shipped: Shipped) -> Iterator[Bare]:
+def bare(released: Released) -> Iterator[Bare]:
     """The project with its stack; destroyed afterwards."""
-    with bare_project(shipped, "bare") as project:
+    with bare_project(released, "bare") as project:
         yield project
 
 
@@ -86,35 +85,35 @@ def test_a_preview_tells_it_already(bare: Bare) -> None:
     assert "container-is-not-privileged" in output
 
 
-def forger(shipped: Shipped) -> Forger:
+def forger(released: Released) -> Forger:
     """Somebody with the registry's password."""
-    return Forger(shipped.checkout.private, REPOSITORY)
+    return Forger(released.checkout.private, REPOSITORY)
 
 
-def reference(shipped: Shipped, digest: str) -> str:
+def reference(released: Released, digest: str) -> str:
     """An artifact in the release's repository."""
-    return f"{shipped.checkout.private.address}/{REPOSITORY}@{digest}"
+    return f"{released.checkout.private.address}/{REPOSITORY}@{digest}"
 
 
 UNPROVEN = ("image-is-signed", "image-has-provenance", "image-has-a-vulnerability-report", "image-has-an-sbom")
 
 
 def test_a_label_proves_nothing(bare: Bare) -> None:
-    digest = forger(bare.shipped).unproven(bare.shipped.record.digest, "label")
+    digest = forger(bare.released).unproven(bare.released.record.digest, "label")
     labels = [{"label": "org.opencontainers.image.signed", "value": "true"}]
-    bare.stopped(bare.inputs(image=reference(bare.shipped, digest), labels=labels), *UNPROVEN)
+    bare.stopped(bare.inputs(image=reference(bare.released, digest), labels=labels), *UNPROVEN)
 
 
 def test_a_signature_by_another_key_proves_nothing(bare: Bare, tmp_path: Path) -> None:
-    somebody = forger(bare.shipped)
-    digest = somebody.unproven(bare.shipped.record.digest, "another key")
+    somebody = forger(bare.released)
+    digest = somebody.unproven(bare.released.record.digest, "another key")
     somebody.sign(digest, tmp_path, bare.checkout.environment)
-    bare.stopped(bare.inputs(image=reference(bare.shipped, digest)), *UNPROVEN)
+    bare.stopped(bare.inputs(image=reference(bare.released, digest)), *UNPROVEN)
 
 
 @pytest.mark.parametrize("edited", [False, True], ids=["of another digest", "that were edited"])
 def test_statements_prove_nothing(bare: Bare, edited: bool) -> None:
-    somebody, release = forger(bare.shipped), bare.shipped.record.digest
+    somebody, release = forger(bare.released), bare.released.record.digest
     digest = somebody.unproven(release, f"statements {edited}")
     ours, theirs = (bare.checkout.private.platforms(REPOSITORY, it) for it in (release, digest))
     pairs = [(release, digest), *((ours[platform], theirs[platform]) for platform in ours)]
@@ -123,13 +122,13 @@ def test_statements_prove_nothing(bare: Bare, edited: bool) -> None:
         assert statements
         for statement in statements:
             somebody.attach(statement, subject, edited=edited)
-    bare.stopped(bare.inputs(image=reference(bare.shipped, digest)), *UNPROVEN)
+    bare.stopped(bare.inputs(image=reference(bare.released, digest)), *UNPROVEN)
 
 
 def test_a_tag_that_was_pushed_again_is_not_believed(bare: Bare) -> None:
-    digest = forger(bare.shipped).unproven(bare.shipped.record.digest, "tag")
+    digest = forger(bare.released).unproven(bare.released.record.digest, "tag")
     bare.checkout.private.move_tag(REPOSITORY, "1.9.0", digest)
-    named = bare.shipped.record.reference.replace("@", ":1.9.0@")
+    named = bare.released.record.reference.replace("@", ":1.9.0@")
     try:
         output = bare.stopped(bare.inputs(image=named), "image-tag-names-its-digest")
     finally:
@@ -147,7 +146,7 @@ def forget_tag(checkout: Checkout, tag: str) -> None:
 def test_a_registry_that_does_not_answer_proves_nothing(bare: Bare) -> None:
     nobody = f"localhost:{free_port()}"
     told = bare.told({"privateRegistries": [bare.checkout.private.address, nobody]})
-    image = f"{nobody}/{REPOSITORY}@{bare.shipped.record.digest}"
+    image = f"{nobody}/{REPOSITORY}@{bare.released.record.digest}"
     output = bare.stopped(bare.inputs(image=image), "image-is-signed", told=told)
     assert nobody in output
     assert "refused" in output
@@ -165,7 +164,7 @@ def test_a_locked_down_release_runs_whoever_wrote_the_program(bare: Bare) -> Non
     assert len(containers(bare.checkout, NAME)) == 1
 
 
-def test_a_state_can_be_judged_by_itself(shipped: Shipped) -> None:
-    judged = shipped.checkout.judged(STACK)
-    ended = shipped.checkout.run("pulumi", "policy", "analyze", *judged, "--stack", STACK, check=False)
+def test_a_state_can_be_judged_by_itself(released: Released) -> None:
+    judged = released.checkout.judged(STACK)
+    ended = released.checkout.run("pulumi", "policy", "analyze", *judged, "--stack", STACK, check=False)
     assert ended.returncode == 0, ended.stdout

@@ -13,10 +13,8 @@ from typing import Any
 
 import pytest
 
-from components.record import ReleaseRecord
-from tests.e2e.bare import NAME, Bare, bare_project, named, only
+from tests.e2e.bare import NAME, REPOSITORY, Bare, Released, bare_project, named, only
 from tests.e2e.conftest import Checkout
-from tests.e2e.shipped import REPOSITORY, Shipped
 from tests.e2e.small import refused, repositories
 
 BUILD = only("pulumi_docker_build.Image")
@@ -48,9 +46,9 @@ pulumi_docker.Container("bare", image=known_late.stdout, **inputs)
 
 
 @pytest.fixture(scope="module")
-def bare(shipped: Shipped) -> Iterator[Bare]:
+def bare(released: Released) -> Iterator[Bare]:
     """The project with its stack; destroyed afterwards."""
-    with bare_project(shipped, "bare-families") as project:
+    with bare_project(released, "bare-families") as project:
         yield project
 
 
@@ -109,7 +107,7 @@ def test_an_image_of_the_engine_is_not_pushed_to_the_private_registry(bare: Bare
     private = bare.checkout.private
     user, password = private.login or ("", "")
     login = {"address": f"https://{private.address}", "username": user, "password": password}
-    with known_as(bare.checkout, bare.shipped.record.reference, f"{private.address}/bare/image:1.0.0") as name:
+    with known_as(bare.checkout, bare.released.record.reference, f"{private.address}/bare/image:1.0.0") as name:
         inputs = {"name": name, "auth_config": login, "insecure_skip_verify": True, "keep_remotely": True}
         bare.stopped(inputs, "build-pushes-to-quarantine", program=REGISTRY_IMAGE)
     assert "bare/image" not in repositories(private)
@@ -121,7 +119,7 @@ def test_a_command_that_pushes_to_the_private_registry_does_not_run(bare: Bare, 
     auth = base64.b64encode(":".join(private.login or ()).encode()).decode()
     (bare.folder / "login").mkdir(exist_ok=True)
     (bare.folder / "login" / "config.json").write_text(json.dumps({"auths": {private.address: {"auth": auth}}}))
-    with known_as(bare.checkout, bare.shipped.record.reference, f"{private.address}/bare/pushed:1.0.0") as name:
+    with known_as(bare.checkout, bare.released.record.reference, f"{private.address}/bare/pushed:1.0.0") as name:
         inputs = {"create": "touch ran; " + push.format(name)}
         bare.stopped(inputs, "build-pushes-to-quarantine", program=COMMAND)
     assert not ran.exists()
@@ -130,13 +128,13 @@ def test_a_command_that_pushes_to_the_private_registry_does_not_run(bare: Bare, 
 
 def test_an_image_that_is_named_by_its_tag_alone_does_not_run(bare: Bare) -> None:
     name = f"{bare.checkout.private.address}/bare/tagged:1.0.0"
-    with known_as(bare.checkout, bare.shipped.record.reference, name):
+    with known_as(bare.checkout, bare.released.record.reference, name):
         output = bare.stopped(bare.inputs(image=name), "image-is-pinned-by-digest")
     assert f"image is {name}, which has no digest" in output
 
 
 def test_a_command_starts_no_container(bare: Bare, ran: Path) -> None:
-    create = f"touch ran; docker run --detach --name {NAME} --network none {bare.shipped.record.reference}"
+    create = f"touch ran; docker run --detach --name {NAME} --network none {bare.released.record.reference}"
     output = bare.stopped({"create": create}, "container-comes-from-a-resource", program=COMMAND)
     assert "create runs docker run" in output
     assert not ran.exists()
@@ -167,7 +165,7 @@ WIDE_OPEN = (
 
 @pytest.mark.parametrize("form", ["stdin", "create"])
 def test_a_command_applies_no_pod_that_is_wide_open(bare: Bare, ran: Path, form: str) -> None:
-    manifest = json.dumps(pod(bare.shipped.record.reference), indent=2)
+    manifest = json.dumps(pod(bare.released.record.reference), indent=2)
     inputs = {"create": "touch ran; kubectl apply -f -", "stdin": manifest}
     if form == "create":
         inputs = {"create": f"{inputs['create']} <<EOF\n{manifest}\nEOF\n"}
@@ -185,14 +183,14 @@ def test_a_command_applies_no_pod_that_is_wide_open(bare: Bare, ran: Path, form:
 def test_a_command_applies_nothing_that_cannot_be_judged(
     bare: Bare, ran: Path, command: str, stdin: str | None, rule: str
 ) -> None:
-    inputs = {"create": "touch ran; " + command.format(bare.shipped.record.reference)}
+    inputs = {"create": "touch ran; " + command.format(bare.released.record.reference)}
     bare.stopped(inputs | ({"stdin": stdin} if stdin else {}), rule, program=COMMAND)
     assert not ran.exists()
 
 
 def test_a_stack_that_runs_what_it_did_not_release_fails_when_everything_is_done(bare: Bare) -> None:
-    released = bare.shipped.record
-    other = ReleaseRecord.model_validate(bare.shipped.outputs["tide"]["release"])
+    released = bare.released.record
+    other = bare.released.other
     told = {"Release": {"reference": released.reference, "record": {"digest": released.digest}}}
     candidate = {"Image": {"digest": other.digest}}
     try:
@@ -270,7 +268,7 @@ def test_a_preview_that_does_not_know_the_image_says_what_it_cannot_judge_yet(ba
 
 
 def test_an_image_that_is_known_late_is_judged_before_it_runs(bare: Bare, ran: Path) -> None:
-    image = f"{bare.checkout.quarantine.address}/{REPOSITORY}@{bare.shipped.record.digest}"
+    image = f"{bare.checkout.quarantine.address}/{REPOSITORY}@{bare.released.record.digest}"
     try:
         bare.stopped(bare.inputs(image=image), "image-comes-from-an-allowed-repository", program=KNOWN_LATE)
         assert ran.exists()

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.bare import NAME, Bare, bare_project, only
+from tests.e2e.bare import NAME, REPOSITORY, Bare, Released, bare_project, only
 from tests.e2e.conftest import Checkout
-from tests.e2e.shipped import REPOSITORY, Shipped
 from tests.e2e.small import refused
 
 SERVICE = only("pulumi_docker.Service")
@@ -16,9 +15,9 @@ BUILD = only("pulumi_docker_build.Image")
 
 
 @pytest.fixture(scope="module")
-def bare(shipped: Shipped) -> Iterator[Bare]:
+def bare(released: Released) -> Iterator[Bare]:
     """The project with its stack; destroyed afterwards."""
-    with bare_project(shipped, "bare-others") as project:
+    with bare_project(released, "bare-others") as project:
         yield project
 
 
@@ -60,7 +59,7 @@ def services(checkout: Checkout) -> list[str]:
 
 def test_a_swarm_service_that_is_wide_open_is_not_made(bare: Bare, swarm: None) -> None:
     socket = {"type": "bind", "source": "/var/run/docker.sock", "target": "/var/run/docker.sock"}
-    image = f"{bare.checkout.quarantine.address}/{REPOSITORY}@{bare.shipped.record.digest}"
+    image = f"{bare.checkout.quarantine.address}/{REPOSITORY}@{bare.released.record.digest}"
     output = bare.stopped(
         service(image, user="0", read_only=False, cap_drops=[], mounts=[socket]),
         "image-comes-from-an-allowed-repository",
@@ -76,7 +75,7 @@ def test_a_swarm_service_that_is_wide_open_is_not_made(bare: Bare, swarm: None) 
 
 def test_a_swarm_service_of_a_release_that_is_locked_down_is_made(bare: Bare, swarm: None) -> None:
     try:
-        ended = bare.up(service(bare.shipped.record.reference), program=SERVICE)
+        ended = bare.up(service(bare.released.record.reference), program=SERVICE)
         assert ended.returncode == 0, ended.stdout
         assert services(bare.checkout) == [NAME]
     finally:

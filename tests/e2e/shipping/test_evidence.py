@@ -54,8 +54,8 @@ class Attested:
 
     def urn(self, name: str) -> str:
         """The URN of a resource."""
-        state = json.loads(self.checkout.run("pulumi", "stack", "export", "--stack", STACK).stdout)
-        return str(next(it["urn"] for it in state["deployment"]["resources"] if it["urn"].endswith(f"::{name}")))
+        urns = [str(it["urn"]) for it in self.checkout.state(STACK)["resources"]]
+        return next(urn for urn in urns if urn.endswith(f"::{name}"))
 
 
 @pytest.fixture(scope="module", name="attested")

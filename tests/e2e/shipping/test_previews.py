@@ -92,6 +92,5 @@ def test_there_is_one_signature_after_beside_the_evidence(shipped: Shipped, flag
 
 def _signing(shipped: Shipped) -> str:
     """The URN of the step that signs."""
-    state = json.loads(shipped.checkout.run("pulumi", "stack", "export", "--stack", STACK).stdout)
-    urns: list[str] = [it["urn"] for it in state["deployment"]["resources"]]
+    urns: list[str] = [it["urn"] for it in shipped.checkout.state(STACK)["resources"]]
     return next(urn for urn in urns if urn.endswith("::web-signature-cosign"))

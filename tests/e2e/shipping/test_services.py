@@ -73,7 +73,7 @@ def test_secret_files_that_move_are_mounted_from_where_they_are(placed: Checkout
     [
         ("open_files", 2048, lambda it: it["HostConfig"]["Ulimits"][0]["Soft"] == 2048),
         ("capabilities", ["NET_BIND_SERVICE"], lambda it: it["HostConfig"]["CapAdd"] == ["CAP_NET_BIND_SERVICE"]),
-        ("health", {"interval": 7}, lambda it: it["Config"]["Healthcheck"]["Interval"] == 7_000_000_000),
+        ("health", {"interval": 3}, lambda it: it["Config"]["Healthcheck"]["Interval"] == 3_000_000_000),
     ],
 )
 def test_a_changed_setting_is_one_of_the_container_too(
