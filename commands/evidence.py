@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from steps.choose import Registries
     from steps.evidence import Key
 
-LACKING, FAILED = 1, 2
+EVIDENCE_VERSION = 1
 
 
 def evidence(
@@ -41,22 +41,18 @@ def evidence(
     """
     from json import dumps
 
-    from steps.tool import StepError
+    from commands.operations.words import SHORT, told
 
-    try:
-        with _reach(reference, key, stack, certificate_authority) as (known, asked):
-            from steps.evidence import dossier
+    with told(), _reach(reference, key, stack, certificate_authority) as (known, asked):
+        from steps.evidence import dossier
 
-            found = dossier(known, asked)
-    except (StepError, OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(FAILED) from None
+        found = dossier(known, asked)
     if json:
-        sys.stdout.write(dumps(found, indent=2) + "\n")
+        sys.stdout.write(dumps({"schema_version": EVIDENCE_VERSION, **found}, indent=2) + "\n")
     else:
         _show(found)
     if found["lacking"]:
-        raise typer.Exit(LACKING)
+        raise typer.Exit(SHORT)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from steps.attest import Signer
     from steps.rescan import Rescan
 
-NEW, FAILED = 1, 2
+RESCAN_VERSION = 1
 _LABEL = "io.slipway.stack"
 _CACHE = Path(".slipway", "trivy")
 _REPORTS = Path(".slipway", "reports")
@@ -37,22 +37,21 @@ def rescan(
     """
     from json import dumps
 
-    from steps.tool import StepError
+    from commands.operations.words import SHORT, told
 
-    try:
+    with told():
         counted = _severities(severity)
-        found = _rescanned(stack)
-    except (StepError, OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(FAILED) from None
-    told = [(service, one, [it for it in one.new if it.severity in counted]) for service, one in found]
+        scanned, found = _rescanned(stack)
+    answers = [(service, one, [it for it in one.new if it.severity in counted]) for service, one in found]
     if json:
-        sys.stdout.write(dumps([_data(*it) for it in told], indent=2) + "\n")
+        services = [_data(*it) for it in answers]
+        document = {"schema_version": RESCAN_VERSION, "stack": scanned, "services": services}
+        sys.stdout.write(dumps(document, indent=2) + "\n")
     else:
-        for it in told:
+        for it in answers:
             _show(*it)
-    if any(new for _, _, new in told):
-        raise typer.Exit(NEW)
+    if any(new for _, _, new in answers):
+        raise typer.Exit(SHORT)
 
 
 def _severities(text: str | None) -> tuple[str, ...]:
@@ -64,7 +63,8 @@ def _severities(text: str | None) -> tuple[str, ...]:
     return wanted
 
 
-def _rescanned(name: str | None) -> list[tuple[str, Rescan]]:
+def _rescanned(name: str | None) -> tuple[str, list[tuple[str, Rescan]]]:
+    """The stack's whole name, and each service with what was found in it."""
     from commands.operations.access import member, password, reach
     from commands.selection import chosen
     from steps.attest import Signer
@@ -82,7 +82,7 @@ def _rescanned(name: str | None) -> list[tuple[str, Rescan]]:
             authority = registries.authority(reference.repository)
             signer = Signer(key.key, key.public_key, secret, registries.environment, authority)
             found.append((service, _rescan(its, service, reference, signer, [key.public_key, *keys])))
-        return found
+        return str(its.stack), found
 
 
 def _targets(its: Member) -> list[tuple[str, ImageReference, list[str]]]:

@@ -19,7 +19,9 @@ def docker(host: str, *arguments: str, both: bool = False) -> str:
         return run_tool(["docker", "--host", host, *arguments], both=both)
     except ToolError as error:
         if "Cannot connect to the Docker daemon" in error.output:
-            raise StepError(f"the Docker Engine at {host} does not answer: start it, or correct host.docker") from None
+            raise StepError(
+                f"the Docker Engine at {host} does not answer: start it, or correct the setting `docker`"
+            ) from None
         raise
 
 

@@ -163,7 +163,7 @@ def _approval_missing(rule: Rule, approvals: Sequence[Approval], target: StackNa
         seen = f"{given[0].approver} approved it at {spelled(given[0].time)}, which is in the future"
         return f"{seen}: check the clocks of both machines"
     who = f"one of {', '.join(sorted(rule.approvers))}" if len(rule.approvers) > 1 else rule.approvers[0]
-    return f"an approval by {who} is missing: `slipway approve {target.name} DIGEST`"
+    return f"an approval by {who} is missing: `slipway approve {target.name} DIGEST --key KEY --reason TEXT`"
 
 
 def moment(text: Any) -> datetime:

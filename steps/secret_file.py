@@ -38,7 +38,7 @@ def write_secret(path: Path, value: str, owner: int) -> dict[str, Any]:
             "or name a folder of yours in secrets_directory and run the image as your own user"
         ) from None
     except OSError as error:
-        raise StepError(f"secret file {path}: {error.strerror}: check host.secrets_directory") from None
+        raise StepError(f"secret file {path}: {error.strerror}: check the setting `secrets_directory`") from None
     return {"path": str(path), "owner": owner}
 
 

@@ -80,6 +80,7 @@ def slipway(*arguments: str) -> Result:
 def data(*arguments: str) -> dict[str, Any]:
     """What it says as data."""
     found: dict[str, Any] = json.loads(slipway("--json", *arguments).stdout)
+    assert found.pop("schema_version") == 1
     return found
 
 

@@ -99,8 +99,11 @@ def slipway(*arguments: str) -> Result:
 
 
 def data(*arguments: str) -> list[dict[str, Any]]:
-    """What it says as data."""
-    found: list[dict[str, Any]] = json.loads(slipway("--json", *arguments).stdout)
+    """What it says of each service as data."""
+    document = json.loads(slipway("--json", *arguments).stdout)
+    assert document["schema_version"] == 1
+    assert document["stack"].endswith("/dev")
+    found: list[dict[str, Any]] = document["services"]
     return found
 
 

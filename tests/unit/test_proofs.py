@@ -120,13 +120,13 @@ def test_a_proof_from_the_future_tells_of_a_wrong_clock() -> None:
 
 def test_an_approval_is_needed_besides_the_proofs_and_by_somebody_who_may() -> None:
     asked = rule(approvers=["joe", "maria"], approval=BESIDES)
-    told = "an approval by one of joe, maria is missing: `slipway approve production DIGEST`"
+    told = "an approval by one of joe, maria is missing: `slipway approve production DIGEST --key KEY --reason TEXT`"
     assert lacks(asked, proof()) == [told]
     assert lacks(asked, proof(), approval("eve")) == [told]
     assert lacks(asked, proof(), approval("maria")) == []
     assert lacks(asked, approval("maria")) == [f"slipway/staging {NOT_PROVED}"]
     assert lacks(rule(approvers=["joe"], approval=BESIDES), proof()) == [
-        "an approval by joe is missing: `slipway approve production DIGEST`"
+        "an approval by joe is missing: `slipway approve production DIGEST --key KEY --reason TEXT`"
     ]
 
 
@@ -148,7 +148,7 @@ def test_an_approval_may_stand_in_for_proof_and_soak_as_for_a_hotfix() -> None:
     assert lacks(hotfix, proof(30 * HOUR)) == []
     assert lacks(hotfix) == [
         f"slipway/staging {NOT_PROVED}",
-        "instead of that, an approval by maria is missing: `slipway approve production DIGEST`",
+        "instead of that, an approval by maria is missing: `slipway approve production DIGEST --key KEY --reason TEXT`",
     ]
 
 

@@ -140,7 +140,9 @@ def test_a_clock_that_is_wrong_is_told(world: World) -> None:
 def test_an_approval_is_read_with_the_approvers_own_key(world: World) -> None:
     flags = ("--approvers", '{"maria": "maria.pub"}', "--approval", "besides")
     world.approved(key="staging.pub")
-    assert lines(world.problem(*flags)) == ["an approval by maria is missing: `slipway approve production DIGEST`"]
+    assert lines(world.problem(*flags)) == [
+        "an approval by maria is missing: `slipway approve production DIGEST --key KEY --reason TEXT`"
+    ]
     world.approved()
     answer = world.ask(*flags)
     assert answer["problem"] == ""
@@ -259,7 +261,7 @@ def test_what_was_not_said_here_yet_is_asked_for_where_it_was_made(world: World)
     told = lines(world.problem(*flags))
     assert told == [
         f"what is said about it in {STAGING} cannot be read: Error: dial tcp: connection refused",
-        "an approval by maria is missing: `slipway approve production DIGEST`",
+        "an approval by maria is missing: `slipway approve production DIGEST --key KEY --reason TEXT`",
     ]
 
 

@@ -97,7 +97,7 @@ def approve(checkout: Checkout, artifact: str, password: str = "correct horse") 
 def ada_has_approved(checkout: Checkout, proved: ReleaseRecord) -> str:
     """What production said before, and what `approve` said, twice."""
     before = refused(checkout.preview(PRODUCTION, check=False), "an approval by ada is missing")
-    assert "`slipway approve ops-production DIGEST`" in before
+    assert "`slipway approve ops-production DIGEST --key KEY --reason TEXT`" in before
     first, second = approve(checkout, proved.digest), approve(checkout, "1.4.0")
     assert (first.returncode, second.returncode) == (0, 0), first.stdout + second.stdout
     assert f"{proved.reference} is approved for {PRODUCTION} by ada" in first.stdout

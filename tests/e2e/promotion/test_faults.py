@@ -234,7 +234,7 @@ def test_an_approval_is_asked_for_and_found(
     def change(settings: dict[str, Any]) -> None:
         settings["promote"]["approval"] = {"approvers": {"maria": maria}}
 
-    missing = f"an approval by maria is missing: `slipway approve {PRODUCTION} DIGEST`"
+    missing = f"an approval by maria is missing: `slipway approve {PRODUCTION} DIGEST --key KEY --reason TEXT`"
     told(change, missing)
     predicate = proof_of(PRODUCTION, reason="looked at it", approver="maria")
     attest(checkout, release.reference, "approved", predicate, str(tmp_path / "eve.key"), tmp_path)

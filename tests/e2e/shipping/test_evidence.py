@@ -275,9 +275,9 @@ def test_a_rescan_adds_what_is_newly_known_and_says_so_once(attested: Attested) 
     [row] = [line for line in news.stdout.splitlines() if CVE in line]
     assert row.split()[:5] == ["HIGH", CVE, "Jinja2", "2.10", "2.10.1"]
     printed = attested.slipway("rescan", STACK, "--json").stdout
-    again = json.loads(printed[printed.index("[") :])  # after what it said of its progress
-    assert again[0]["new"] == []
-    assert [it["vulnerability"] for it in again[0]["findings"]].count(CVE) == 1
+    [again] = json.loads(printed[printed.index("{") :])["services"]  # after what it said of its progress
+    assert again["new"] == []
+    assert [it["vulnerability"] for it in again["findings"]].count(CVE) == 1
     after = attested.referrers(checkout.private)
     assert after["index"] == before["index"]
     for platform in PLATFORMS:
