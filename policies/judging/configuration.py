@@ -194,7 +194,7 @@ class Settings:
     release_stacks: tuple[str, ...] = field(
         default=("prod*", "live*", "release*"),
         metadata=_setting(
-            _texts, _TEXTS, "globs of the stacks whose images must be built from a clean tree, in whatever case"
+            _texts, _TEXTS, "globs of the stacks whose images must be built from a clean tree, upper or lower case"
         ),
     )
     exceptions_file: Path | None = field(

@@ -23,7 +23,7 @@ from pulumi_policy.proxy import unknown_checking_proxy
 from judging.rule import Rule
 from judging.stack_rule import StackRule
 from pack import CONFIGURED, DESCRIPTION, NAME, POLICIES, RULES, STACK_RULES
-from rules.table import table
+from rules.table import TABLES, rules
 from tests.policy.answers import answer
 from tests.policy.compliant import CONTAINER, SERVICE, container, service
 from tests.policy.hardening import RULES as HARDENING
@@ -201,7 +201,7 @@ def test_a_name_in_the_configuration_that_no_rule_has_is_told_with_the_nearest(
 
 
 def test_the_table_names_every_rule_with_its_source_severity_and_level() -> None:
-    lines = list(table(EVERY_RULE))
+    lines = list(rules(EVERY_RULE))
     assert len(lines) == len(EVERY_RULE) + 2
     assert (
         "| `container-is-not-privileged` | A container is not privileged | CIS Docker Benchmark 1.6, 5.5 | critical | "
@@ -209,11 +209,18 @@ def test_the_table_names_every_rule_with_its_source_severity_and_level() -> None
     ) in lines
 
 
-def test_the_table_is_printed_by_the_module() -> None:
+@pytest.mark.parametrize("table", TABLES)
+def test_the_tables_are_printed_by_the_module(table: str) -> None:
     printed = subprocess.run(
-        [sys.executable, "-m", "rules.table"], cwd=PACK, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "rules.table", table], cwd=PACK, capture_output=True, text=True, check=True
     ).stdout
-    assert printed.splitlines() == list(table(EVERY_RULE))
+    assert printed.splitlines() == list(TABLES[table]())
+
+
+def test_the_settings_are_told_with_what_they_are_by_default() -> None:
+    lines = list(TABLES["settings"]())
+    assert "| `container-restart-is-bounded` | `maximum` | times that a container may be started again | `5` |" in lines
+    assert "| `pack-is-configured` | `timeout` | seconds that the evidence of one digest may take | `30` |" in lines
 
 
 def test_the_schemas_are_what_pulumi_can_take() -> None:

@@ -1,15 +1,18 @@
-"""The README's table of rules is the pack's own."""
+"""The tables of the documents are those that the pack prints."""
 
 from pathlib import Path
 
-from pack import CONFIGURED, RULES, STACK_RULES
-from rules.table import table
+import pytest
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+from rules.table import TABLES
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_readme_has_the_table_that_the_pack_prints() -> None:
-    _, _, after = README.read_text(encoding="utf-8").partition("<!-- rules: `python -m rules.table` in policies/ -->")
-    shown, end, _ = after.partition("<!-- end of rules -->")
-    assert end
-    assert shown.split("\n")[2:-2] == list(table((CONFIGURED, *RULES, *STACK_RULES)))
+@pytest.mark.parametrize(("page", "table"), [("README.md", "rules"), ("policies/README.md", "settings")])
+def test_a_page_has_the_table_that_the_pack_prints(page: str, table: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    _, begin, after = text.partition(f"<!-- {table}: `python -m rules.table {table}` in policies/ -->\n\n")
+    shown, end, _ = after.partition(f"\n\n<!-- end of {table} -->")
+    assert begin and end
+    assert shown.split("\n") == list(TABLES[table]())
