@@ -1,7 +1,7 @@
 """Which artifact a promotion is about: what the first stack runs, or the version or digest that is pinned.
 
-A record or a digest names an artifact. A version is what this stack's own tag names; then what a record calls so; then what
-tags elsewhere name. Whatever a tag names is verified like everything else.
+A record or a digest names an artifact. A version is what this stack's own tag names; then what a record calls so; then
+what tags elsewhere name. Whatever a tag names is verified like everything else.
 """
 
 import re

@@ -1,19 +1,20 @@
 """Publish a verified artifact: copy it by digest with everything that refers to it, compare, then tag.
 
-A release's tag is claimed before the copy: one that names another digest stops the step. Afterwards all that refers to
-the artifact has to be there, too, and to verify.
+A release's tag is claimed before the copy: one that names another digest stops the step; and so does an image among
+what refers to the artifact. Afterwards all of that has to be there, too, and to verify.
 Source: OCI distribution-spec 1.1, "Listing Referrers".
 """
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.artifact import Digest, ImageReference, Repository, Version
+from components.artifact import Digest, ImageReference, Platform, Repository, Version
+from steps.attached import inspect
 from steps.copy import copy
 from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
 from steps.predicates import evidence_of
@@ -83,9 +84,7 @@ def publish(request: Request, logins: Logins) -> dict[str, Any]:
             if tag:
                 _claim(repository, tag, request.source.digest, credentials, request.authority)
             if not (request.reuse and _is_whole(request, credentials)):
-                authorities = request.authority, request.source_authority
-                copy(request.source, repository, credentials, *authorities, request.copier)
-                _verify(request, credentials)
+                _copy(request, credentials)
             if tag:  # somebody else may have claimed it while the blobs moved
                 _claim(repository, tag, request.source.digest, credentials, request.authority)
             tags = _without_lower_series(request, credentials)
@@ -123,16 +122,31 @@ def _is_whole(request: Request, credentials: Path) -> bool:
     return True
 
 
-def _verify(request: Request, credentials: Path) -> None:
-    """Make sure that all referrers arrived, and verify: an index whose referrers stayed behind verifies nowhere."""
-    environment, published = {"DOCKER_CONFIG": str(credentials)}, request.published
+def _copy(request: Request, credentials: Path) -> None:
+    """Copy what holds no surprise, and verify what has arrived."""
+    environment = {"DOCKER_CONFIG": str(credentials)}
     platforms = platforms_of(request.source, environment, request.source_authority)
+    inspected = inspect(list(evidence_of(request.source, platforms)), environment, request.source_authority)
+    copy(request.source, request.repository, credentials, request.authority, request.source_authority, request.copier)
+    _verify(request, platforms, inspected, environment)
+
+
+def _verify(
+    request: Request, platforms: Mapping[Platform, Digest], inspected: Set[str], environment: Mapping[str, str]
+) -> None:
+    """Make sure that all referrers arrived, and verify: an index whose referrers stayed behind verifies nowhere."""
+    published = request.published
     sources, copies = list(evidence_of(request.source, platforms)), list(evidence_of(published, platforms))
     with ThreadPoolExecutor() as pool:
         key, says, authority = request.public_key, request.annotations, request.authority
         proof = pool.submit(prove, published, platforms, key, says, environment, authority)
         sent = pool.submit(referrers_of, sources, environment, request.source_authority)
         arrived = pool.submit(referrers_of, copies, environment, authority).result()
+    if late := {digest for referrers in sent.result().values() for digest in referrers} - inspected:
+        raise StepError(
+            f"{published}: more refers to it than before it was copied ({', '.join(sorted(late))}); it got no tag: "
+            "run it again, so that this is looked at, too"
+        )
     lost = [
         f"  {manifest}: {digest}"
         for manifest, referrers in zip(copies, sent.result().values(), strict=True)

@@ -15,6 +15,7 @@ import pytest
 from components.record import ReleaseRecord
 from tests.e2e.conftest import Checkout
 from tests.e2e.environments import publish_database
+from tests.e2e.forgery import Forger
 from tests.e2e.leaks import forms_of, leaks
 from tests.e2e.oci import INDEX, RegistryClient
 from tests.e2e.shipped import scan_of
@@ -230,6 +231,23 @@ def test_an_attestation_that_is_missing_or_by_another_key_stops_before_publicati
         assert len(quarantine.referrers(REPOSITORY, attested.manifests[platform])) == 3
         refused(checkout.up(STACK, *again, check=False), *told)
     checkout.up(STACK, "--skip-preview", *again)
+
+
+def test_an_image_that_refers_to_the_artifact_is_not_published_with_it(attested: Attested) -> None:
+    checkout, quarantine = attested.checkout, attested.checkout.quarantine
+    tag = attested.record.digest.replace(":", "-")
+    before = quarantine.manifest(REPOSITORY, tag)
+    assert before
+    again = ["--skip-preview", "--replace", attested.urn("web-publication-oras")]
+    image = Forger(quarantine, REPOSITORY).smuggle(attested.record.digest, attested.manifests["linux/amd64"])
+    try:
+        refused(
+            checkout.up(STACK, *again, check=False), "an image that no gate has seen refers to this artifact", image
+        )
+        assert checkout.private.manifest(REPOSITORY, image) is None
+    finally:
+        _put(quarantine, tag, before)
+    checkout.up(STACK, *again)
 
 
 def test_slipway_evidence_shows_it_as_tables_and_as_data(attested: Attested) -> None:
