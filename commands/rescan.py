@@ -6,10 +6,11 @@ Exit codes: 0, nothing new is known; 1, something is; 2, it could not be found o
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -18,11 +19,28 @@ if TYPE_CHECKING:
     from components.artifact import ImageReference
     from steps.attest import Signer
     from steps.rescan import Rescan
+    from steps.scan import Finding
+    from steps.tool import StepError
 
+    _Answer = tuple[str, Rescan, list[Finding]]
+    """A service, what it looks like today, and what of that is new and counts."""
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 RESCAN_VERSION = 1
 _LABEL = "io.slipway.stack"
 _CACHE = Path(".slipway", "trivy")
 _REPORTS = Path(".slipway", "reports")
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What is scanned, who attests it, and by which keys reports count as known."""
+
+    service: str
+    reference: ImageReference
+    signer: Signer
+    keys: tuple[str, ...]
 
 
 def rescan(
@@ -35,21 +53,22 @@ def rescan(
     The reports are attested beside those that are there; nothing is replaced, and the stack's state is not touched.
     Exit code 1 says that something is newly known, 2 that it could not be found out.
     """
-    from json import dumps
-
     from commands.operations.words import SHORT, told
 
     with told():
+        from commands.operations.access import member
+        from commands.selection import chosen
+        from steps.rescan import attest
+
         counted = _severities(severity)
-        scanned, found = _rescanned(stack)
-    answers = [(service, one, [it for it in one.new if it.severity in counted]) for service, one in found]
-    if json:
-        services = [_data(*it) for it in answers]
-        document = {"schema_version": RESCAN_VERSION, "stack": scanned, "services": services}
-        sys.stdout.write(dumps(document, indent=2) + "\n")
-    else:
-        for it in answers:
-            _show(*it)
+        its = member(chosen(stack))
+        with _within_reach(its) as targets:
+            found, failed = _each(targets, lambda it: (it, _rescan(its, it)))
+            answers = [(it.service, one, [new for new in one.new if new.severity in counted]) for it, one in found]
+            _tell(its, answers, json)
+            # What is attested counts as known from then on, so it has been told by then.
+            failed += _each(found, lambda it: attest(it[1], it[0].signer))[1]
+            _fail_with(failed)
     if any(new for _, _, new in answers):
         raise typer.Exit(SHORT)
 
@@ -63,26 +82,44 @@ def _severities(text: str | None) -> tuple[str, ...]:
     return wanted
 
 
-def _rescanned(name: str | None) -> tuple[str, list[tuple[str, Rescan]]]:
-    """The stack's whole name, and each service with what was found in it."""
-    from commands.operations.access import member, password, reach
-    from commands.selection import chosen
+@contextmanager
+def _within_reach(its: Member) -> Iterator[list[_Target]]:
+    """What is to be scanned, with the logins that it takes."""
+    from commands.operations.access import password, reach
     from steps.attest import Signer
 
-    its = member(chosen(name))
     key = its.settings.sign
     secret = password(its.stack, key.password) if key.password else ""
     with reach([its]) as registries:
-        targets = _targets(its)
-        if not targets:
-            raise ValueError(f"stack {its.stack.name} runs nothing yet: bring it up with `pulumi up` first")
-
-        found = []
-        for service, reference, keys in targets:
+        targets = []
+        for service, reference, keys in _targets(its):
             authority = registries.authority(reference.repository)
             signer = Signer(key.key, key.public_key, secret, registries.environment, authority)
-            found.append((service, _rescan(its, service, reference, signer, [key.public_key, *keys])))
-        return str(its.stack), found
+            targets.append(_Target(service, reference, signer, (key.public_key, *keys)))
+        if not targets:
+            raise ValueError(f"stack {its.stack.name} runs nothing yet: bring it up with `pulumi up` first")
+        yield targets
+
+
+def _each(items: Iterable[_Item], act: Callable[[_Item], _Result]) -> tuple[list[_Result], list[StepError]]:
+    """Do this with each; what one of them fails with keeps nobody from the others."""
+    from steps.tool import StepError
+
+    done, failed = [], []
+    for item in items:
+        try:
+            done.append(act(item))
+        except StepError as error:
+            failed.append(error)
+    return done, failed
+
+
+def _fail_with(errors: Sequence[StepError]) -> None:
+    """Say all that went wrong, if anything did, and end."""
+    for error in errors[1:]:
+        typer.echo(f"error: {error}", err=True)
+    if errors:
+        raise errors[0]
 
 
 def _targets(its: Member) -> list[tuple[str, ImageReference, list[str]]]:
@@ -117,28 +154,42 @@ def _running(its: Member) -> list[ImageReference]:
     return [ImageReference.parse(image) for container, image in lines if container in own and "@sha256:" in image]
 
 
-def _rescan(its: Member, service: str, reference: ImageReference, signer: Signer, keys: list[str]) -> Rescan:
+def _rescan(its: Member, target: _Target) -> Rescan:
     from steps.database import Databases, ensure_database
     from steps.rescan import rescan as scan_again
     from steps.scan import ScanRequest
 
-    known = its.settings.services.get(service)
+    known = its.settings.services.get(target.service)
     policy = (known.scan if known else None) or its.settings.scan
     databases = Databases(_CACHE, policy.database, policy.java_database)
     request = ScanRequest(
-        reference=reference,
+        reference=target.reference,
         platforms=(),
         fail_on=policy.fail_on,
         ignore=[entry.model_dump(mode="json") for entry in policy.ignore],
-        reports=_REPORTS / its.stack.name / service / "rescan" / reference.digest.short,
+        reports=_REPORTS / its.stack.name / target.service / "rescan" / target.reference.digest.short,
         unfixed=policy.unfixed == "report",
         databases=databases,
-        authority=signer.authority,
+        authority=target.signer.authority,
     )
-    return scan_again(request, ensure_database(databases, policy.database_age), signer, keys)
+    database = ensure_database(databases, policy.database_age)
+    return scan_again(request, database, target.signer, target.keys)
 
 
-def _data(service: str, one: Rescan, new: list[Any]) -> dict[str, Any]:
+def _tell(its: Member, answers: Iterable[_Answer], json: bool) -> None:
+    from json import dumps
+
+    if json:
+        services = [_data(*it) for it in answers]
+        document = {"schema_version": RESCAN_VERSION, "stack": str(its.stack), "services": services}
+        sys.stdout.write(dumps(document, indent=2) + "\n")
+    else:
+        for it in answers:
+            _show(*it)
+    sys.stdout.flush()
+
+
+def _data(service: str, one: Rescan, new: list[Finding]) -> dict[str, Any]:
     return {
         "service": service,
         "reference": str(one.reference),
@@ -149,7 +200,7 @@ def _data(service: str, one: Rescan, new: list[Any]) -> dict[str, Any]:
     }
 
 
-def _show(service: str, one: Rescan, new: list[Any]) -> None:
+def _show(service: str, one: Rescan, new: list[Finding]) -> None:
     from commands.console import console_of
     from commands.operations.words import day, plain
     from steps.proofs import moment

@@ -34,19 +34,23 @@ class Rescan:
     """What no report before has, on the platforms where it is new."""
     reports_before: int
     """Reports about its platforms that there were; with none, everything is new."""
+    reports: Mapping[str, Mapping[str, Any]]
+    """What is to be attested, by manifest."""
 
 
 def rescan(request: ScanRequest, database: Mapping[str, Any], signer: Signer, keys: Sequence[str]) -> Rescan:
-    """Scan all platforms of a release, attest the reports, and compare them with those that were there before.
+    """Scan all platforms of a release, and compare the reports with those that were there before.
+
+    What is attested counts as known from then on, so that this is left to `attest`, once the news has been told.
 
     Args:
         request: what to scan; its platforms are those of the index, whatever it says.
         database: what the database says of itself.
-        signer: who attests the new reports.
+        signer: who will attest the new reports.
         keys: public keys whose reports count as known.
 
     Raises:
-        StepError: the scanner failed, the key cannot be opened, or the registry does not take the attestation.
+        StepError: the scanner failed, or the registry does not answer.
     """
     platforms = platforms_of(request.reference, signer.environment, request.authority)
     manifests = {it: request.reference.repository.at(digest) for it, digest in platforms.items()}
@@ -56,7 +60,6 @@ def rescan(request: ScanRequest, database: Mapping[str, Any], signer: Signer, ke
         )
     wanted = replace(request, platforms=list(platforms))
     reports, record = scan_platforms(wanted, database, signer.environment)
-    _attest({manifests[it]: vulnerability_report(reports[str(it)], record, it) for it in platforms}, signer)
     fresh = {str(it): _without(reports[str(it)], _known(before[it])) for it in platforms}
     return Rescan(
         reference=request.reference,
@@ -64,6 +67,7 @@ def rescan(request: ScanRequest, database: Mapping[str, Any], signer: Signer, ke
         findings=findings_in(reports),
         new=findings_in(fresh),
         reports_before=sum(map(len, before.values())),
+        reports={str(manifests[it]): vulnerability_report(reports[str(it)], record, it) for it in platforms},
     )
 
 
@@ -102,10 +106,15 @@ def _key(entry: Mapping[str, Any]) -> _Key:
     return entry.get("VulnerabilityID", ""), entry.get("PkgName", ""), entry.get("InstalledVersion", "")
 
 
-def _attest(reports: Mapping[ImageReference, Mapping[str, Any]], signer: Signer) -> None:
-    manifests = {str(manifest): report for manifest, report in reports.items()}
-    before = referrers_of(list(manifests), signer.environment, signer.authority)
+def attest(found: Rescan, signer: Signer) -> None:
+    """Put the new reports beside the old ones.
+
+    Raises:
+        StepError: the key cannot be opened, or the registry does not take the attestation.
+    """
+    reports = found.reports
+    before = referrers_of(list(reports), signer.environment, signer.authority)
     with TemporaryDirectory(prefix="slipway-") as folder, ThreadPoolExecutor() as pool:
         scratch = Path(folder)
-        list(pool.map(lambda it: signer.attest(it, VULNERABILITIES, manifests[it], scratch), manifests))
-    check_written(dict.fromkeys(manifests, (VULNERABILITIES,)), before, signer)
+        list(pool.map(lambda it: signer.attest(it, VULNERABILITIES, reports[it], scratch), reports))
+    check_written(dict.fromkeys(reports, (VULNERABILITIES,)), before, signer)

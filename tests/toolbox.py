@@ -140,7 +140,10 @@ class Toolbox:
         Path(given["--output"]).write_text(json.dumps(document))
 
     def trivy_image(self, given: Mapping[str, str], arguments: list[str]) -> None:
-        """Report what the test says there is on a platform."""
+        """Report what the test says there is on a platform; fail with an artifact that the file `fails` names."""
+        fails = self.folder / "fails"
+        if fails.exists() and fails.read_text() in arguments[-1]:
+            sys.exit("FATAL Fatal error: unable to find the specified image")
         slug = given["--platform"].replace("/", "-")
         report = json.loads((self.folder / f"{slug}.json").read_text())
         Path(given["--output"]).write_text(json.dumps(report | {"ArtifactName": arguments[-1]}))

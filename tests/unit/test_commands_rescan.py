@@ -231,6 +231,31 @@ def test_its_own_failure_is_another_exit_code_than_news(
     assert "wrong horse" not in ended.output
 
 
+def test_news_is_told_before_it_counts_as_known_though_it_cannot_be_attested(box: Toolbox) -> None:
+    scan(box, finding("CVE-2026-1"))
+    loses = box.folder / "loses"
+    loses.write_text(VULNERABILITIES)
+    for _ in range(2):
+        ended = slipway("dev")
+        assert ended.exit_code == 2, ended.output
+        assert "CVE-2026-1" in ended.stdout
+    loses.unlink()
+    assert slipway("dev").exit_code == 1
+    assert slipway("dev").exit_code == 0
+
+
+def test_news_of_one_artifact_is_told_though_another_cannot_be_scanned(box: Toolbox, tool: ToolMaker) -> None:
+    tool("docker", f"echo {CONTAINER} {OTHER}")
+    (box.folder / "fails").write_text(OTHER)
+    scan(box, finding("CVE-2026-1"))
+    ended = slipway("dev", "--json")
+    assert ended.exit_code == 2, ended.output
+    [service] = json.loads(ended.stdout)["services"]
+    assert [it["vulnerability"] for it in service["new"]] == ["CVE-2026-1"]
+    assert "unable to find the specified image" in ended.stderr
+    assert box.types(AMD64).count(VULNERABILITIES) == 2
+
+
 def test_a_severity_that_nobody_knows_is_refused(box: Toolbox) -> None:
     ended = slipway("--severity", "SEVERE")
     assert ended.exit_code == 2
