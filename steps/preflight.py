@@ -87,13 +87,16 @@ class Service:
     """The service, as the label with the URN of its containers has it."""
     first: bool = False
     """Whether the stack's state holds no container of this service yet."""
+    before: str = ""
+    """What the stack was called when this was checked the last time, such as before `pulumi stack rename`."""
 
     def replaces(self, labels: Mapping[str, str]) -> bool:
         """Whether a container with these labels is the one that goes.
 
         The organization alone may differ: a state that moved to another backend has another one.
         """
-        ours = labels.get(_STACK, "").partition("/")[2] == self.stack.partition("/")[2]
+        known = {it.partition("/")[2] for it in (self.stack, self.before or self.stack)}
+        ours = labels.get(_STACK, "").partition("/")[2] in known
         return ours and not self.first and _service_of(labels) == self.name
 
 
@@ -191,7 +194,7 @@ def preflight(
     for address, port in ports:
         check_port(host, address, port, service)
     check_network(host, network)
-    return {"reference": reference, "health": health}
+    return {"reference": reference, "health": health, "stack": service.stack}
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -212,10 +215,19 @@ def main() -> dict[str, Any]:
     parser.add_argument("--health", default={}, type=json.loads, help="changes to the image's health check, as JSON")
     parser.add_argument("--files-owner", type=int, help="numeric id of the user who may read the secret files")
     it = parser.parse_args()
-    service = Service(it.stack, it.service, first=_PREVIOUS not in os.environ)
+    before = os.environ.get(_PREVIOUS)
+    service = Service(it.stack, it.service, before is None, _stack(before))
     return preflight(
         it.docker, it.reference, it.network, it.name, it.port, service, it.health, secrets_owner=it.files_owner
     )
+
+
+def _stack(printed: str | None) -> str:
+    """The stack in what this step has printed; earlier releases printed none."""
+    try:
+        return str(json.loads(printed or "{}").get("stack") or "")
+    except (ValueError, AttributeError):
+        return ""
 
 
 if __name__ == "__main__":

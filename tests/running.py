@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,8 +24,15 @@ def fails(message: str) -> str:
 
 
 def run_step_program(
-    step: str, arguments: Sequence[str | Path], stdin: str = "", cwd: Path = ROOT
+    step: str,
+    arguments: Sequence[str | Path],
+    stdin: str = "",
+    cwd: Path = ROOT,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a step as the pipeline does, with the tools that are on PATH now."""
     command = [sys.executable, "-m", f"steps.{step}", *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
+    environment = {**os.environ, **(environment or {})}
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, cwd=cwd, env=environment, check=False, timeout=60
+    )

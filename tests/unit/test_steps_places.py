@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -81,6 +82,27 @@ def test_the_step_knows_by_what_it_printed_before_whether_there_was_one(
     arguments += ["--service", "web"]
     ended = run_step_program("preflight", arguments)
     assert (ended.returncode == 0) == bool(previous), ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("printed", "passes"),
+    [
+        (json.dumps({"stack": "driftwood/slipway/qa"}), True),
+        (json.dumps({"stack": "elsewhere/slipway/qa"}), True),
+        (json.dumps({"stack": "driftwood/slipway/other"}), False),
+        (json.dumps({"reference": REFERENCE}), False),
+        ("[]", False),
+    ],
+)
+def test_after_a_stack_was_renamed_its_container_is_still_the_one_that_goes(
+    tool: ToolMaker, printed: str, passes: bool
+) -> None:
+    docker(tool, image=image(), container=named("driftwood/slipway/qa"), network=[{}])
+    arguments = ["--docker", HOST, "--reference", REFERENCE, "--network", "own", "--name", "web", "--stack", STACK]
+    arguments += ["--service", "web"]
+    ended = run_step_program("preflight", arguments, environment={"PULUMI_COMMAND_STDOUT": printed})
+    assert (ended.returncode == 0) == passes, ended.stderr
+    assert not passes or json.loads(ended.stdout)["stack"] == STACK
 
 
 def test_a_container_without_labels_is_not_ours(tool: ToolMaker) -> None:
