@@ -1,37 +1,49 @@
 """Write one secret as a file that a container mounts, or remove it.
 
 The value comes on standard input. The file belongs to the image's user alone (mode 0400) in a folder that only root
-and the container engine traverse; it is written in place, so a running container's mount sees a new value.
+and the container engine traverse. A new value is written in place, so that a running container's mount sees it.
+
+Pulumi makes a resource that is replaced anew before it deletes the old one, whose file has the same path: so a file
+that is made is another one than was there, and only the file that a resource has made is removed with it.
 """
 
 import argparse
+import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from steps.tool import StepError, run_step
+from steps.tool import StepError, run_step, say
+
+_PREVIOUS = "PULUMI_COMMAND_STDOUT"
+"""What the step printed the last time; Pulumi's command provider hands it on where the state has one."""
 
 
-def write_secret(path: Path, value: str, owner: int) -> dict[str, Any]:
+def write_secret(path: Path, value: str, owner: int, *, anew: bool = False) -> dict[str, Any]:
     """Write the secret.
 
     Args:
         path: where the container engine mounts it from; absolute.
         value: the secret.
         owner: numeric id of the user inside the container.
+        anew: put another file in the place of one that is there.
 
     Raises:
         StepError: this user may not give the file away, or the folder cannot be made.
     """
+    target = path.with_name(f".{path.name}.new") if anew else path
     try:
         path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o400)
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o400)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             os.fchmod(descriptor, 0o400)
             os.fchown(descriptor, owner, owner)
             file.truncate()
             file.write(value)
+        target.replace(path)
+        return {"path": str(path), "owner": owner, "file": _identity(path)}
     except PermissionError:
         raise StepError(
             f"secret file {path}: user {os.geteuid()} may not write it for user {owner}: run as root on the host, "
@@ -39,16 +51,32 @@ def write_secret(path: Path, value: str, owner: int) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise StepError(f"secret file {path}: {error.strerror}: check the setting `secrets_directory`") from None
-    return {"path": str(path), "owner": owner}
+    finally:
+        if target != path:
+            with suppress(OSError):
+                target.unlink()
 
 
-def remove_secret(path: Path) -> dict[str, Any]:
+def _identity(path: Path) -> str:
+    """What tells a file from another one of its path: its number may be given out again, its time not."""
+    seen = path.lstat()
+    return f"{seen.st_ino}-{seen.st_mtime_ns}"
+
+
+def remove_secret(path: Path, written: str | None = None) -> dict[str, Any]:
     """Remove the secret and the folders that it leaves empty.
+
+    Args:
+        path: the file.
+        written: what `write` printed of the file; another file stays. None removes what is there.
 
     Raises:
         StepError: something else stands there, or this user may not remove it.
     """
     try:
+        if written and path.is_file() and _identity(path) != written:
+            say(f"secret file {path} stays: it was written again since by somebody else")
+            return {"path": str(path)}
         path.unlink(missing_ok=True)
     except OSError as error:
         raise StepError(f"secret file {path}: it cannot be removed ({error.strerror}): remove it by hand") from None
@@ -67,9 +95,18 @@ def main() -> dict[str, Any]:
     parser.add_argument("--path", required=True, type=Path)
     parser.add_argument("--owner", type=int, default=0)
     request = parser.parse_args()
+    before = os.environ.get(_PREVIOUS)
     if request.verb == "remove":
-        return remove_secret(request.path)
-    return write_secret(request.path, sys.stdin.read(), request.owner)
+        return remove_secret(request.path, _written(before))
+    return write_secret(request.path, sys.stdin.read(), request.owner, anew=before is None)
+
+
+def _written(printed: str | None) -> str | None:
+    """The file in what `write` has printed; earlier releases printed none."""
+    try:
+        return str(json.loads(printed or "{}").get("file") or "") or None
+    except (ValueError, AttributeError):
+        return None
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ SECRET = "s3cret\nwith two lines, ü"
 
 def test_a_secret_file_is_its_owners_alone_and_holds_every_byte(tmp_path: Path) -> None:
     path = tmp_path / "stack" / "web" / "db_password"
-    assert write_secret(path, SECRET, 10001) == {"path": str(path), "owner": 10001}
+    written = write_secret(path, SECRET, 10001)
+    assert (written["path"], written["owner"]) == (str(path), 10001)
     about = path.stat()
     assert stat.S_IMODE(about.st_mode) == 0o400
     assert (about.st_uid, about.st_gid) == (10001, 10001)
@@ -58,6 +59,47 @@ def test_a_secret_is_removed_with_the_folders_that_it_leaves_empty(tmp_path: Pat
     remove_secret(second)  # once more is no mistake
 
 
+def as_pulumi_runs_it(path: Path, verb: str, printed: str | None = None) -> str:
+    """Run the program with what it printed the last time, as the command provider hands it on; what it prints now."""
+    before = {} if printed is None else {"PULUMI_COMMAND_STDOUT": printed}
+    ended = run_step_program("secret_file", [verb, "--path", path, "--owner", "10001"], SECRET, environment=before)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_secret_that_is_replaced_is_there_after_the_old_one_is_deleted(tmp_path: Path, lost: bool) -> None:
+    path = tmp_path / "stack" / "db_password"
+    first = as_pulumi_runs_it(path, "write")
+    if lost:  # its number may be given to the next file
+        path.unlink()
+    second = as_pulumi_runs_it(path, "write")
+    as_pulumi_runs_it(path, "remove", first)
+    assert path.read_text(encoding="utf-8") == SECRET
+    third = as_pulumi_runs_it(path, "write", second)
+    as_pulumi_runs_it(path, "remove", third)
+    assert not path.parent.exists()
+
+
+def test_a_new_value_is_written_in_place_and_one_of_a_new_resource_beside(tmp_path: Path) -> None:
+    path = tmp_path / "db_password"
+    printed = as_pulumi_runs_it(path, "write")
+    with path.open() as mounted:
+        as_pulumi_runs_it(path, "write", printed)
+        assert os.fstat(mounted.fileno()).st_ino == path.stat().st_ino
+        as_pulumi_runs_it(path, "write")
+        assert os.fstat(mounted.fileno()).st_ino != path.stat().st_ino
+    assert [it.name for it in tmp_path.iterdir()] == ["db_password"]
+
+
+@pytest.mark.parametrize("printed", ['{"owner": 10001, "path": "/x"}', "[]", "no JSON", ""])
+def test_what_an_earlier_release_has_written_is_removed_all_the_same(tmp_path: Path, printed: str) -> None:
+    path = tmp_path / "db_password"
+    as_pulumi_runs_it(path, "write")
+    as_pulumi_runs_it(path, "remove", printed)
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("verb", ["write", "remove"])
 def test_a_secret_that_cannot_be_written_or_removed_is_told_without_its_value(tmp_path: Path, verb: str) -> None:
     (tmp_path / "db_password" / "inside").mkdir(parents=True)
@@ -71,7 +113,8 @@ def test_a_secret_that_cannot_be_written_or_removed_is_told_without_its_value(tm
 def test_as_a_program_it_says_where_the_secret_is_and_never_what(tmp_path: Path) -> None:
     path = tmp_path / "db_password"
     ended = run_step_program("secret_file", ["write", "--path", path, "--owner", "10001"], SECRET)
-    assert json.loads(ended.stdout) == {"path": str(path), "owner": 10001}
+    printed = json.loads(ended.stdout)
+    assert (printed["path"], printed["owner"]) == (str(path), 10001)
     assert "s3cret" not in ended.stdout + ended.stderr
     assert path.read_text(encoding="utf-8") == SECRET
     ended = run_step_program("secret_file", ["remove", "--path", path])
