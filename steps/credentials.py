@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from components.docker_login import HUB_KEY, identity, of_registry, own_configuration, table
+
 Logins = Mapping[str, tuple[str, str]]
 """User name and password by registry address."""
 
@@ -37,14 +39,9 @@ def registry_credentials(logins: Logins, registries: Sequence[str] = ()) -> Iter
         yield Path(folder)
 
 
-_HUB_KEY = "https://index.docker.io/v1/"
-"""What clients call Docker Hub in a configuration and towards a helper (docker/cli, `cli/config/configfile`)."""
-_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
-
-
 def _configuration(logins: Logins, others: Sequence[str]) -> dict[str, dict[str, Any]]:
-    own = _own_configuration() if others else {}
-    found = {at: (_of_registry(_table(own, "auths"), at), _helper(own, at)) for at in others}
+    own = own_configuration() if others else {}
+    found = {at: (of_registry(table(own, "auths"), at), _helper(own, at)) for at in others}
     auths: dict[str, Any] = {key: auth for at, (auth, _) in found.items() if auth for key in _keys(at)}
     auths |= {key: _login(*login) for at, login in logins.items() for key in _keys(at)}
     helpers = {key: helper for at, (_, helper) in found.items() if helper for key in _keys(at)}
@@ -52,39 +49,12 @@ def _configuration(logins: Logins, others: Sequence[str]) -> dict[str, dict[str,
 
 
 def _helper(own: Mapping[str, Any], registry: str) -> Any:
-    return _of_registry(_table(own, "credHelpers"), registry) or own.get("credsStore")
+    return of_registry(table(own, "credHelpers"), registry) or own.get("credsStore")
 
 
 def _keys(registry: str) -> list[str]:
     """What clients look a registry up as."""
-    return [registry, _HUB_KEY] if _identity(registry) == "docker.io" else [registry]
-
-
-def _of_registry(entries: Mapping[str, Any], registry: str) -> Any:
-    """The entry of a registry, whose key may be spelled as an address with a scheme and a path."""
-    if registry in entries:
-        return entries[registry]
-    return next((entry for key, entry in entries.items() if _identity(key) == _identity(registry)), None)
-
-
-def _identity(address: str) -> str:
-    """Host and port by which spellings of one registry compare equal."""
-    host = address.removeprefix("https://").removeprefix("http://").partition("/")[0].lower().removesuffix(":443")
-    return "docker.io" if host in _HUB_NAMES else host
-
-
-def _own_configuration() -> dict[str, Any]:
-    folder = os.environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser()
-    try:
-        found = json.loads(Path(folder, "config.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _table(configuration: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = configuration.get(key)
-    return found if isinstance(found, dict) else {}
+    return [registry, HUB_KEY] if identity(registry) == "docker.io" else [registry]
 
 
 def _login(username: str, password: str) -> dict[str, str]:

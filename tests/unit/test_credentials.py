@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from components.docker_login import has_login
 from steps.credentials import registry_credentials
 from tests.running import ROOT
 
@@ -48,6 +49,28 @@ def test_a_helper_of_one_registry_goes_before_the_store_of_all(own_configuration
 
 def test_a_login_in_the_users_file_is_taken_for_that_registry_alone(own_configuration: Path) -> None:
     assert written({}, ["plain.example"])["auths"] == {"plain.example": {"auth": "dTpw"}}
+
+
+@pytest.mark.parametrize(
+    ("registry", "known"),
+    [
+        ("plain.example", True),
+        ("plain.example:443", True),
+        ("cloud.example", True),
+        ("unknown.example", False),
+        ("plain.example:5000", False),
+    ],
+)
+def test_hosts_pull_with_the_users_login_where_there_is_one(
+    own_configuration: Path, registry: str, known: bool
+) -> None:
+    assert has_login(registry) is known
+
+
+def test_a_login_in_a_credential_store_leaves_its_entry_empty(own_configuration: Path) -> None:
+    (own_configuration / "config.json").write_text('{"auths": {"store.example": {}}, "credsStore": "desktop"}')
+    assert has_login("store.example")
+    assert not has_login("other.example")
 
 
 HUB = "https://index.docker.io/v1/"
