@@ -14,7 +14,7 @@ from components.host import Host, HostArgs
 from components.run import Run, spelled
 from components.step import command_line, result, step
 
-_BLOCKS = ["mounts", "capabilities", "ulimits", "healthcheck", "ports", "labels"]
+_BLOCKS = ["mounts", "capabilities", "ulimits", "healthcheck", "ports", "labels", "tmpfs"]
 """What a container is made with: the provider takes a change inside of one for an update, and then does nothing."""
 _Label = TypeVar("_Label", docker.ContainerLabelArgs, docker.NetworkLabelArgs)
 
@@ -49,7 +49,8 @@ class HardenedContainer(pulumi.ComponentResource):
         super().__init__("slipway:index:HardenedContainer", name, args.properties(), opts)
         stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
         engine = self._docker(name, args)
-        on_host = self._child(provider=engine)
+        # What is on one engine is not on another: where the engine changes, all of it goes and is made anew.
+        on_host = self._child(provider=engine, replace_with=[engine])
         image = docker.RemoteImage(
             f"{name}-pull", name=args.reference, keep_locally=True, pull_triggers=[args.reference], opts=on_host
         )
@@ -62,7 +63,7 @@ class HardenedContainer(pulumi.ComponentResource):
             ),
             # This component is declared once the release is known, and the provider takes 2 s for a network: as the
             # engine's own child it is made beside the build.
-            opts=pulumi.ResourceOptions(parent=engine, provider=engine),
+            opts=pulumi.ResourceOptions(parent=engine, provider=engine, replace_with=[engine]),
         )
         checked = step(f"{name}-preflight", "preflight", _preflight(name, args, image, network, stack), self)
         secrets = self._secret_files(name, args, stack, checked)
@@ -79,6 +80,7 @@ class HardenedContainer(pulumi.ComponentResource):
             **_lockdown(args.run),
             opts=self._child(
                 provider=engine,
+                replace_with=[engine],
                 delete_before_replace=True,  # name and ports cannot be held twice
                 replace_on_changes=_BLOCKS,
                 depends_on=[secret for _, secret in secrets],

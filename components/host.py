@@ -7,6 +7,7 @@ import pulumi_docker as docker
 from pydantic import Field, field_validator
 
 from components.arguments import Arguments
+from components.docker_login import has_login
 from components.registry import RegistryAccess
 
 
@@ -33,7 +34,7 @@ class HostArgs(Engine):
     registry: str
     """Address of the private registry, `HOST[:PORT]`."""
     access: RegistryAccess | None = None
-    """Credentials of the private registry."""
+    """Credentials of the private registry; without any, those of the user's Docker configuration."""
 
 
 class Host(pulumi.ComponentResource):
@@ -51,9 +52,15 @@ class Host(pulumi.ComponentResource):
             password = args.access.password.read()
             username = args.access.username
             login = [docker.ProviderRegistryAuthArgs(address=args.registry, username=username, password=password)]
+        elif has_login(args.registry):  # the provider looks up only what it is told of
+            login = [docker.ProviderRegistryAuthArgs(address=args.registry)]
         self.args = args
         self.provider = docker.Provider(
-            f"{name}-docker", host=args.docker, registry_auth=login, opts=pulumi.ResourceOptions(parent=self)
+            f"{name}-docker",
+            host=args.docker,
+            registry_auth=login,
+            # Another engine is another host: what is on the first one is taken down there, see HardenedContainer.
+            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["host"]),
         )
         self.docker = pulumi.Output.from_input(args.docker)
         self.secrets_directory = pulumi.Output.from_input(args.secrets_directory)

@@ -203,6 +203,18 @@ def test_a_replacement_takes_the_old_one_away_first_for_it_holds_the_name_and_th
     assert container_of().options["deleteBeforeReplace"] is True
 
 
+def test_what_it_is_made_with_replaces_it() -> None:
+    assert "tmpfs" in container_of().options["replaceOnChanges"], "the provider would write it into the state alone"
+
+
+def test_on_another_engine_all_that_is_on_the_first_is_taken_down_and_made_anew() -> None:
+    engine = engine_of()
+    provider = engine.one("pulumi:providers:docker")
+    assert list(provider.options["replaceOnChanges"]) == ["host"]
+    for resource in (it for it in engine.resources if it.type.startswith("docker:")):
+        assert list(resource.options["replaceWith"]) == [provider.urn], resource.type
+
+
 def test_its_labels_say_which_stack_and_resource_it_belongs_to() -> None:
     engine = engine_of()
     container = engine.one(CONTAINER)

@@ -73,6 +73,11 @@ def test_secret_files_that_move_are_mounted_from_where_they_are(placed: Checkout
     [
         ("open_files", 2048, lambda it: it["HostConfig"]["Ulimits"][0]["Soft"] == 2048),
         ("capabilities", ["NET_BIND_SERVICE"], lambda it: it["HostConfig"]["CapAdd"] == ["CAP_NET_BIND_SERVICE"]),
+        (
+            "temporary",
+            {"/tmp": "rw,noexec,nosuid,nodev,size=32m"},
+            lambda it: it["HostConfig"]["Tmpfs"]["/tmp"].endswith("size=32m"),
+        ),
         ("health", {"interval": 3}, lambda it: it["Config"]["Healthcheck"]["Interval"] == 3_000_000_000),
     ],
 )
@@ -126,6 +131,40 @@ def test_a_service_goes_on_under_another_name_by_what_the_message_says_and_keeps
     # A second run removes nothing that the first has left behind.
     placed.up(STACK, "--skip-preview")
     assert placed.run("docker", "restart", NAMES["api"])
-    secret = (placed.root / ".slipway/keys/pip_token").read_text().strip()
-    shown = placed.run("docker", "exec", NAMES["api"], "cat", "/run/secrets/password").stdout
-    assert shown.strip() == secret
+    assert secret_in(placed) == secret_of(placed)
+
+
+def secret_of(placed: Checkout) -> str:
+    """What the secret file has to hold."""
+    return (placed.root / ".slipway/keys/pip_token").read_text().strip()
+
+
+def secret_in(placed: Checkout) -> str:
+    """What the container sees."""
+    return placed.run("docker", "exec", NAMES["api"], "cat", "/run/secrets/password").stdout.strip()
+
+
+def test_a_secret_file_that_somebody_lost_is_made_again(placed: Checkout) -> None:
+    [urn] = [it["urn"] for it in placed.state(STACK)["resources"] if it["urn"].endswith("-secret-password")]
+    [mount] = placed.inspect(NAMES["api"])["Mounts"]
+    Path(mount["Source"]).unlink()
+    placed.up(STACK, "--skip-preview", "--replace", urn)
+    assert Path(mount["Source"]).read_text().strip() == secret_of(placed)
+    placed.run("docker", "restart", NAMES["api"])
+    assert secret_in(placed) == secret_of(placed)
+
+
+def test_on_another_engine_everything_is_made_anew(placed: Checkout, tmp_path: Path) -> None:
+    before, networks = (
+        identities(placed),
+        {placed.inspect(name)["HostConfig"]["NetworkMode"] for name in NAMES.values()},
+    )
+    # The same engine by another address: what is not taken down by the first one holds names and ports.
+    address = tmp_path / "engine.sock"
+    address.symlink_to("/var/run/docker.sock")
+    placed.edit_stack(STACK, lambda settings: settings.update(docker=f"unix://{address}"))
+    placed.up(STACK, "--skip-preview")
+    assert not set(identities(placed)) & set(before)
+    left = placed.run("docker", "network", "ls", "--format", "{{.Name}}").stdout.split()
+    assert not networks & set(left)
+    placed.preview(STACK, "--expect-no-changes")
