@@ -2,14 +2,14 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from judging.rule import Rule
 from judging.stack_rule import StackRule
 from pack import CONFIGURED, RULES, STACK_RULES
 
-ALL = (CONFIGURED, *RULES, *STACK_RULES)
+ALL: Sequence[Rule | StackRule] = (CONFIGURED, *RULES, *STACK_RULES)
 RULE_COLUMNS = ("rule", "what must hold", "source", "severity", "level")
 SETTING_COLUMNS = ("rule", "setting", "what it is", "default")
 

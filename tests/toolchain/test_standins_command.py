@@ -221,3 +221,44 @@ def test_a_resource_of_the_provider_itself_looks_as_with_the_vendors_plugin(proj
     project.up()
     kept = project.resource("explicit")["outputs"]
     assert kept == {"__pulumi-go-provider-version": "1.2.0", "version": "1.2.1"}
+
+
+def test_a_null_is_what_is_left_out(project: Project) -> None:
+    project.write("""
+        from pulumi_command import local
+        local.Command(
+            "command", create='echo "${TOKEN-none} $WORD"', environment={"TOKEN": None, "WORD": "word"},
+            triggers=[{"left": None, "kept": [None, 2]}],
+        )
+    """)
+    project.up()
+    project.up("--expect-no-changes")
+    kept = project.resource("command")["outputs"]
+    assert kept["stdout"] == "none word"
+    assert kept["environment"] == {"WORD": "word"}
+    assert kept["triggers"] == [{"kept": [None, 2]}]
+
+
+def test_output_that_is_no_utf_8_fails_and_is_not_kept(project: Project) -> None:
+    project.write("""
+        from pulumi_command import local
+        local.Command("command", create="printf 'a\\\\377'")
+    """)
+    assert "invalid UTF-8" in project.up(fails=True)
+    assert "Yf8=" not in project.state()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "wanted"),
+    [
+        ('create="pwd", dir="/nonexistent"', 'chdir /nonexistent: no such file or directory: running "pwd"'),
+        ('create="rmdir $PWD", dir="gone", asset_paths=["**"]', "no such file or directory"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_named(project: Project, inputs: str, wanted: str) -> None:
+    (project.folder / "gone").mkdir()
+    project.write(f"""
+        from pulumi_command import local
+        local.Command("command", {inputs})
+    """)
+    assert wanted in project.up(fails=True)

@@ -155,10 +155,8 @@ def test_a_secret_file_that_somebody_lost_is_made_again(placed: Checkout) -> Non
 
 
 def test_on_another_engine_everything_is_made_anew(placed: Checkout, tmp_path: Path) -> None:
-    before, networks = (
-        identities(placed),
-        {placed.inspect(name)["HostConfig"]["NetworkMode"] for name in NAMES.values()},
-    )
+    before = identities(placed)
+    networks = {placed.inspect(name)["HostConfig"]["NetworkMode"] for name in NAMES.values()}
     # The same engine by another address: what is not taken down by the first one holds names and ports.
     address = tmp_path / "engine.sock"
     address.symlink_to("/var/run/docker.sock")

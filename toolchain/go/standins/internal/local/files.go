@@ -48,9 +48,9 @@ func matchingFiles(dir string, patterns []string) (map[string]*resource.Asset, e
 		return nil, err
 	}
 	files := map[string]*resource.Asset{}
-	err = fs.WalkDir(os.DirFS(dir), ".", func(file string, entry fs.DirEntry, _ error) error {
-		if entry == nil || entry.IsDir() || !selects(rules, file) {
-			return nil
+	err = fs.WalkDir(os.DirFS(dir), ".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !selects(rules, file) {
+			return err
 		}
 		asset, err := resource.NewPathAsset(path.Join(dir, file))
 		files[file] = asset

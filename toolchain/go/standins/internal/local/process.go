@@ -3,8 +3,10 @@ package local
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -33,7 +35,10 @@ func run(ctx context.Context, command string, process Process, result *Result) e
 	stream := newLineStream(p.GetLogger(ctx).InfoStatus)
 	cmd.Stdout = tee(&stdout, &both, stream, process.Logging.showsStdout())
 	cmd.Stderr = tee(&stderr, &both, stream, process.Logging.showsStderr())
-	err = runGroup(ctx, cmd)
+	err = mayEnter(dir)
+	if err == nil {
+		err = runGroup(ctx, cmd)
+	}
 	stream.Close()
 	if err != nil {
 		return fmt.Errorf("%w: running %q:\n%s", err, command, both.String())
@@ -52,6 +57,17 @@ func workingDirectory(dir *string) (string, error) {
 		return *dir, nil
 	}
 	return os.Getwd()
+}
+
+// mayEnter says of a folder that is not there what os/exec says of it, which looks only where a program starts without
+// attributes, and otherwise blames the program.
+func mayEnter(dir string) error {
+	_, err := os.Stat(dir)
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		failed.Op = "chdir"
+	}
+	return err
 }
 
 func newCmd(command, dir string, process Process, previous *Result) *exec.Cmd {
