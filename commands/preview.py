@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 REPORTS = Path(".slipway", "reports")
 _CACHE = Path(".slipway", "trivy")
 _PACK = Path("policies")
+_FAILED = 1
 _INTERRUPTED = 130
 _CANNOT_RUN = 127
 
@@ -47,7 +48,12 @@ def preview(
     from commands.previews.run import PreviewOptions
     from commands.previews.terminal import Progress, show_report
 
-    project = Path.cwd()
+    project, here = project_folder(), Path.cwd()
+    if project != here:
+        policy_pack, policy_pack_config, config_file = (
+            it and here / it for it in (policy_pack, policy_pack_config, config_file)
+        )
+        os.chdir(project)  # paths in settings start there
     pack = None if no_policy_pack else policy_pack or default_pack(project)
     told = policy_pack_config or (default_pack_configuration(project, stack) if pack else None)
     options = PreviewOptions(project, stack, pack, told, config_file, refresh, expect_no_changes)
@@ -57,13 +63,29 @@ def preview(
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         raise typer.Exit(_INTERRUPTED) from None
-    folder = write(report, project)
+    try:
+        folder = write(report, project)
+    except OSError as error:
+        typer.echo(f"error: the report cannot be written to {project / REPORTS}: {error}", err=True)
+        raise typer.Exit(report.exit_code or _FAILED) from None
     if json:
         sys.stdout.write(report.model_dump_json(indent=2) + "\n")
     else:
         show_report(console_of(), report)
         typer.echo(f"report: {folder.relative_to(project)}/preview.md, preview.json", err=True)
     raise typer.Exit(report.exit_code)
+
+
+def project_folder() -> Path:
+    """The folder of the project: this one, or the first above it that has a Pulumi.yaml, as Pulumi looks for it."""
+    from commands.previews.run import project_files
+
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if project_files(folder):
+            return folder
+    typer.echo(f"error: there is no Pulumi.yaml in {here}, nor above it: run this in the folder of a project", err=True)
+    raise typer.Exit(_FAILED)
 
 
 def default_pack(project: Path) -> Path | None:

@@ -26,6 +26,11 @@ _FAILED = "preview failed"
 _WORTH_SAYING = frozenset({"error", "warning"})
 
 
+def project_files(folder: Path) -> list[Path]:
+    """The files by which Pulumi knows a folder for a project's."""
+    return [file for ending in ("yaml", "yml", "json") if (file := folder / f"Pulumi.{ending}").is_file()]
+
+
 @dataclass(frozen=True)
 class PreviewOptions:
     """What `pulumi preview` is asked for."""
@@ -159,8 +164,11 @@ class Preview:
 
     @property
     def project_name(self) -> str:
-        """The project's name in Pulumi.yaml."""
-        return str(self.workspace.project_settings().name)
+        """The project's name in Pulumi.yaml; the Automation API reads that of some languages alone."""
+        import yaml
+
+        [file, *_] = project_files(self.options.project)
+        return str(yaml.safe_load(file.read_text(encoding="utf-8"))["name"])
 
     def run(self, show: Callable[[Resource | Problem], None]) -> Seen:
         """Preview, and hand each thing that a person wants to see on as it comes."""

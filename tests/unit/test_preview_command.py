@@ -262,6 +262,37 @@ def test_what_is_asked_for_is_handed_on(project: Project) -> None:
     assert words[words.index("--policy-pack") + 1] == "theirs"
 
 
+def test_it_is_run_from_a_folder_below_as_pulumi_is(project: Project) -> None:
+    below = project.folder / "examples" / "web"
+    below.mkdir(parents=True)
+    project.monkeypatch.chdir(below)
+    ended = project.preview("--policy-pack", "theirs", events=changing())
+    assert (ended.code, ended.data["project"]) == (0, "slipway")
+    words = previewed_with(project)
+    assert words[words.index("--policy-pack") + 1] == str(below / "theirs")
+
+
+def test_outside_of_a_project_it_says_where_to_run_it(project: Project) -> None:
+    (project.folder / "Pulumi.yaml").unlink()
+    result = CliRunner().invoke(application(), ["preview", "dev"])
+    assert result.exit_code == 1
+    assert f"there is no Pulumi.yaml in {project.folder}, nor above it" in result.stderr
+
+
+@pytest.mark.parametrize("runtime", ["yaml", "{name: nodejs}", "rust"])
+def test_a_program_in_any_language_is_previewed(project: Project, runtime: str) -> None:
+    (project.folder / "Pulumi.yaml").write_text(f"name: consumer\nruntime: {runtime}\n")
+    assert project.preview(events=changing()).data["project"] == "consumer"
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 1), (5, 5)])
+def test_a_report_that_cannot_be_written_is_told(project: Project, code: int, expected: int) -> None:
+    (project.folder / ".slipway").write_text("in the way")
+    ended = project.preview(events=changing(), code=code)
+    assert ended.code == expected
+    assert "the report cannot be written to" in ended.errors
+
+
 def test_without_pulumi_it_says_what_to_do(project: Project) -> None:
     project.pulumi.unlink()
     result = CliRunner().invoke(application(), ["preview", "dev"])
