@@ -244,7 +244,7 @@ def test_output_that_is_no_utf_8_fails_and_is_not_kept(project: Project) -> None
         from pulumi_command import local
         local.Command("command", create="printf 'a\\\\377'")
     """)
-    assert "invalid UTF-8" in project.up(fails=True)
+    assert "non-UTF8 bytes" in project.up(fails=True)
     assert "Yf8=" not in project.state()
 
 
