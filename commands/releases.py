@@ -27,7 +27,7 @@ def releases(
     last: Annotated[int, typer.Option(min=0, help="How many deployments of each stack to list.")] = 10,
 ) -> None:
     """Show what runs where and what ran there before, from the stacks' histories and the registry."""
-    from commands.operations.words import SHORT, told
+    from commands.operations.words import FAILED, SHORT, told
 
     with told():
         from commands.operations.report import releases as read
@@ -47,6 +47,8 @@ def releases(
                 typer.echo(f"warning: {problem}", err=True)
         if svg:
             typer.echo(f"drawn: {svg}", err=True)
+    if not any(part.read for part in report.stacks):
+        raise typer.Exit(FAILED)
     if any(part.problems for part in report.stacks):
         raise typer.Exit(SHORT)
 
@@ -115,7 +117,7 @@ def _today(report: Releases) -> Table:
         for it in part.services:
             table.add_row(*map(plain, (part.stack, it.service, it.version, _short(it.digest), *_details(it))))
         if not part.services:
-            table.add_row(plain(part.stack), "-", "-", "-", "-", "-", "nothing yet")
+            table.add_row(plain(part.stack), "-", "-", "-", "-", "-", "nothing yet" if part.read else "not read")
     return table
 
 

@@ -209,25 +209,24 @@ def _sizes(inventory: Inventory, deleted: Mapping[Digest, tuple[Digest, ...]]) -
     return sizes
 
 
-def delete(repository: Repository, registries: Registries, verdicts: Iterable[Verdict]) -> int:
-    """Delete what may go, and return how many manifests that were.
+def delete(repository: Repository, registries: Registries, verdicts: Iterable[Verdict]) -> Iterator[Digest]:
+    """Delete what may go, and hand on the digest of each manifest once it is gone.
 
     Raises:
         StepError: the registry allows no deletion.
         ToolError: it refuses this one, or does not answer.
     """
-    count = 0
     # With the other way of the specification oras would write the list of referrers anew each time.
     flags = ("--force", "--distribution-spec", "v1.1-referrers-api")
-    for digest in (digest for verdict in verdicts if verdict.goes for digest in verdict.delete):
+    going = (digest for verdict in verdicts if verdict.goes for digest in verdict.delete)
+    for count, digest in enumerate(going):
         try:
             registries.oras(["manifest", "delete"], repository, *flags, str(repository.at(digest)))
         except ToolError as error:
             if _NOT_ALLOWED.search(error.output):
                 raise StepError(_no_deletion(repository, count)) from None
             raise
-        count += 1
-    return count
+        yield digest
 
 
 def _no_deletion(repository: Repository, count: int) -> str:

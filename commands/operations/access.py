@@ -34,11 +34,16 @@ class Member:
         return StackName(self.stack.project, self.stack.name)
 
     @property
-    def registries(self) -> list[tuple[str, Registry]]:
-        """Every registry that it speaks to, by its setting, its own last: what it says of that one is what counts."""
-        others: Sequence[Registry] = self.settings.promote.registries if self.settings.promote else ()
-        own = [("quarantine", self.settings.quarantine), ("registry", self.settings.registry)]
-        return [*(("promote.registries", it) for it in others), *((name, it) for name, it in own if it)]
+    def others(self) -> list[tuple[str, Registry]]:
+        """The registries of other stacks that it reads from, by the setting that says how."""
+        policy = self.settings.promote
+        return [("promote.registries", it) for it in policy.registries] if policy else []
+
+    @property
+    def own(self) -> list[tuple[str, Registry]]:
+        """The registries that it writes to, by the setting that says how."""
+        found = [("quarantine", self.settings.quarantine), ("registry", self.settings.registry)]
+        return [(name, it) for name, it in found if it]
 
     @property
     def approvers(self) -> dict[str, str]:
@@ -118,18 +123,23 @@ def reach(members: Iterable[Member]) -> Iterator[Registries]:
     logins: dict[str, tuple[str, str]] = {}
     authorities: dict[str, str] = {}
     names: dict[str, str] = {}
-    for it in members:
-        for name, registry in it.registries:
-            names[registry.address] = name
-            if registry.username and registry.password:
-                logins[registry.address] = (registry.username, password(it.stack, registry.password))
-            if isinstance(registry, PrivateRegistry) and registry.certificate_authority:
-                authorities[registry.address] = registry.certificate_authority
+    for stack, name, registry in _own_last(list(members)):
+        names[registry.address] = name
+        if registry.username and registry.password:
+            logins[registry.address] = (registry.username, password(stack, registry.password))
+        if isinstance(registry, PrivateRegistry) and registry.certificate_authority:
+            authorities[registry.address] = registry.certificate_authority
     with registry_credentials(logins, sorted(names)) as credentials:
         try:
             yield Registries(credentials, authorities)
         except ToolError as error:
             raise StepError(_explained(error, names)) from None
+
+
+def _own_last(members: Sequence[Member]) -> list[tuple[Stack, str, Registry]]:
+    """Every registry of these stacks: what the stack says of it whose own it is counts, not a reader of another one."""
+    others = [(it.stack, name, registry) for it in members for name, registry in it.others]
+    return [*others, *((it.stack, name, registry) for it in members for name, registry in it.own)]
 
 
 def _explained(error: ToolError, names: Mapping[str, str]) -> str:

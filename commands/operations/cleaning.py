@@ -224,17 +224,18 @@ def _bases(lock: str) -> Iterator[Repository]:
 
 def _place(found: _Found, registries: Registries, remove: bool) -> Place:
     goes = [it for it in found.verdicts if it.goes]
-    deleted, problem = None, ""
+    deleted, problem = 0, ""
     if remove:
         try:
-            deleted = delete(found.repository, registries, goes)
+            for _ in delete(found.repository, registries, goes):
+                deleted += 1
         except StepError as error:
             problem = str(error)
     return Place(
         repository=str(found.repository),
         goes=tuple(map(_item, goes)),
         stays=tuple(_item(it) for it in found.verdicts if not it.goes),
-        deleted=deleted,
+        deleted=deleted if remove else None,
         problem=problem,
     )
 

@@ -109,6 +109,8 @@ class StackPart(Part):
     """What it deployed, the latest first."""
     problems: tuple[str, ...]
     """What could not be read, in words; what it would have said is null."""
+    read: bool = True
+    """Whether its history and its outputs could be read; where not, nothing is known of what it runs."""
 
 
 class Releases(Part):
@@ -154,7 +156,7 @@ def _stack(stack: Stack, last: int) -> StackPart:
         updates = history(stack)
         today = running(outputs(stack), exported(stack), updates)
     except (StepError, LookupError, ValueError, TypeError) as error:
-        return StackPart(stack=stack.name, takes_from=(), services=(), history=(), problems=(str(error),))
+        return StackPart(stack=stack.name, takes_from=(), services=(), history=(), problems=(str(error),), read=False)
     takes_from: tuple[str, ...] = ()
     known: dict[str, Known] = {}
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -35,6 +36,11 @@ def verdicts(
     """What is said of each artifact, by its digest."""
     inventory = take_inventory(REPOSITORY, shelf.registries, map(Digest, named))
     return {str(it.root): it for it in judge(inventory, references, rule, {})}
+
+
+def gone(shelf: Shelf, verdicts: Iterable[Verdict]) -> list[str]:
+    """What was deleted of what may go."""
+    return [str(digest) for digest in delete(REPOSITORY, shelf.registries, verdicts)]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,7 @@ def test_after_a_deletion_nothing_of_it_is_left_and_everything_else_is_as_before
     assert before
     before["manifests"] = {it: of for it, of in before["manifests"].items() if it != old}
     found = verdicts(shelf, References([Digest(kept)], ()))
-    delete(REPOSITORY, shelf.registries, found.values())
+    gone(shelf, found.values())
     after = shelf.repository(NAME)
     assert after["tags"] == {tag: digest for tag, digest in before["tags"].items() if tag != "1.3.0"}
     assert after["manifests"].keys() <= before["manifests"].keys()
@@ -128,12 +134,12 @@ def test_an_end_in_the_middle_is_made_good_by_the_next_run(shelf: Shelf) -> None
     verdict = verdicts(shelf)[index]
     for count in range(len(verdict.delete)):
         broken = Verdict(verdict.root, (), verdict.age, "", True, verdict.delete[:count])
-        delete(REPOSITORY, shelf.registries, [broken])
+        gone(shelf, [broken])
         here = shelf.repository(NAME)
         for tag in here["tags"].values():
             for entry in here["manifests"][tag].get("manifests", ()):
                 assert entry["digest"] in here["manifests"], "a list names what is gone, and cosign stops at it"
-    delete(REPOSITORY, shelf.registries, verdicts(shelf).values())
+    gone(shelf, verdicts(shelf).values())
     assert verdicts(shelf) == {}
 
 
@@ -225,7 +231,7 @@ def test_a_platform_that_two_indexes_share_stays_with_the_one_that_stays(shelf: 
         shelf.sign(NAME, index, LONG_AGO)
     found = verdicts(shelf, References([Digest(kept)], ()))
     assert found[old].goes is True
-    delete(REPOSITORY, shelf.registries, found.values())
+    gone(shelf, found.values())
     here = shelf.repository(NAME)["manifests"]
     assert kept in here and shared["digest"] in here and old not in here
 
@@ -235,7 +241,7 @@ def test_a_registry_that_allows_no_deletion_says_so(shelf: Shelf) -> None:
     shelf.sign(NAME, index, LONG_AGO)
     shelf.deletes = False
     with pytest.raises(StepError) as caught:
-        delete(REPOSITORY, shelf.registries, verdicts(shelf).values())
+        gone(shelf, verdicts(shelf).values())
     message = str(caught.value)
     assert message.startswith("registry localhost:5380 allows no deletion in driftwood/web. Nothing was deleted there.")
     assert "storage.delete.enabled" in message

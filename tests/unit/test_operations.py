@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import xml.etree.ElementTree as ElementTree
 
@@ -9,8 +10,10 @@ import pytest
 from typer.testing import Result
 
 from commands.approve import approve
+from commands.operations.access import member, reach
 from commands.releases import releases
 from steps.predicates import APPROVED, PROVED
+from steps.stacks import find_stack
 from tests.notary import PASSWORD, a_notary
 from tests.operations import SHIPPED, STAGED, Project, a_project, bad, good
 from tests.pulumi_cli import fake_pulumi
@@ -76,6 +79,28 @@ def test_releases_of_a_stack_that_cannot_be_read_tells_it_and_shows_the_rest(pro
     result = project.cli(releases)
     assert "incorrect passphrase" in bad(result, 1)
     assert project.index.removeprefix("sha256:")[:12] in result.stdout
+
+
+def test_releases_where_no_stack_can_be_read_knows_nothing_and_does_not_say_that_nothing_runs(
+    project: Project,
+) -> None:
+    project.staging.broken = "error: incorrect passphrase"
+    result = project.cli(releases, "staging")
+    assert "incorrect passphrase" in bad(result, 2)
+    assert "not read" in result.stdout
+    assert "nothing yet" not in result.stdout
+    [stack] = json.loads(project.cli(releases, "staging", "--json").stdout)["stacks"]
+    assert stack["read"] is False
+
+
+def test_a_registry_is_asked_as_the_stack_says_whose_own_it_is(project: Project) -> None:
+    project.production.config["slipway:promote"]["registries"][0]["username"] = "reader"
+    members = [member(find_stack(name)) for name in ("staging", "production")]
+    for order in (members, members[::-1]):
+        with reach(order) as registries:
+            logins = json.loads((registries.credentials / "config.json").read_text())["auths"]
+        user = base64.b64decode(logins["localhost:5443"]["auth"]).decode().partition(":")[0]
+        assert user == "slipway", "the reader of another stack may not write there"
 
 
 def test_the_drawing_is_text_without_a_script_and_has_both_of_the_readers_schemes(project: Project) -> None:

@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from commands.clean_registry import clean_registry
+from steps.tool import ToolError
 from tests.notary import a_notary
 from tests.operations import CANDIDATES, SHIPPED, STAGED, Project, a_project, bad, good
 from tests.pulumi_cli import fake_pulumi
@@ -180,6 +181,26 @@ def test_clean_registry_says_that_a_registry_allows_no_deletion(project: Project
     assert "registry localhost:5380 allows no deletion in driftwood/web" in message
     assert "registry localhost:5443 allows no deletion in driftwood/web" in message
     assert old["candidate"] in project.shelf.repository(CANDIDATES)["manifests"]
+
+
+def test_clean_registry_counts_what_it_deleted_before_it_failed(project: Project, old: dict[str, str]) -> None:
+    run, left = project.shelf.run, 2
+
+    def third_fails(command: list[str]) -> str:
+        nonlocal left
+        if command[1:3] == ["manifest", "delete"]:
+            if not left:
+                raise ToolError("oras", "Error: response status code 503: Service Unavailable")
+            left -= 1
+        return run(command)
+
+    project.monkeypatch.setattr(project.shelf, "run", third_fails)
+    result = project.cli(clean_registry, "--keep", "0", "--yes", "--json", "--repository", "driftwood/web")
+    bad(result, 1)
+    broken, *others = [it for it in json.loads(result.stdout)["places"] if it["problem"]]
+    assert broken["deleted"] == 2
+    assert [it["deleted"] for it in others] == [0] * len(others)
+    assert old
 
 
 def test_clean_registry_without_a_registry_refuses(project: Project, old: dict[str, str]) -> None:
