@@ -76,7 +76,11 @@ def test_the_program_comes_before_settings_and_settings_before_components() -> N
         assert not tops(path) & {"settings", "reachability", "__main__"}, relative(path)
 
 
-@pytest.mark.parametrize("name", ["artifact", "buildkit"])
+BOTTOM = ("artifact", "buildkit", "docker_login")
+"""The modules of components that steps know, too."""
+
+
+@pytest.mark.parametrize("name", BOTTOM)
 def test_what_steps_share_with_components_is_at_the_bottom(name: str) -> None:
     assert tops(ROOT / "components" / f"{name}.py") <= sys.stdlib_module_names
 
@@ -84,7 +88,7 @@ def test_what_steps_share_with_components_is_at_the_bottom(name: str) -> None:
 @pytest.mark.parametrize("path", sources("steps"), ids=relative)
 def test_a_step_knows_the_standard_library_its_siblings_and_what_is_at_the_bottom_alone(path: Path) -> None:
     others = {name for name in imported(path) if name.partition(".")[0] not in sys.stdlib_module_names}
-    assert {name for name in others if not name.startswith("steps.")} <= {"components.artifact", "components.buildkit"}
+    assert {name for name in others if not name.startswith("steps.")} <= {f"components.{name}" for name in BOTTOM}
 
 
 @pytest.mark.parametrize(
