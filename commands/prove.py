@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from commands.operations.access import Member
     from steps.choose import Registries
     from steps.prove import Request
@@ -44,6 +46,7 @@ def prove(
 
     with told():
         from commands.operations.access import member, reach
+        from commands.operations.each import each, fail_with
         from steps.stacks import find_stack, outputs
         from steps.timeline import running
 
@@ -52,7 +55,14 @@ def prove(
         if not services:
             raise ValueError(f"stack {stack} runs nothing yet: bring it up with `pulumi up --stack {stack}`")
         with reach([it]) as registries:
-            answers = [_answer(it, now, registries) for now in services]
+            answers, failed = each(services, lambda now: _answer(it, now, registries))
+            _tell(it, answers, json)
+            fail_with(failed)
+    if not all(answer.held for answer in answers):
+        raise typer.Exit(SHORT)
+
+
+def _tell(it: Member, answers: Sequence[Answer], json: bool) -> None:
     if json:
         document = {
             "schema_version": HELD_VERSION,
@@ -65,18 +75,14 @@ def prove(
             typer.echo(f"{answer.service} {answer.version}: held ({', '.join(answer.checks)}): {answer.reference}")
         elif not answer.held:
             typer.echo(f"error: {answer.service} {answer.version} does not hold: {answer.problem}", err=True)
-    if not all(answer.held for answer in answers):
-        raise typer.Exit(SHORT)
 
 
 def _answer(it: Member, now: Running, registries: Registries) -> Answer:
-    from steps.tool import StepError, ToolError
+    from steps.prove import DoesNotHoldError
 
     try:
         checks = _held(it, now, registries)
-    except ToolError:
-        raise  # the registry or the engine: explained where its settings are known
-    except (StepError, OSError, ValueError) as error:
+    except DoesNotHoldError as error:
         return Answer(now.service, now.version, str(now.reference), False, [], str(error))
     return Answer(now.service, now.version, str(now.reference), True, ["digest", *checks])
 
@@ -86,13 +92,13 @@ def _held(it: Member, now: Running, registries: Registries) -> list[str]:
     from commands.operations.access import password
     from steps.attest import Signer
     from steps.proofs import HELD
+    from steps.prove import DoesNotHoldError
     from steps.prove import prove as sign
     from steps.running import contradiction
-    from steps.tool import StepError
 
     request = _request(it, now)
     if problem := contradiction(request.docker, request.container, request.reference, str(it.stack)):
-        raise StepError(problem)
+        raise DoesNotHoldError(problem)
     key = it.settings.sign
     secret = password(it.stack, key.password) if key.password else ""
     authority = registries.authority(request.reference.repository)

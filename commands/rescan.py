@@ -6,11 +6,11 @@ Exit codes: 0, nothing new is known; 1, something is; 2, it could not be found o
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,13 +20,10 @@ if TYPE_CHECKING:
     from steps.attest import Signer
     from steps.rescan import Rescan
     from steps.scan import Finding
-    from steps.tool import StepError
 
     _Answer = tuple[str, Rescan, list[Finding]]
     """A service, what it looks like today, and what of that is new and counts."""
 
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 RESCAN_VERSION = 1
 _LABEL = "io.slipway.stack"
 _CACHE = Path(".slipway", "trivy")
@@ -57,18 +54,19 @@ def rescan(
 
     with told():
         from commands.operations.access import member
+        from commands.operations.each import each, fail_with
         from commands.selection import chosen
         from steps.rescan import attest
 
         counted = _severities(severity)
         its = member(chosen(stack))
         with _within_reach(its) as targets:
-            found, failed = _each(targets, lambda it: (it, _rescan(its, it)))
+            found, failed = each(targets, lambda it: (it, _rescan(its, it)))
             answers = [(it.service, one, [new for new in one.new if new.severity in counted]) for it, one in found]
             _tell(its, answers, json)
             # What is attested counts as known from then on, so it has been told by then.
-            failed += _each(found, lambda it: attest(it[1], it[0].signer))[1]
-            _fail_with(failed)
+            failed += each(found, lambda it: attest(it[1], it[0].signer))[1]
+            fail_with(failed)
     if any(new for _, _, new in answers):
         raise typer.Exit(SHORT)
 
@@ -99,27 +97,6 @@ def _within_reach(its: Member) -> Iterator[list[_Target]]:
         if not targets:
             raise ValueError(f"stack {its.stack.name} runs nothing yet: bring it up with `pulumi up` first")
         yield targets
-
-
-def _each(items: Iterable[_Item], act: Callable[[_Item], _Result]) -> tuple[list[_Result], list[StepError]]:
-    """Do this with each; what one of them fails with keeps nobody from the others."""
-    from steps.tool import StepError
-
-    done, failed = [], []
-    for item in items:
-        try:
-            done.append(act(item))
-        except StepError as error:
-            failed.append(error)
-    return done, failed
-
-
-def _fail_with(errors: Sequence[StepError]) -> None:
-    """Say all that went wrong, if anything did, and end."""
-    for error in errors[1:]:
-        typer.echo(f"error: {error}", err=True)
-    if errors:
-        raise errors[0]
 
 
 def _targets(its: Member) -> list[tuple[str, ImageReference, list[str]]]:

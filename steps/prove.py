@@ -56,6 +56,10 @@ class Check:
     """Seconds for one try."""
 
 
+class DoesNotHoldError(StepError):
+    """What runs is not what it should be, as opposed to what could not be found out."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What runs, where, and what must hold of it."""
@@ -83,7 +87,8 @@ def prove(request: Request, kind: str, signer: Signer) -> dict[str, Any]:
         signer: the stack's key, and how to reach the registry where the release lives.
 
     Raises:
-        StepError: something does not hold, or the registry does not take the attestation.
+        DoesNotHoldError: something does not hold.
+        StepError: the registry does not take the attestation.
     """
     with elapsed(f"checked {request.reference}"):
         passed = run_checks(request)
@@ -115,14 +120,14 @@ def run_checks(request: Request) -> list[str]:
     """Run all checks side by side, and return the names of what holds.
 
     Raises:
-        StepError: with everything that does not hold.
+        DoesNotHoldError: with everything that does not hold.
     """
     with ThreadPoolExecutor() as pool:
         found = {"health": pool.submit(_unhealthy, request)}
         found |= {check.name: pool.submit(_failure, check, request) for check in request.checks}
         failed = [f"  {name}: {why}" for name, it in found.items() if (why := it.result())]
     if failed:
-        raise StepError(
+        raise DoesNotHoldError(
             "\n".join([f"{request.reference} is not proved in {request.stack}; it does not pass:", *failed])
             + "\nIt runs all the same. Correct the cause, then run `pulumi up` again, or bring back what ran before."
         )

@@ -9,6 +9,7 @@ import pytest
 
 from commands.prove import prove
 from steps.predicates import PROVED
+from steps.tool import StepError
 from tests.notary import a_notary
 from tests.operations import STAGED, Project, a_project, bad, good
 from tests.pulumi_cli import fake_pulumi
@@ -92,14 +93,31 @@ def test_prove_runs_the_smoke_tests_again(project: Project) -> None:
 def test_prove_reads_no_secret_file_that_others_can_read(project: Project) -> None:
     project.runs()
     (project.folder / "staging.password").chmod(0o644)
-    message = bad(project.cli(prove, "staging"), 1)
+    message = bad(project.cli(prove, "staging"), 2)
     assert "secret file staging.password: others can read the file (mode 0644): run `chmod 600 " in message
 
 
 def test_prove_of_a_stack_that_proves_nothing_says_what_to_write(project: Project) -> None:
     project.runs()
     del project.staging.config["slipway:prove"]
-    assert "write what has to pass under slipway:prove" in bad(project.cli(prove, "staging"), 1)
+    assert "write what has to pass under slipway:prove" in bad(project.cli(prove, "staging"), 2)
+
+
+def test_prove_without_the_engine_could_not_find_out(project: Project) -> None:
+    def down(*_: object) -> list[dict[str, Any]]:
+        raise StepError("the Docker Engine at unix:///var/run/docker.sock does not answer: start it")
+
+    for module in ("running", "prove"):
+        project.monkeypatch.setattr(f"steps.{module}.inspect", down)
+    result = project.cli(prove, "staging", "--json")
+    assert "error: the Docker Engine at unix:///var/run/docker.sock does not answer" in bad(result, 2)
+    assert json.loads(result.stdout)["services"] == [], "it is not known whether it holds"
+
+
+def test_prove_with_a_wrong_password_of_the_key_could_not_find_out(project: Project) -> None:
+    project.runs()
+    (project.folder / "staging.password").write_text("wrong horse")
+    assert "the password does not open it" in bad(project.cli(prove, "staging"), 2)
 
 
 def test_prove_of_a_stack_that_runs_nothing_could_not_find_out(project: Project) -> None:
