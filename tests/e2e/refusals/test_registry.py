@@ -1,5 +1,7 @@
 """Faults of registries and of the signing key: what is refused says why, and nothing is published."""
 
+import base64
+import json
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -223,6 +225,21 @@ def test_candidates_are_built_and_published_from_a_path_of_quarantine(checkout: 
     assert checkout.quarantine.manifest(f"team/candidates/{stack}/web", digest) is not None
     assert checkout.quarantine.manifest(f"{stack}/web", digest) is None
     assert checkout.private.manifest(f"{stack}/web", digest) is not None
+
+
+def test_a_login_of_docker_login_publishes_and_pulls(checkout: Checkout, tmp_path: Path) -> None:
+    """Nothing in the settings says who somebody is."""
+
+    def change(settings: dict[str, Any]) -> None:
+        del settings["registry"]["username"], settings["registry"]["password"]
+
+    stack = small_stack(checkout, "logged-in", change)
+    login = base64.b64encode(":".join(checkout.private.login or ()).encode()).decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {checkout.private.address: {"auth": login}}}))
+    command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", stack, *checkout.judged(stack)]
+    checkout.run(*command, env={"DOCKER_CONFIG": str(tmp_path)})
+    assert checkout.inspect(container_of(stack))["State"]["Health"]["Status"] == "healthy"
+    assert login not in json.dumps(checkout.state(stack))
 
 
 def test_every_run_above_ended_without_a_lock(checkout: Checkout) -> None:
