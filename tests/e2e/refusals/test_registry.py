@@ -236,10 +236,12 @@ def test_a_login_of_docker_login_publishes_and_pulls(checkout: Checkout, tmp_pat
     stack = small_stack(checkout, "logged-in", change)
     login = base64.b64encode(":".join(checkout.private.login or ()).encode()).decode()
     (tmp_path / "config.json").write_text(json.dumps({"auths": {checkout.private.address: {"auth": login}}}))
-    command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", stack, *checkout.judged(stack)]
-    checkout.run(*command, env={"DOCKER_CONFIG": str(tmp_path)})
+    as_user: dict[str, Any] = {"env": {"DOCKER_CONFIG": str(tmp_path)}}
+    at_once = ["--yes", "--skip-preview", "--stack", stack]
+    checkout.run("pulumi", "up", *at_once, *checkout.judged(stack), **as_user)
     assert checkout.inspect(container_of(stack))["State"]["Health"]["Status"] == "healthy"
     assert login not in json.dumps(checkout.state(stack))
+    checkout.run("pulumi", "destroy", *at_once, **as_user)
 
 
 def test_every_run_above_ended_without_a_lock(checkout: Checkout) -> None:
