@@ -110,7 +110,7 @@ class SecretSource(BaseModel):
 
 
 def read_secret_file(path: str | Path) -> str:
-    """The secret in a file that its owner alone can read; one trailing newline is dropped, as shells add it.
+    """The secret in a file that its owner alone can read, as it is; the newline at its end is dropped: editors add it.
 
     Args:
         path: the file; `~` is the user's home.
@@ -119,7 +119,7 @@ def read_secret_file(path: str | Path) -> str:
         ValueError: it cannot be read, it is neither a file nor a pipe, or others can read it; with what to do.
     """
     try:
-        with Path(path).expanduser().open(encoding="utf-8") as file:
+        with Path(path).expanduser().open(encoding="utf-8", newline="") as file:
             mode = os.fstat(file.fileno()).st_mode
             # A shell hands over a pipe for `<(pass show key)`; nothing of it is ever on a disk.
             problem = None if stat.S_ISFIFO(mode) and not mode & _OTHERS else _mode_problem(mode, str(path))
@@ -128,7 +128,7 @@ def read_secret_file(path: str | Path) -> str:
         raise ValueError(f"secret file {path} cannot be read: {error}") from None
     if problem:
         raise ValueError(f"secret file {path}: {problem}")
-    return text.removesuffix("\n")
+    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
 def _config_problem(key: str) -> str | None:

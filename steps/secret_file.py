@@ -1,7 +1,8 @@
 """Write one secret as a file that a container mounts, or remove it.
 
-The value comes on standard input. The file belongs to the image's user alone (mode 0400) in a folder that only root
-and the container engine traverse. A new value is written in place, so that a running container's mount sees it.
+The value comes on standard input. The file belongs to the image's user alone (mode 0400), in a folder that
+everybody may pass through and its owner alone may list or change (mode 0711). A new value is written in place, so that
+a running container's mount sees it.
 
 Pulumi makes a resource that is replaced anew before it deletes the old one, whose file has the same path: so a file
 that is made is another one than was there, and only the file that a resource has made is removed with it.
@@ -98,7 +99,8 @@ def main() -> dict[str, Any]:
     before = os.environ.get(_PREVIOUS)
     if request.verb == "remove":
         return remove_secret(request.path, _written(before))
-    return write_secret(request.path, sys.stdin.read(), request.owner, anew=before is None)
+    # As bytes: a text stream would turn each \r\n of the secret into \n.
+    return write_secret(request.path, sys.stdin.buffer.read().decode(), request.owner, anew=before is None)
 
 
 def _written(printed: str | None) -> str | None:

@@ -44,6 +44,28 @@ def test_a_pipe_of_a_shell_is_read_where_a_secret_is_handed_over_once() -> None:
         os.close(reading)
 
 
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [
+        (b"a\r\nb\rc\r\n", "a\r\nb\rc"),
+        (b"hunter2\r\n", "hunter2"),
+        (b"hunter2\n", "hunter2"),
+        (b"hunter2\n\n", "hunter2\n"),
+        (b"hunter2\r\n\r\n", "hunter2\r\n"),
+        (b"hunter2\n\r", "hunter2\n\r"),
+        (b"hunter2", "hunter2"),
+        (b"", ""),
+    ],
+)
+def test_a_secret_file_is_read_byte_for_byte_without_the_newline_at_its_end(
+    tmp_path: Path, content: bytes, secret: str
+) -> None:
+    path = tmp_path / "secret"
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    assert read_secret_file(path) == secret
+
+
 def test_a_pipe_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)

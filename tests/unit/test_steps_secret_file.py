@@ -119,3 +119,9 @@ def test_as_a_program_it_says_where_the_secret_is_and_never_what(tmp_path: Path)
     assert path.read_text(encoding="utf-8") == SECRET
     ended = run_step_program("secret_file", ["remove", "--path", path])
     assert (ended.returncode, path.exists()) == (0, False)
+
+
+def test_the_line_ends_of_a_secret_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "db_password"
+    run_step_program("secret_file", ["write", "--path", path, "--owner", "10001"], "a\r\nb\rc\r\nd\n")
+    assert path.read_bytes() == b"a\r\nb\rc\r\nd\n"
