@@ -34,6 +34,8 @@ _MOST_PIDS = 4096
 _SHORTEST_REASON = 10
 _MOST_LOGS = 1024
 """MiB of log files that a host keeps of one container without a word."""
+_SHORTEST_DURATION = 0.001
+"""Seconds; the Docker Engine refuses a shorter one in a health check."""
 _MEBIBYTES = {"k": 1 / 1024, "m": 1.0, "g": 1024.0}
 _SHELLS = frozenset({"sh", "bash", "/bin/sh", "/bin/bash"})
 _NEVER_FAILS = re.compile(r"(.*(\|\||;|\n))?\s*(/bin/|/usr/bin/)?(true|:|exit|exit\s+0)\s*;?\s*", re.DOTALL)
@@ -72,10 +74,20 @@ class Health(Arguments):
     """Seconds that one check may take."""
     retries: int | None = Field(default=None, ge=1, le=100)
     """Failures in a row that make it unhealthy."""
-    start_period: float | None = Field(default=None, ge=0, le=3600)
-    """Seconds after the start in which failures do not count."""
+    start_period: float | None = Field(default=None, ge=_SHORTEST_DURATION, le=3600)
+    """Seconds after the start in which failures do not count; 0.001 for none where the image has some."""
     wait: float = Field(default=90, gt=0, le=3600)
     """Seconds that `up` waits for it to become healthy."""
+
+    @field_validator("start_period", mode="before")
+    @classmethod
+    def _is_not_inherited(cls, value: Any) -> Any:
+        if value == 0:
+            raise ValueError(
+                "the Docker Engine takes 0 as the image's own period, so that every `up` would replace the container "
+                f"(0): leave it out for the image's, or write {_SHORTEST_DURATION} for none"
+            )
+        return value
 
     @field_validator("test")
     @classmethod

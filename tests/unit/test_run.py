@@ -280,6 +280,24 @@ def test_a_health_check_without_measure_is_refused(field: str, value: int) -> No
     assert mistakes(health={field: value})[0].startswith(f"health.{field}: ")
 
 
+@pytest.mark.parametrize("value", [0, 0.0, -0.0])
+def test_a_start_period_that_the_engine_would_take_from_the_image_is_refused(value: float) -> None:
+    [told] = mistakes(health={"start_period": value})
+    assert told.startswith("health.start_period: ")
+    assert "takes 0 as the image's own period" in told
+    assert "leave it out for the image's, or write 0.001 for none" in told
+
+
+@pytest.mark.parametrize("value", [0.0001, 0.00099])
+def test_a_start_period_that_is_too_short_for_the_engine_is_refused(value: float) -> None:
+    assert mistakes(health={"start_period": value})[0].startswith("health.start_period: ")
+
+
+@pytest.mark.parametrize("value", [None, 0.001, 30])
+def test_a_start_period_is_left_to_the_image_or_has_a_length(value: float | None) -> None:
+    assert accepted(health={"start_period": value}).health.start_period == value
+
+
 @pytest.mark.parametrize("test", [["NONE"], ["python", "healthcheck.py"], [""]])
 def test_a_health_check_cannot_be_switched_off(test: list[str]) -> None:
     assert "CMD" in mistakes(health={"test": test})[0]
