@@ -52,7 +52,7 @@ def _key_problems(sign: SigningKey, project: Path) -> Iterator[str]:
 
 def _is_there(key: str, project: Path) -> bool:
     """Whether a key can be read; one in a key management service tells that itself."""
-    return "://" in key or (project / Path(key).expanduser()).is_file()
+    return "://" in key or (project / key).is_file()
 
 
 def _authority_problems(key: str, registry: PrivateRegistry, project: Path) -> Iterator[str]:
@@ -79,7 +79,7 @@ def _promotion_problems(policy: PromotionPolicy, sign: SigningKey, project: Path
 
 def _content(key: str, project: Path) -> bytes | str:
     try:
-        return (project / Path(key).expanduser()).read_bytes()
+        return (project / key).read_bytes()
     except OSError:
         return key
 

@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pulumi
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 
 def _string_or_output(value: Any) -> Any:
@@ -17,6 +17,17 @@ def _string_or_output(value: Any) -> Any:
         return value
     raise ValueError("write a string or hand in an output of another resource")
 
+
+def _literal(path: str) -> str:
+    if path.startswith("~"):
+        raise ValueError(
+            f"only a shell knows what ~ stands for ({path}): write an absolute path, or one relative to the project"
+        )
+    return path
+
+
+LiteralPath = Annotated[str, AfterValidator(_literal)]
+"""A path that a tool gets as it is written, and so without the `~` that a shell would have expanded."""
 
 if TYPE_CHECKING:
     Flow = pulumi.Output[str] | str

@@ -10,7 +10,7 @@ import pulumi
 from pulumi_command import local
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from components.arguments import Arguments, refuse
+from components.arguments import Arguments, LiteralPath, refuse
 from components.artifact import Digest, ImageReference, Repository, Version
 from components.publication import Copier, Publication, PublicationArgs
 from components.record import ReleaseRecord, SignedAs
@@ -28,7 +28,7 @@ _STACK = r"[A-Za-z0-9_.-]+"
 class Approval(Arguments):
     """Who may approve a release for this stack, and what that is worth."""
 
-    approvers: dict[str, str] = Field(min_length=1)
+    approvers: dict[str, LiteralPath] = Field(min_length=1)
     """Public key of everyone who may approve, by name: a file's path or a KMS reference."""
     counts: Literal["besides", "instead"] = "besides"
     """Whether an approval is needed besides the proofs, or may stand in for them and for the soak, as for a hotfix."""
@@ -51,9 +51,9 @@ class PromotionPolicy(Arguments):
     """Days that the newest vulnerability report may be old when this stack takes a release for the first time."""
     approval: Approval | None = None
     """Who has to approve a release; nobody if left out."""
-    public_key: str
+    public_key: LiteralPath
     """What signatures, evidence and proofs verify with: a file's path or a KMS reference."""
-    public_keys: dict[str, str] = {}
+    public_keys: dict[str, LiteralPath] = {}
     """What the proofs of a stack verify with that proves with a key of its own, by the stack's name in `from`."""
     registries: tuple[PrivateRegistry, ...] = ()
     """How to reach the registries of these stacks, where that is not this stack's own registry."""

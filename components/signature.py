@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 from pydantic import Field, field_validator
 
-from components.arguments import Arguments, Flow
+from components.arguments import Arguments, Flow, LiteralPath
 from components.registry import RegistryAccess, login_secrets
 from components.secret import SecretSource
 from components.step import result, step
@@ -16,9 +16,9 @@ from components.step import result, step
 class SigningKey(Arguments):
     """A key pair, by file or in a key management service."""
 
-    key: str
+    key: LiteralPath
     """Private key: path of a file, or a reference such as awskms://…, azurekms://…, gcpkms://…, hashivault://…."""
-    public_key: str
+    public_key: LiteralPath
     """Public key: path of a file, or the same reference."""
     password: SecretSource | None = None
     """Password of a key file, by reference; it reaches cosign through standard input."""
@@ -110,7 +110,7 @@ def _pair(name: str, value: Flow) -> Flow:
 def _fingerprint(public_key: str) -> str | None:
     """Of a key file; None for a key management service, and for a file that cosign will not find either."""
     try:
-        return f"sha256:{hashlib.sha256(Path(public_key).expanduser().read_bytes()).hexdigest()[:16]}"
+        return f"sha256:{hashlib.sha256(Path(public_key).read_bytes()).hexdigest()[:16]}"
     except OSError:
         return None
 

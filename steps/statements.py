@@ -61,6 +61,6 @@ def _is_about(statement: Mapping[str, Any], manifest: ImageReference) -> bool:
 def key_file(public_key: str) -> str:
     """What the file of a public key holds; nothing for one that is kept elsewhere, or is not here."""
     try:
-        return Path(public_key).expanduser().read_text(encoding="utf-8").strip()
+        return Path(public_key).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return ""

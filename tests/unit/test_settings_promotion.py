@@ -260,3 +260,21 @@ def test_an_editor_underlines_what_a_build_lacks(stack: Stack, key: str) -> None
 
 def test_the_settings_of_a_promotion_hold_no_secret(production: Stack) -> None:
     assert "hunter2" not in json.dumps(promotion(production).model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (lambda p: p.update(public_key="~/staging.pub"), "public_key"),
+        (lambda p: p.update(public_keys={"staging": "~/staging.pub"}), "public_keys.staging"),
+        (lambda p: p["approval"]["approvers"].update(joe="~/staging.pub"), "approval.approvers.joe"),
+    ],
+)
+def test_a_public_key_whose_path_only_a_shell_could_read_is_told(
+    production: Stack, change: Callable[[Any], None], key: str
+) -> None:
+    change(production.settings["promote"])
+    assert production.mistake() == (
+        f"slipway:promote.{key}: only a shell knows what ~ stands for (~/staging.pub): "
+        "write an absolute path, or one relative to the project"
+    )
