@@ -48,7 +48,8 @@ def refuse(problems: Iterable[str]) -> None:
 class Arguments(BaseModel):
     """Base of all component arguments: frozen, and an unknown key is an error; `docstrings` describes the fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    # An error that nobody catches would print the input, which may be a secret in the wrong place.
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     def properties(self) -> dict[str, Any]:
         """The arguments as resource properties, so that a preview shows them and a policy can read them."""

@@ -15,7 +15,7 @@ from components.artifact import ImageReference, Platform, Repository, Version
 from components.bases import UnpinnedError, base_images, locked_bases
 from components.build_log import show_failed_step
 from components.registry import RegistryAccess
-from components.secret import SecretSource, refuse_secrets
+from components.secret import SecretSource, holds_credential, refuse_secrets
 from components.tree import last_commit
 
 _CACHE_TAG = "cache"
@@ -60,6 +60,13 @@ class Build(Arguments):
     @classmethod
     def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
         refuse_secrets(value, ", and arguments stay in the image: move it to build.secrets")
+        return value
+
+    @field_validator("source")
+    @classmethod
+    def _is_public(cls, value: str | None) -> str | None:
+        if value and holds_credential(value):
+            raise ValueError("a credential is in this URL, which stays in the image: write the URL without it")
         return value
 
 

@@ -1,14 +1,14 @@
 """Proof: a stack's signed word that it runs a release in good health, for the stacks that take it from there."""
 
 import json
-from typing import Self
+from typing import Any, Self
 
 import pulumi
 from pydantic import Field, field_validator, model_validator
 
 from components.arguments import Arguments, Flow
 from components.registry import RegistryAccess, login_secrets
-from components.secret import holds_secret
+from components.secret import holds_credential
 from components.signature import SigningKey, signature_flags
 from components.step import Argument, result, step
 
@@ -36,10 +36,20 @@ class SmokeCheck(Arguments):
             raise ValueError("the check of the container's health has that name: choose another one")
         return value
 
+    @field_validator("url", mode="before")  # what is wrong with its form would be told with the URL itself
+    @classmethod
+    def _no_credential(cls, value: Any) -> Any:
+        if isinstance(value, str) and holds_credential(value):
+            raise ValueError(
+                "a credential is in this URL, which stays in the state: write one that needs none, "
+                "or a command whose program reads its secret from a file"
+            )
+        return value
+
     @field_validator("command")
     @classmethod
     def _no_secrets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(map(holds_secret, value)):
+        if any(map(holds_credential, value)):
             raise ValueError("a command line can be read by others: let the program read its secret from a file")
         return value
 

@@ -33,6 +33,8 @@ _SECRET_LOOK = re.compile(
     r"|(?i:\b[a-z][a-z0-9+.-]{0,31}://[^/\s:@]*:[^/\s@]+@)"
     r"|(?i:(^|[?&;,\s])(password|passwd|pwd|secret|token|api_?key)=[^&;,\s]+)"
 )
+_USER_IN_ADDRESS = re.compile(r"\bhttps?://[^/\s?#@]*@", re.IGNORECASE)
+_PARAMETER = re.compile(r"[?&#]([^=?&#\s'\"]{1,64})=([^&#\s'\"]+)")
 _CREDENTIALS = re.compile(r"(?<![^\s'\"/@])[^\s'\"/:@]*:[^\s'\"/@]+@")
 """Begins where a word does, and nowhere within: a long word is read once, not once for each of its characters."""
 
@@ -62,6 +64,16 @@ def holds_secret(text: str) -> bool:
     return bool(_SECRET_LOOK.search(text))
 
 
+def holds_credential(text: str) -> bool:
+    """Whether a text that has an address in it holds a secret: by its look, as the user, or among the parameters."""
+    parameters = _PARAMETER.findall(text)
+    return (
+        holds_secret(text)
+        or bool(_USER_IN_ADDRESS.search(text))
+        or any(looks_secret(name, value) for name, value in parameters)
+    )
+
+
 def redacted(text: str) -> str:
     """The text without what looks like a credential in it."""
     return _SECRET_LOOK.sub("…", _CREDENTIALS.sub("…@", text))
@@ -70,7 +82,7 @@ def redacted(text: str) -> str:
 class SecretSource(BaseModel):
     """A secret by reference: exactly one of `config` and `file`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     config: str | None = Field(
         default=None,

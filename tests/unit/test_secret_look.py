@@ -4,10 +4,27 @@ import time
 
 import pytest
 
-from components.secret import holds_secret, redacted
+from components.secret import holds_credential, holds_secret, redacted
 
 LONG = 100_000
-PARTS = ("a", "a.", "a:", "a:a", "a-", "://", "a://", "a://a:", "eyJ-", "eyJabcdefgh.", "@", " ")
+PARTS = (
+    "a",
+    "a.",
+    "a:",
+    "a:a",
+    "a-",
+    "://",
+    "a://",
+    "a://a:",
+    "eyJ-",
+    "eyJabcdefgh.",
+    "@",
+    " ",
+    "?",
+    "?a",
+    "?a=",
+    "https://a",
+)
 
 
 @pytest.mark.parametrize(
@@ -30,5 +47,6 @@ def test_a_long_text_is_read_in_a_moment(part: str) -> None:
     text = part * (LONG // len(part))
     start = time.perf_counter()
     holds_secret(text)
+    holds_credential(text)
     redacted(text)
     assert time.perf_counter() - start < 2

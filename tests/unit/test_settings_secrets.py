@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from pulumi.runtime import set_all_config
+from pydantic import ValidationError
 
-from components.secret import read_secret_file
+from components.image import Build
+from components.secret import SecretSource, read_secret_file
 from settings import SettingsError, configuration
 from tests.recording import Engine
 from tests.stacks import Stack
@@ -175,6 +177,12 @@ VALUE = "hunter2-hunter2"
         lambda s: s.web["build"]["secrets"].update(pip_token=VALUE),
         lambda s: s.web["build"].update(secrets=[VALUE]),
         lambda s: s.web.update(repository=f"me:{VALUE}@localhost/web"),
+        lambda s: s.web["build"].update(source=f"https://ci:{VALUE}@git.example/web"),
+        lambda s: s.web["build"].update(source=f"https://{VALUE}@git.example/web"),
+        lambda s: s.web["run"]["health"].update(test=["CMD", "curl", f"http://probe:{VALUE}@localhost"]),
+        lambda s: s.web["run"]["health"].update(test=["CMD-SHELL", f"curl http://probe:{VALUE}@localhost || true"]),
+        lambda s: s.settings.update(prove={"checks": [{"name": "page", "url": f"/?access_token={VALUE}"}]}),
+        lambda s: s.web.update(prove={"checks": [{"name": "page", "url": f"https://probe:{VALUE}@driftwood.example"}]}),
     ],
 )
 def test_a_secret_in_the_wrong_place_is_refused_and_never_repeated(
@@ -190,6 +198,90 @@ def test_a_secret_among_the_build_arguments_is_refused_by_name(stack: Stack) -> 
     assert line.startswith("slipway:services.web.build.arguments: ")
     assert "PIP_TOKEN" in line
     assert "build.secrets" in line
+
+
+CREDENTIALS = [
+    f"https://ci:{VALUE}@git.example/driftwood/web",
+    f"HTTPS://ci:{VALUE}@git.example/driftwood/web",
+    f"https://{VALUE}@git.example/driftwood/web",
+    f"git+https://{VALUE}@git.example/driftwood/web",
+    f"https://git.example/web?token={VALUE}",
+    f"https://git.example/web?page=2&private_token={VALUE}",
+    f"https://git.example/web#access_token={VALUE}",
+    "https://git.example/" + "ghp_" + "a1B2" * 9,
+]
+
+
+@pytest.mark.parametrize("url", CREDENTIALS)
+def test_a_credential_in_the_source_of_a_build_is_refused_before_it_becomes_a_label(stack: Stack, url: str) -> None:
+    stack.web["build"]["source"] = url
+    assert stack.mistake() == (
+        "slipway:services.web.build.source: a credential is in this URL, which stays in the image: "
+        "write the URL without it"
+    )
+
+
+@pytest.mark.parametrize("url", [*CREDENTIALS, f"/tides?token={VALUE}", f"/?api_key={VALUE}"])
+def test_a_credential_in_the_url_of_a_check_is_refused(stack: Stack, url: str) -> None:
+    stack.settings["prove"] = {"checks": [{"name": "page", "url": url}]}
+    line = stack.mistake()
+    assert line.startswith("slipway:prove.checks.0.url: a credential is in this URL, which stays in the state: write ")
+
+
+@pytest.mark.parametrize("url", CREDENTIALS)
+@pytest.mark.parametrize(
+    "form", [["CMD", "curl", "{}"], ["CMD-SHELL", "curl -f '{}'"], ["CMD", "sh", "-c", 'curl "$0"', "{}"]]
+)
+def test_a_credential_in_a_health_check_is_refused(stack: Stack, form: list[str], url: str) -> None:
+    stack.web["run"]["health"]["test"] = [part.replace("{}", url) for part in form]
+    line = stack.mistake()
+    assert line.startswith(
+        "slipway:services.web.run.health.test: a credential is in this command, and `docker inspect`"
+    )
+    assert "$(cat /run/secrets/NAME)" in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://git.example/driftwood/web",
+        "ssh://git@git.example/driftwood/web",
+        "git@git.example:driftwood/web.git",
+        "https://git.example/web?page=2&author=ada",
+        "https://git.example/@driftwood/web",
+    ],
+)
+def test_an_address_without_a_credential_is_accepted(stack: Stack, url: str) -> None:
+    stack.web["build"]["source"] = url
+    stack.settings["prove"] = {"checks": [{"name": "page", "url": "/tides?page=2&of=salt-mill"}]}
+    stack.web["run"]["health"]["test"] = ["CMD", "curl", url]
+    assert stack.load()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'curl "http://localhost/health?token=$(cat /run/secrets/probe)"',
+        'curl "http://probe:$(cat /run/secrets/probe)@localhost"',
+        "curl http://probe:${PROBE}@localhost",
+        "curl http://localhost/?token=$PROBE",
+        "curl http://localhost/?token=`cat /run/secrets/probe`",
+    ],
+)
+def test_a_health_check_may_have_its_shell_read_a_secret(stack: Stack, line: str) -> None:
+    stack.web["run"]["health"]["test"] = ["CMD-SHELL", line]
+    assert stack.load()
+    stack.web["run"]["health"]["test"] = ["CMD", "sh", "-c", line]
+    assert stack.load()
+
+
+def test_an_error_that_nobody_catches_repeats_no_input() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Build.model_validate({"context": "app", "source": CREDENTIALS[0]})
+    assert VALUE not in str(caught.value)
+    with pytest.raises(ValidationError) as caught:
+        SecretSource.model_validate({"value": VALUE})
+    assert VALUE not in str(caught.value)
 
 
 def test_a_pulumi_secret_is_left_out_of_the_configuration() -> None:
