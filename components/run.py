@@ -10,12 +10,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.arguments import Arguments, refuse
+from components.logs import Logs
 from components.secret import SecretSource, holds_credential, refuse_secrets
+from components.tmpfs import loose, tmpfs_problems
 
 _UNREMARKABLE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 _CAPABILITIES = frozenset(
@@ -36,7 +38,6 @@ _MOST_LOGS = 1024
 """MiB of log files that a host keeps of one container without a word."""
 _SHORTEST_DURATION = 0.001
 """Seconds; the Docker Engine refuses a shorter one in a health check."""
-_MEBIBYTES = {"k": 1 / 1024, "m": 1.0, "g": 1024.0}
 _SHELLS = frozenset({"sh", "bash", "/bin/sh", "/bin/bash"})
 _NEVER_FAILS = re.compile(r"(.*(\|\||;|\n))?\s*(/bin/|/usr/bin/)?(true|:|exit|exit\s+0)\s*;?\s*", re.DOTALL)
 """A line of the shell that ends well whatever came before; only the usual ones."""
@@ -109,40 +110,6 @@ class Health(Arguments):
         return value
 
 
-class Logs(Arguments):
-    """Where the container's output goes, and how much of it is kept on the host."""
-
-    driver: Literal["json-file", "local", "journald", "syslog", "fluentd", "gelf", "awslogs", "gcplogs"] = "json-file"
-    """Log driver of the Docker Engine; not splunk, which takes its token as an option that `docker inspect` shows."""
-    maximum_size: str = Field(default="10m", pattern=r"^[1-9][0-9]*[kmg]$")
-    """Size of one log file, for json-file and local."""
-    maximum_files: int = Field(default=3, ge=1, le=100)
-    """How many log files are kept, for json-file and local; more than 1 GiB altogether needs a reason under `logs`."""
-    options: dict[str, str] = {}
-    """Further options of the driver; a secret among them is refused, as `docker inspect` shows them."""
-
-    @field_validator("options")
-    @classmethod
-    def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
-        refuse_secrets(value, ", and `docker inspect` shows it: let the driver log in by the host's own identity")
-        return value
-
-    def log_options(self) -> dict[str, str]:
-        """The driver's options; files are always bounded."""
-        bounds = {"max-size": self.maximum_size, "max-file": str(self.maximum_files)}
-        return {**self.options, **(bounds if self._is_kept_in_files else {})}
-
-    @property
-    def kept(self) -> float:
-        """MiB of log files that the host keeps at most."""
-        size = int(self.maximum_size[:-1]) * _MEBIBYTES[self.maximum_size[-1]]
-        return size * self.maximum_files if self._is_kept_in_files else 0
-
-    @property
-    def _is_kept_in_files(self) -> bool:
-        return self.driver in ("json-file", "local")
-
-
 class ImageNeeds(Arguments):
     """What a container asks of its image; whatever it asks, an image that runs as root is refused."""
 
@@ -212,6 +179,7 @@ class Run(Arguments):
             or path.is_relative_to("/run/secrets")
             or path == path.parent
         )
+        refuse(f"{path}: {problem}" for path, options in value.items() for problem in tmpfs_problems(options))
         return value
 
     @field_validator("capabilities")
@@ -237,6 +205,12 @@ class Run(Arguments):
             for (address, port), times in listeners.items()
             if times > 1
         )
+        return value
+
+    @field_validator("environment")
+    @classmethod
+    def _are_variables(cls, value: dict[str, str]) -> dict[str, str]:
+        refuse(problem for name, text in value.items() if (problem := _variable_problem(name, text)))
         return value
 
     @field_validator("environment")
@@ -288,12 +262,21 @@ def _weakened(setting: str, value: Any) -> str | None:
     elif setting == "capabilities":
         found = [f"adding {name}" for name in sorted(set(value) - _UNREMARKABLE_CAPABILITIES)]
     elif setting == "temporary":
-        found = [f"a tmpfs without {what} at {path}" for path, how in value.items() if (what := _loose(how.split(",")))]
+        found = [f"a tmpfs without {what} at {path}" for path, how in value.items() if (what := loose(how.split(",")))]
     elif setting == "logs":
         found = [f"keeping {value.kept:.0f} MiB of logs"] if value.kept > _MOST_LOGS else []
     elif setting == "ports":
         found = [what for port in value if (what := _exposed(port))]
     return ", ".join(found) or None
+
+
+def _variable_problem(name: str, value: str) -> str | None:
+    """What keeps the engine from setting a variable; what follows a `=` in its name is its value, and not repeated."""
+    if "=" in name:
+        return f"{name.partition('=')[0]!r} has a = in its name: write what follows as its value"
+    if not name or "\0" in name:
+        return f"{name!r} is no name of a variable: write one such as LOG_LEVEL"
+    return f"the value of {name} has a NUL character in it: write it without" if "\0" in value else None
 
 
 def _meant(capability: str) -> str:
@@ -308,13 +291,6 @@ def _shell_line(test: Sequence[str]) -> str | None:
     if len(test) > 3 and test[1] in _SHELLS and test[2] == "-c":
         return test[3]
     return test[1] if len(test) == 2 and test[1].rpartition("/")[2] == "true" else None
-
-
-def _loose(options: Sequence[str]) -> str | None:
-    """Which of noexec, nosuid and nodev does not hold for a tmpfs; Docker's own defaults are all three."""
-    if "noexec" not in options or "exec" in options:
-        return "noexec"
-    return " and ".join(f"no{word}" for word in ("suid", "dev") if word in options) or None
 
 
 def _exposed(port: Port) -> str | None:

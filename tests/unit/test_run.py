@@ -184,7 +184,7 @@ def test_a_reason_for_what_is_not_weakened_is_refused(setting: str) -> None:
         {"logs": {"maximum_size": "512m", "maximum_files": 2}},
         {"logs": {"maximum_size": "1g", "maximum_files": 1}},
         {"logs": {"maximum_size": "1k", "maximum_files": 100}},
-        {"logs": {"driver": "journald", "maximum_size": "2g"}},
+        {"logs": {"driver": "journald", "options": {"tag": "web"}}},
     ],
 )
 def test_what_weakens_nothing_needs_no_reason(given_: dict[str, Any]) -> None:
