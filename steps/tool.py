@@ -24,10 +24,11 @@ class StepError(Exception):
 class ToolError(StepError):
     """A tool ended with an error; `output` is what it printed, for a step that can say it better."""
 
-    def __init__(self, tool: str, output: str) -> None:
+    def __init__(self, tool: str, output: str, ended: str = "failed") -> None:
         self.output = output
         lines = [line for line in output.strip().splitlines() if line.strip()]
-        super().__init__(f"{tool} failed:\n" + "\n".join(f"  {line}" for line in lines[-_LAST_LINES:]))
+        printed = "".join(f"\n  {line}" for line in lines[-_LAST_LINES:])
+        super().__init__(f"{tool} {ended}{':' if printed else ''}{printed}")
 
 
 def run_step(step: Callable[[], Mapping[str, Any]]) -> NoReturn:
@@ -90,8 +91,16 @@ def run_tool(
             f"{command[0]} is not on PATH: install it, or run `make shell` for a shell that has it"
         ) from None
     if ended.returncode:
-        raise ToolError(str(command[0]), (ended.stderr or "") + ended.stdout)
+        output = (ended.stderr or "") + ended.stdout
+        raise ToolError(str(command[0]), output, _how(ended.returncode, output))
     return ended.stdout
+
+
+def _how(code: int, output: str) -> str:
+    """How a tool ended: the kernel's way out of a lack of memory leaves no word of the tool's own."""
+    if code < 0:
+        return f"was killed by signal {-code}" + (" (out of memory?)" if code == -signal.SIGKILL else "")
+    return "failed" if output.strip() else f"ended with exit code {code} and said nothing"
 
 
 def read_secrets() -> dict[str, str]:
