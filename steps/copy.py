@@ -42,7 +42,10 @@ def copy(
         login = str(credentials / "config.json")
         flags = ["--from-registry-config", login, *transport_flags(source.repository, source_authority, side="from")]
         flags += ["--to-registry-config", login, *transport_flags(repository, authority, side="to")]
-        run_tool(["oras", "cp", "--recursive", "--no-tty", *flags, str(source), str(repository.at(source.digest))])
+        run_tool(
+            ["oras", "cp", "--recursive", "--no-tty", *flags, str(source), str(repository.at(source.digest))],
+            timeout=None,
+        )
 
 
 def _copy_image(
@@ -58,7 +61,7 @@ def _copy_image(
         command += _transport("src", source.repository, source_authority, Path(folder))
         command += _transport("dest", repository, authority, Path(folder))
         target = repository.at(source.digest)
-        run_tool([*command, f"docker://{source}", f"docker://{target}"])
+        run_tool([*command, f"docker://{source}", f"docker://{target}"], timeout=None)
 
 
 def _transport(side: str, repository: Repository, authority: str | None, scratch: Path) -> list[str]:

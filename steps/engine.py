@@ -5,18 +5,24 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from steps.tool import StepError, ToolError, run_tool
+from steps.tool import PATIENCE, StepError, ToolError, run_tool
 
 
-def docker(host: str, *arguments: str, both: bool = False) -> str:
+def docker(host: str, *arguments: str, both: bool = False, timeout: float | None = PATIENCE) -> str:
     """Run one docker command against the engine at `host`; with `both`, its standard error is part of the result.
+
+    Args:
+        host: address of the engine.
+        arguments: the command.
+        both: return its standard error too.
+        timeout: seconds that it may take; None for what may take long.
 
     Raises:
         StepError: the engine does not answer.
         ToolError: the engine refuses.
     """
     try:
-        return run_tool(["docker", "--host", host, *arguments], both=both)
+        return run_tool(["docker", "--host", host, *arguments], both=both, timeout=timeout)
     except ToolError as error:
         if "Cannot connect to the Docker daemon" in error.output:
             raise StepError(

@@ -30,7 +30,7 @@ from steps.predicates import PROVED
 from steps.proofs import DEPLOYED, HELD, SCHEMA_VERSION, Proof, StackName, proved_by, readable, spelled
 from steps.registry import referrers_of
 from steps.statements import predicates
-from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step
+from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, stop_if_interrupted
 from steps.verify import logins_of, request_parser
 
 _LEAST = timedelta(hours=1)
@@ -177,6 +177,7 @@ def _failure(check: Check, request: Request) -> str | None:
         return _command_failure(check, request)
     deadline = time.monotonic() + request.wait
     while why := _url_failure(check, request):
+        stop_if_interrupted()
         if time.monotonic() > deadline:
             return why
         time.sleep(_PAUSE)

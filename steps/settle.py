@@ -67,7 +67,7 @@ def refuse_root(host: str, container: str) -> None:
     """
     rows = docker(host, "top", container, "-eo", "pid,uid").splitlines()[1:]
     if any(row.split()[1:] == ["0"] for row in rows):
-        docker(host, "stop", container)
+        docker(host, "stop", container, timeout=None)
         raise StepError(
             f"container {container[:12]} ran as root and was stopped: the image's user has a name of its own, and "
             "root's number (uid 0). Give it another, such as `useradd --uid 10001`, then run `pulumi up` again."

@@ -1,13 +1,14 @@
-"""Run a tool for a step: what it prints, how it fails, and how a step says so to a person."""
+"""Run a tool for a step: what it prints, how it fails, how a step tells that to a person, and that none outlives it."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +16,11 @@ _LAST_LINES = 15
 """How many lines of a failed tool's output a person gets to see."""
 _SETTINGS = ("TRIVY_", "COSIGN_", "SIGSTORE_", "ORAS_", "TUF_")
 """Variables by which a tool would take other settings than its arguments: TRIVY_SEVERITY=LOW would open the gate."""
+PATIENCE = 300.0
+"""Seconds for a tool that asks or tells a registry, an engine or a key service something: none of them takes one."""
+_GRACE = 5.0
+"""Seconds that a tool has to clean up behind itself once it is told to end."""
+_interrupted = threading.Event()
 
 
 class StepError(Exception):
@@ -33,8 +39,7 @@ class ToolError(StepError):
 
 def run_step(step: Callable[[], Mapping[str, Any]]) -> NoReturn:
     """Run a step as a program: its result as one line of JSON, its failure as one message and exit code 1."""
-    for cancelled in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(cancelled, _interrupt)
+    end_on_signals()
     try:
         result = step()
     except (StepError, OSError, ValueError) as error:
@@ -45,9 +50,48 @@ def run_step(step: Callable[[], Mapping[str, Any]]) -> NoReturn:
     sys.exit(0)
 
 
-def _interrupt(*_: object) -> NoReturn:
-    """End by way of an exception, so that what a step keeps on disk while it runs is removed."""
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end this program as Ctrl-C does, and whatever it runs with it.
+
+    It ends by way of KeyboardInterrupt, so that what it keeps on disk while it runs is removed, logins above all. A
+    thread pool waits for what runs in it, which is over once the tools are, and no further one is started. What is
+    ignored stays so: that is how nohup works.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    if _interrupted.is_set():  # somebody is impatient: cleaning up goes on, and waits for no tool
+        _end_children(signal.SIGKILL)
+        return
+    _interrupted.set()
+    if number != signal.SIGINT:  # a terminal sends that to all of them itself, and twice is more than once
+        _end_children(signal.SIGTERM)
+    last = threading.Timer(_GRACE, _end_children, [signal.SIGKILL])
+    last.daemon = True
+    last.start()
     raise KeyboardInterrupt
+
+
+def stop_if_interrupted() -> None:
+    """Go on only while nobody has ended this program: a signal reaches its main thread, and no other one.
+
+    Raises:
+        KeyboardInterrupt: somebody has.
+    """
+    if _interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+def _end_children(number: signal.Signals) -> None:
+    """Send a signal to every process that this one has started, whichever library started it."""
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            _, parent, *_ = file.read_text(errors="replace").rpartition(")")[2].split()
+            if int(parent) == os.getpid():
+                os.kill(int(file.parent.name), number)
 
 
 def say(message: str) -> None:
@@ -61,6 +105,7 @@ def run_tool(
     secret: str | None = None,
     environment: Mapping[str, str] | None = None,
     both: bool = False,
+    timeout: float | None = PATIENCE,
 ) -> str:
     """Run a tool to its end and return its standard output.
 
@@ -69,31 +114,51 @@ def run_tool(
         secret: what the tool reads from standard input, such as a password.
         environment: variables beside those of this process.
         both: return its standard error too, in the order in which both were written.
+        timeout: seconds that it may take; None for what may take long, such as a copy or a scan.
 
     Raises:
         StepError: the tool is not installed.
-        ToolError: it ended with another exit code than 0.
+        ToolError: it ended with another exit code than 0, or not in time.
+        KeyboardInterrupt: this program is being ended.
     """
+    stop_if_interrupted()
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_SETTINGS)}
     try:
-        ended = subprocess.run(
+        code, printed, told = _run(
             [str(part) for part in command],
-            input=secret or "",
+            secret or "",
+            timeout,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if both else subprocess.PIPE,
             text=True,
             errors="replace",
             env={**inherited, **(environment or {})},
-            check=False,
         )
     except FileNotFoundError:
         raise StepError(
             f"{command[0]} is not on PATH: install it, or run `make shell` for a shell that has it"
         ) from None
-    if ended.returncode:
-        output = (ended.stderr or "") + ended.stdout
-        raise ToolError(str(command[0]), output, _how(ended.returncode, output))
-    return ended.stdout
+    except subprocess.TimeoutExpired:
+        late = f"has not ended after {timeout:g} s, and was stopped: see whether what it asks answers, then try again"
+        raise ToolError(str(command[0]), "", late) from None
+    stop_if_interrupted()
+    if code:
+        output = (told or "") + printed
+        raise ToolError(str(command[0]), output, _how(code, output))
+    return printed
+
+
+def _run(command: Sequence[str], secret: str, timeout: float | None, **options: Any) -> tuple[int, str, str | None]:
+    """As `subprocess.run` does, which leaves what Ctrl-C ends to whoever waits for it."""
+    with subprocess.Popen(command, **options) as child:
+        try:
+            printed, told = child.communicate(secret, timeout)
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+        return child.returncode, printed, told
 
 
 def _how(code: int, output: str) -> str:

@@ -1,12 +1,18 @@
-"""Running a tool: how its end is told."""
+"""Running a tool: how its end is told, and that none outlives the step."""
 
 from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from steps.tool import ToolError, run_tool
 from tests.conftest import ToolMaker
-from tests.running import fails
+from tests.running import ROOT, calls, fails
 
 
 @pytest.mark.parametrize(
@@ -23,3 +29,76 @@ def test_how_a_tool_ended_is_told_with_what_it_said(tool: ToolMaker, script: str
     with pytest.raises(ToolError) as caught:
         run_tool(["trivy", "image"])
     assert str(caught.value) == told
+
+
+def test_a_tool_that_does_not_end_is_stopped_and_told_with_what_to_do(tool: ToolMaker) -> None:
+    path = tool("oras", 'echo $$ >"$0.pid"; exec sleep 60')
+    with pytest.raises(ToolError, match=r"^oras has not ended after 0\.5 s, and was stopped: see whether what it asks"):
+        run_tool(["oras", "manifest", "fetch"], timeout=0.5)
+    assert not is_running(Path(f"{path}.pid"))
+
+
+SIDE_BY_SIDE = """
+from concurrent.futures import ThreadPoolExecutor
+from steps.credentials import registry_credentials
+from steps.tool import run_step, run_tool
+
+def step():
+    with registry_credentials({"registry.example": ("robot", "hunter2")}) as folder, ThreadPoolExecutor(1) as pool:
+        print(folder, flush=True)
+        list(pool.map(run_tool, [["oras", "first"], ["oras", "second"]]))
+
+run_step(step)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_what_runs_in_a_pool_and_starts_nothing_more(tool: ToolMaker, number: signal.Signals) -> None:
+    path = tool("oras", 'echo $$ >"$0.pid"; exec sleep 60')
+    with started(SIDE_BY_SIDE) as running:
+        assert running.stdout
+        folder = Path(running.stdout.readline().strip())
+        wait_for(Path(f"{path}.pid"))
+        running.send_signal(number)
+        assert running.wait(timeout=10) == 1
+    assert calls(path) == ["first"]
+    assert not is_running(Path(f"{path}.pid"))
+    assert not folder.exists()
+
+
+def test_a_tool_that_does_not_heed_the_signal_is_killed_at_last(tool: ToolMaker) -> None:
+    path = tool("oras", "trap '' TERM; echo $$ >\"$0.pid\"; while :; do sleep 0.1; done")
+    with started(SIDE_BY_SIDE) as running:
+        wait_for(Path(f"{path}.pid"))
+        running.send_signal(signal.SIGTERM)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=15) == 1
+    assert not is_running(Path(f"{path}.pid"))
+
+
+def test_a_step_that_nohup_has_started_outlives_its_terminal(tool: ToolMaker) -> None:
+    path = tool("oras", 'echo $$ >"$0.pid"; exec sleep 1')
+    with started(SIDE_BY_SIDE, "nohup") as running:
+        wait_for(Path(f"{path}.pid"))
+        running.send_signal(signal.SIGHUP)
+        assert running.wait(timeout=15) == 0
+    assert calls(path) == ["first", "second"]
+
+
+def started(program: str, *before: str) -> subprocess.Popen[str]:
+    """A program that runs tools, as it is running."""
+    command = [*before, sys.executable, "-c", program]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(file: Path) -> None:
+    """Until a tool has begun, and said so."""
+    deadline = time.monotonic() + 20
+    while not (file.exists() and file.read_text().strip()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_running(file: Path) -> bool:
+    """Whether the process still runs whose id is in a file."""
+    return Path("/proc", file.read_text().strip()).exists()
