@@ -29,4 +29,7 @@ def application() -> typer.Typer:
 
 
 if __name__ == "__main__":
+    from steps.tool import end_on_signals  # only here: to know the verbs takes no step
+
+    end_on_signals()
     application()(prog_name="slipway")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from commands.__main__ import application
 from components.artifact import Digest, ImageReference, Repository
 from steps.predicates import PROVENANCE, SBOM, SIGNATURE, VULNERABILITIES
 from tests.conftest import ToolMaker
+from tests.running import ROOT
 from tests.toolbox import Toolbox
 
 REPOSITORY = Repository.parse("registry.driftwood.example/driftwood/web")
@@ -208,3 +213,24 @@ def test_a_registry_that_does_not_answer_is_another_exit_code(tool: ToolMaker, b
     ended = slipway()
     assert ended.exit_code == 2
     assert "connection refused" in ended.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_a_signal_ends_leaves_no_logins_and_no_tool_behind(
+    tool: ToolMaker, number: signal.Signals
+) -> None:
+    path = tool("oras", 'echo "$$ $DOCKER_CONFIG" >"$0.told"; exec sleep 60')
+    told = Path(f"{path}.told")
+    command = [sys.executable, "-m", "commands", "evidence", REFERENCE, "--key", "cosign.pub"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
+        deadline = time.monotonic() + 20
+        while not (told.exists() and told.read_text().strip()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process, folder = told.read_text().split()
+        assert (Path(folder) / "config.json").exists()
+        running.send_signal(number)
+        assert running.wait(timeout=20) == 130
+        assert running.stderr
+        assert running.stderr.read() == "interrupted\n"
+    assert not Path(folder).exists()
+    assert not Path("/proc", process).exists()
