@@ -224,7 +224,7 @@ def _url_failure(check: Check, request: Request) -> str | None:
     if not url.startswith(("http://", "https://")):
         return f"{url} is no URL: the service has no port to ask at"
     try:
-        status, body = _answer(url, check.timeout)
+        status, body = _answer(url, check)
     except http.client.HTTPException as error:
         return f"{url} does not answer in HTTP ({type(error).__name__}): check its port and scheme"
     except (OSError, ValueError) as error:
@@ -236,15 +236,29 @@ def _url_failure(check: Check, request: Request) -> str | None:
     return None
 
 
-def _answer(url: str, timeout: float) -> tuple[int, bytes]:
+def _answer(url: str, check: Check) -> tuple[int, bytes]:
+    """The status, and as much of the body as a text is looked for in, if one is."""
     # A proxy's own loopback is another one, and urllib bypasses it only where no_proxy says so.
     address = urllib.parse.urlsplit(url).netloc.rpartition("@")[2].lower()
     direct = [urllib.request.ProxyHandler({})] if is_loopback(address) else []
+    began = time.monotonic()
     try:
-        with urllib.request.build_opener(_NoRedirects, *direct).open(url, timeout=timeout) as answer:
-            return answer.status, answer.read(_MOST)
+        answer = urllib.request.build_opener(_NoRedirects, *direct).open(url, timeout=check.timeout)
     except urllib.error.HTTPError as error:
-        return error.code, error.read(_MOST)
+        answer = error
+    with answer:
+        looked_in = check.contains and answer.status == check.status
+        return answer.status, _body(answer, began, check.timeout) if looked_in else b""
+
+
+def _body(answer: http.client.HTTPResponse, began: float, timeout: float) -> bytes:
+    """The beginning of a body. urllib's own limit is for each read, so that a byte now and then would never end."""
+    body = b""
+    while len(body) < _MOST and (more := answer.read1(_MOST - len(body))):
+        body += more
+        if time.monotonic() > began + timeout:
+            raise TimeoutError(f"its body has not ended after {timeout:g} s")
+    return body
 
 
 def main() -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,7 +31,7 @@ SIGNER = Signer("cosign.key", "cosign.pub", PASSWORD, {})
 
 
 class Answers(BaseHTTPRequestHandler):
-    """A service: /ok answers at once, /late the third time, /moved sends elsewhere."""
+    """A service: /ok answers at once, /late the third time, /moved sends elsewhere, /slow never comes to an end."""
 
     asked = 0
 
@@ -37,12 +39,18 @@ class Answers(BaseHTTPRequestHandler):
         """Answer as the path says."""
         if self.path == "/late":
             Answers.asked += 1
-        status = {"/ok": 200, "/moved": 302, "/late": 200 if Answers.asked > 2 else 503}.get(self.path, 404)
+        status = {"/ok": 200, "/slow": 200, "/moved": 302, "/late": 200 if Answers.asked > 2 else 503}.get(
+            self.path, 404
+        )
         self.send_response(status)
         if status == 302:
             self.send_header("Location", "/ok")
         self.end_headers()
         self.wfile.write(b"tides of 1.4.0")
+        with suppress(OSError):  # whoever asked has gone
+            while self.path == "/slow":
+                self.wfile.write(b".")
+                time.sleep(0.1)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -195,6 +203,22 @@ def test_a_url_is_asked_until_it_answers_or_the_time_is_over(tool: ToolMaker, ur
     assert run_checks(request(url, Check("late", "/late"), wait=10.0)) == ["health", "late"]
     assert Answers.asked == 3
     assert "answers 404" in failure(Check("page", "/missing"), url=url, wait=0.3)
+
+
+def test_an_answer_that_does_not_end_is_waited_for_no_longer_than_a_try_takes(tool: ToolMaker, url: str) -> None:
+    engine(tool)
+    start = time.monotonic()
+    told = failure(Check("page", "/slow", contains="1.5.0", timeout=0.5), url=url)
+    assert "/slow does not answer (its body has not ended after 0.5 s)" in told
+    assert time.monotonic() - start < 5
+
+
+def test_a_body_in_which_nothing_is_looked_for_is_not_waited_for(tool: ToolMaker, url: str) -> None:
+    engine(tool)
+    assert run_checks(request(url, Check("page", "/slow", timeout=0.5))) == ["health", "page"]
+    assert "/slow answers 200, not 204" in failure(
+        Check("page", "/slow", status=204, contains="1.5.0", timeout=0.5), url=url
+    )
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
