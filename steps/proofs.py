@@ -110,6 +110,11 @@ def proved_by(stack: StackName, proofs: Sequence[Proof]) -> list[Proof]:
     return sorted((it for it in proofs if it.stack == stack), key=lambda it: it.time)
 
 
+def past(proofs: Sequence[Proof], now: datetime) -> list[Proof]:
+    """The proofs but for those from the future, which a clock that was wrong has dated: they tell no age."""
+    return [it for it in proofs if it.time <= now + _SKEW]
+
+
 def missing(
     rule: Rule, proofs: Sequence[Proof], approvals: Sequence[Approval], target: StackName, now: datetime
 ) -> list[str]:

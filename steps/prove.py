@@ -27,7 +27,7 @@ from steps.attest import Signer, check_written
 from steps.credentials import registry_credentials
 from steps.engine import inspect
 from steps.predicates import PROVED
-from steps.proofs import DEPLOYED, HELD, SCHEMA_VERSION, Proof, StackName, proved_by, readable, spelled
+from steps.proofs import DEPLOYED, HELD, SCHEMA_VERSION, Proof, StackName, past, proved_by, readable, spelled
 from steps.registry import referrers_of
 from steps.statements import predicates
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, stop_if_interrupted
@@ -92,7 +92,8 @@ def prove(request: Request, kind: str, signer: Signer) -> dict[str, Any]:
     """
     with elapsed(f"checked {request.reference}"):
         passed = run_checks(request)
-    known, now = _known(request, signer), datetime.now(UTC)
+    said, now = _known(request, signer), datetime.now(UTC)
+    known = past(said, now)
     if is_due(kind, known, now):
         _sign(request, _predicate(request, kind, now, passed), signer)
         known = known or [Proof(request.stack, request.commit, now, kind)]

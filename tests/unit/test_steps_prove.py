@@ -121,6 +121,15 @@ def test_a_stack_says_once_that_it_deployed_and_at_once_not_twice_that_it_held(b
     assert prove(request(), DEPLOYED, SIGNER)["time"] == first["time"]
 
 
+@pytest.mark.parametrize("kind", [DEPLOYED, HELD])
+def test_a_proof_from_the_future_keeps_a_stack_from_no_other_one(box: Toolbox, kind: str) -> None:
+    said = {"schemaVersion": 1, "project": "slipway", "stack": "staging", "time": "2126-01-01T00:00:00Z", "kind": kind}
+    box.write(str(REFERENCE), PROVED, predicate=said)
+    for _ in range(2):
+        assert prove(request(), kind, SIGNER)["time"] < "2126"
+    assert [it["predicate"]["time"] < "2126" for it in box.written()] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("first", "last", "due"),
     [(3.0, 2.0, True), (3.0, 0.9, False), (30.0, 2.0, False), (30.0, 3.1, True), (1.0, None, True), (None, None, True)],
