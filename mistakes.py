@@ -1,7 +1,7 @@
 """How a stack's mistakes are told: `key: what is wrong (value): what to write`, one line each."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from components.secret import redacted
 
 NAMESPACE = "slipway"
+OF_BUILDS = ("builder", "build_on_preview", "quarantine")
+"""The settings of a stack that are about its builds alone."""
 _SHAPES = frozenset({"model_type", "dict_type", "tuple_type", "model_attributes_type"})
 """Kinds of mistakes where something else stands in place of an object or a list: it may be a secret."""
 Place = tuple[int | str, ...]
@@ -41,6 +43,33 @@ def mistakes(error: ValidationError, schema: dict[str, Any]) -> Iterator[str]:
 def missing(path: Place, schema: dict[str, Any]) -> str:
     """The line about a setting that has to be there."""
     return f"{key_of(path)}: {_what(schema, 'missing', '', path, None)}"
+
+
+def kinds(raw: Mapping[str, Any], schema: Callable[[], dict[str, Any]]) -> Iterator[str]:
+    """What does not go together: a stack either builds all of its services or promotes them.
+
+    Args:
+        raw: the settings as they were written.
+        schema: makes the JSON Schema of the settings, for a mistake alone.
+    """
+    services = raw.get("services")
+    named = services.items() if isinstance(services, dict) else ()
+    known = {("services", name): service for name, service in named if isinstance(service, dict)}
+    if raw.get("promote") is None:
+        if raw.get("quarantine") is None:
+            yield missing(("quarantine",), schema())
+        for path, service in known.items():
+            yield from (missing((*path, key), schema()) for key in ("build", "version") if service.get(key) is None)
+            if service.get("digest") is not None:
+                yield f"{key_of((*path, 'digest'))}: this stack builds, and a build has a digest of its own: remove it"
+        return
+    idle: list[Place] = [(key,) for key in OF_BUILDS if raw.get(key)]
+    idle += [(*path, "build") for path, service in known.items() if service.get("build") is not None]
+    for place in idle:
+        yield (
+            f"{key_of(place)}: this stack promotes what others have proved, and builds nothing: "
+            "remove it, or remove slipway:promote"
+        )
 
 
 def key_of(path: Place) -> str:

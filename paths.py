@@ -39,6 +39,8 @@ def problems(settings: "Settings", project: Path, *, whole: bool = True) -> Iter
             key = f"slipway:services.{name}.build"
             yield from _build_problems(key, service.build, service.version, project, whole=whole)
         yield from _proof_problems(f"slipway:services.{name}", service, settings)
+    if whole and settings.prove and not settings.runs:
+        yield "slipway:prove: no service runs here that could be proved: write `run` for one, or remove it"
     for key, source in _secrets(settings):
         if problem := source.problem(project):
             yield f"{key}: {problem}"

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from components.arguments import Arguments, refuse
 from components.artifact import Digest, Repository, Version
@@ -31,7 +31,7 @@ from components.release import ReleaseArgs
 from components.run import Run
 from components.scan import ScanPolicy
 from components.signature import SigningKey
-from mistakes import NAMESPACE, Place, key_of, missing, mistakes, told
+from mistakes import NAMESPACE, OF_BUILDS, Place, key_of, kinds, mistakes, told
 from paths import problems
 
 _MOVING_TAGS = frozenset({"latest", "stable", "edge", "main", "master", "nightly", "production", "staging", "dev"})
@@ -79,7 +79,7 @@ class Settings(Engine):
     """`release` claims each version as an immutable tag, for what is committed alone; any other name makes
     VERSION-CHANNEL.DIGEST."""
     series: bool = False
-    """Whether a release also moves MAJOR.MINOR and MAJOR."""
+    """Whether a release also moves MAJOR.MINOR and MAJOR; for the channel `release` alone."""
     builder: str | None = Field(default=None, pattern=r"^[a-zA-Z][a-zA-Z0-9._-]*$")
     """Name of the buildx builder; the default one if left out."""
     build_on_preview: bool = False
@@ -102,6 +102,14 @@ class Settings(Engine):
     """Whether a release has to be unprotected before it can be destroyed; true by default in a stack that promotes."""
     services: dict[str, Service] = Field(min_length=1)
     """The services by name."""
+
+    @field_validator("series")
+    @classmethod
+    def _moves(cls, value: bool, info: ValidationInfo) -> bool:
+        channel = info.data.get("channel", "release")  # none where it is a mistake itself
+        if value and channel != "release":
+            raise ValueError(f"the channel {channel} makes no releases that could move a series: remove it")
+        return value
 
     @field_validator("services")
     @classmethod
@@ -289,8 +297,8 @@ def load(configuration: Mapping[str, str], project: Path) -> Settings:
     except ValidationError as error:
         rest = _well_formed(read, error)
         more = problems(rest, project, whole=False) if rest else ()
-        raise SettingsError(told(list({*mistakes(error, _schema()), *_kinds(raw), *more}))) from None
-    if found := [*problems(settings, project), *_kinds(raw)]:
+        raise SettingsError(told(list({*mistakes(error, _schema()), *kinds(raw, _schema), *more}))) from None
+    if found := [*problems(settings, project), *kinds(raw, _schema)]:
         raise SettingsError(told(found))
     return settings
 
@@ -310,27 +318,6 @@ def _well_formed(read: Mapping[str, Any], error: ValidationError) -> Settings | 
         return Settings.model_validate(rest)
     except ValidationError:
         return None
-
-
-def _kinds(raw: Mapping[str, Any]) -> Iterator[str]:
-    """What does not go together: a stack either builds all of its services or promotes them."""
-    services = raw.get("services")
-    named = services.items() if isinstance(services, dict) else ()
-    known = {("services", name): service for name, service in named if isinstance(service, dict)}
-    if raw.get("promote") is None:
-        if raw.get("quarantine") is None:
-            yield missing(("quarantine",), _schema())
-        for path, service in known.items():
-            yield from (missing((*path, key), _schema()) for key in ("build", "version") if service.get(key) is None)
-            if service.get("digest") is not None:
-                yield f"{key_of((*path, 'digest'))}: this stack builds, and a build has a digest of its own: remove it"
-        return
-    for path, service in known.items():
-        if service.get("build") is not None:
-            yield (
-                f"{key_of((*path, 'build'))}: this stack promotes what others have proved, and builds nothing: "
-                "remove it, or remove slipway:promote"
-            )
 
 
 def _value(text: str) -> Any:
@@ -370,7 +357,12 @@ def stack_file_schema() -> dict[str, Any]:
         # Any other key of ours is a secret that some setting names as `config: KEY`.
         "additionalProperties": {"type": "object", "required": ["secure"]},
         "if": {"required": [f"{NAMESPACE}:promote"]},
-        "then": {"properties": {f"{NAMESPACE}:services": {"additionalProperties": {"properties": {"build": False}}}}},
+        "then": {
+            "properties": {
+                **{f"{NAMESPACE}:{key}": False for key in OF_BUILDS},
+                f"{NAMESPACE}:services": {"additionalProperties": {"properties": {"build": False}}},
+            }
+        },
         "else": {
             "required": [f"{NAMESPACE}:quarantine"],
             "properties": {f"{NAMESPACE}:services": {"additionalProperties": {"required": ["build", "version"]}}},

@@ -193,7 +193,13 @@ def test_a_path_cannot_be_asked_for_without_a_port(production: Stack) -> None:
 
 def test_what_does_not_run_cannot_be_proved(production: Stack) -> None:
     production.web.pop("run")
+    prove = production.settings.pop("prove")
     assert promotion(production).own_key is None
+    production.settings["prove"] = prove
+    assert production.mistake() == (
+        "slipway:prove: no service runs here that could be proved: write `run` for one, or remove it"
+    )
+    production.settings.pop("prove")
     production.web["prove"] = {}
     assert production.mistake() == (
         "slipway:services.web.prove: nothing runs here that could be proved: write `run`, or remove it"
@@ -278,3 +284,43 @@ def test_a_public_key_whose_path_only_a_shell_could_read_is_told(
         f"slipway:promote.{key}: only a shell knows what ~ stands for (~/staging.pub): "
         "write an absolute path, or one relative to the project"
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("builder", "slipway"), ("build_on_preview", True), ("quarantine", {"address": "localhost:5380"})],
+)
+def test_what_is_about_builds_alone_is_refused_where_releases_are_promoted(
+    production: Stack, key: str, value: object
+) -> None:
+    production.settings[key] = value
+    assert production.mistake() == (
+        f"slipway:{key}: this stack promotes what others have proved, and builds nothing: "
+        "remove it, or remove slipway:promote"
+    )
+    config = {f"slipway:{name}": setting for name, setting in production.settings.items()}
+    assert list(jsonschema.Draft202012Validator(stack_file_schema()).iter_errors({"config": config}))
+
+
+def test_a_proof_of_the_stack_is_of_use_as_soon_as_one_service_runs(production: Stack) -> None:
+    other = {"repository": "driftwood/other"}
+    production.settings["services"]["other"] = other
+    assert production.load()
+
+
+def test_a_series_is_refused_where_no_releases_are_made(stack: Stack) -> None:
+    told = "slipway:series: the channel {} makes no releases that could move a series: remove it"
+    for channel in ("dev", "staging"):
+        stack.settings |= {"channel": channel, "series": True}
+        assert stack.mistake() == told.format(channel)
+    stack.settings.pop("channel")
+    assert stack.mistake() == told.format("dev")
+    stack.settings["series"] = False
+    assert stack.load().series is False
+    stack.settings |= {"channel": "release", "series": True}
+    assert stack.load().series is True
+
+
+def test_a_channel_that_is_a_mistake_itself_makes_none_of_a_series(stack: Stack) -> None:
+    stack.settings |= {"channel": "Release", "series": True}
+    assert stack.mistake().startswith("slipway:channel: ")
