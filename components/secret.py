@@ -14,17 +14,13 @@ from typing import Self
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from components.secret_name import is_secret_by_name
+
 STATE_FOLDER = ".slipway"
 """The one folder in a project that may hold secret files: git and every build context leave it out."""
 
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_SECRET_NAME = re.compile(
-    r"(pass(word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|(private|jwt|ssh|encryption|signing|master|session)[_-]?key|credential|auth)s?[0-9]*($|[_-])"
-    r"|(^|[_-])(pwd|pw|pat)[0-9]*($|[_-])",
-    re.IGNORECASE,
-)
-_NAMES_A_FILE = re.compile(r"[_-](file|path|dir)$", re.IGNORECASE)
 _SECRET_LOOK = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|\b((AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[0-9A-Za-z]{36,}|github_pat_[0-9A-Za-z_]{22,}|glpat-[0-9A-Za-z_-]{20,}"
@@ -40,12 +36,8 @@ _CREDENTIALS = re.compile(r"(?<![^\s'\"/@])[^\s'\"/:@]*:[^\s'\"/@]+@")
 
 
 def looks_secret(name: str, value: str) -> bool:
-    """Whether a setting is a secret by its name or by its look.
-
-    A name such as DB_PASSWORD_FILE is none when an absolute path stands there.
-    """
-    is_path = bool(_NAMES_A_FILE.search(name)) and value.startswith("/")
-    return holds_secret(value) or (bool(_SECRET_NAME.search(name)) and not is_path)
+    """Whether a setting is a secret by its name or by its look."""
+    return holds_secret(value) or is_secret_by_name(name, value)
 
 
 def refuse_secrets(values: Mapping[str, str], advice: str) -> None:

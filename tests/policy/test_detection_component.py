@@ -13,16 +13,14 @@ from detection.values import find_in_value
 from tests.policy.corpus.entries import HALVES, Half, load
 
 OVERCAUTIOUS = {
-    "attribute-of-a-secret": "TOKEN_TTL=3600: the component looks at the noun alone, not at what follows",
-    "empty-or-switch": "DB_PASSWORD= and AUTH=true hold nothing",
+    "attribute-of-a-secret": "PASSWORD_POLICY=strong: the component takes switches, numbers, addresses and modes alone",
+    "empty-or-switch": "ADMIN_PASSWORD=N/A holds nothing, in a word that the component does not know",
     "reference": "${DB_PASSWORD} names what is kept elsewhere",
     "path": "PWD=/app is a path",
-    "look-alike-name": "BYPASS=cache only ends like a secret",
+    "look-alike-name": "BOARDING_PASS_TEMPLATE=pass-v2 is about another pass",
     "plain-label": "example.com/password-policy=strict is about a secret",
-    "build-setting": "TOKEN_TTL=3600, as above",
-    "image-or-version": "FEATURE_SECRET_SCANNING=enabled, as above",
-    "identifier-or-digest": "AUTH_KEY_ID=7, as above",
-    "setting": "as above",
+    "build-setting": "NPM_TOKEN_SECRET_ID=npm is the id of a secret",
+    "image-or-version": "AUTH_SERVICE_HOST=10.96.4.97 is an address without a scheme",
 }
 """The component's false alarms, by the corpus's families of harmless entries, and why the pack has none of them."""
 ENDINGS = (
