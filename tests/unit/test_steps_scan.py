@@ -52,7 +52,7 @@ def trivy(tool: ToolMaker, *findings: dict[str, Any], arm: list[dict[str, Any]] 
         f"""shift 2; verb=$1; text='{texts["amd64"]}'
         while [ $# -gt 1 ]; do
         case $1 in --output) output=$2;; --platform) case $2 in */arm64) text='{texts["arm64"]}';; esac;;
-        --ignorefile) cp "$2" "$0.ignored";; esac; shift; done
+        --ignorefile) [ $verb != image ] || cp "$2" "$0.ignored";; esac; shift; done
         case $verb in image) echo "$text" >"$output";; convert) echo '{{"version": "2.1.0"}}' >"$output";; esac""",
     )
 
