@@ -14,8 +14,6 @@ from typing import Self
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from components.secret_name import is_secret_by_name
-
 STATE_FOLDER = ".slipway"
 """The one folder in a project that may hold secret files: git and every build context leave it out."""
 
@@ -37,6 +35,8 @@ _CREDENTIALS = re.compile(r"(?<![^\s'\"/@])[^\s'\"/:@]*:[^\s'\"/@]+@")
 
 def looks_secret(name: str, value: str) -> bool:
     """Whether a setting is a secret by its name or by its look."""
+    from components.secret_name import is_secret_by_name  # only here: a stack without variables waits for no patterns
+
     return holds_secret(value) or is_secret_by_name(name, value)
 
 

@@ -42,21 +42,12 @@ _MEASURES = frozenset(
 )  # fmt: skip
 """Last words of a name that measures something: then a longer number is harmless, and one about a password."""
 _WAYS = frozenset(
-    {"mode", "type", "types", "kind", "method", "methods", "mechanism", "mechanisms", "scheme", "schemes", "provider"}
-    | {
-        "providers",
-        "backend",
-        "backends",
-        "strategy",
-        "driver",
-        "plugin",
-        "flow",
-        "format",
-        "algorithm",
-        "alg",
-        "hasher",
+    {
+        "mode", "type", "types", "kind", "method", "methods", "mechanism", "mechanisms", "scheme", "schemes",
+        "provider", "providers", "backend", "backends", "strategy", "driver", "plugin", "flow", "format", "algorithm",
+        "alg", "hasher",
     }
-)
+)  # fmt: skip
 """Last words of a name that says how somebody is let in."""
 _SWITCHES = frozenset({"", "true", "false", "yes", "no", "on", "off", "0", "1", "none", "null", "enabled", "disabled"})
 _PROTOCOLS = frozenset(
