@@ -49,6 +49,8 @@ GRACE = 60.0
 """Seconds that a command gets to end by itself when it is asked to."""
 SIDE_BY_SIDE = 4
 """Stacks that are taken down at a time: the provider waits two seconds for each network, and does nothing meanwhile."""
+SECRETS = Path("/var/lib/slipway/secrets")
+"""Where secret files are, unless a stack says otherwise."""
 _UNTRACKED = [*_GIT, "ls-files", "--others", "--exclude-standard", "-z"]
 _CHANGED = [*_GIT, "diff", "--name-only", "--diff-filter=d", "-z", "HEAD"]
 
@@ -242,28 +244,30 @@ class Checkout:
         latest: dict[str, Any] | None = json.loads(path.read_text())["checkpoint"]["latest"]
         return latest or {}
 
-    def reached_host(self, stack: str) -> bool:
-        """Whether a stack's state holds anything outside of the checkout: what the rest is made of ends with it."""
-        text = json.dumps(self.state(stack))
-        return any(kind in text for kind in ("docker:index/", "steps.secret_file"))
+    def remove(self, stacks: Sequence[str]) -> None:
+        """Remove stacks, with their files and what they have made on the host: nothing else meets them any more.
 
-    def forget(self, *stacks: str) -> None:
-        """Remove stacks that hold nothing on the host, with their files: commands about all stacks do not meet them."""
-
-        def forget(stack: str) -> None:
-            self.run("pulumi", "stack", "rm", "--force", "--yes", stack)
+        Pulumi takes three seconds for each, most of it to wait for networks; the engine takes half a second for all.
+        """
+        made = [(it["type"], it.get("id")) for stack in stacks for it in self.state(stack).get("resources") or ()]
+        for kind, remove in (("container", ("rm", "--force")), ("network", ("network", "rm"))):
+            if found := [id_ for type_, id_ in made if type_.startswith(f"docker:index/{kind}:") and id_]:
+                self.run("docker", *remove, *found, check=False)  # a test may have removed some
+        backend = self.root / ".slipway" / "backend" / ".pulumi"
+        for stack in stacks:
+            shutil.rmtree(SECRETS / f"organization.slipway.{stack}", ignore_errors=True)
+            shutil.rmtree(backend / "history" / "slipway" / stack, ignore_errors=True)
+            files = [self.root / "stacks" / f"Pulumi.{stack}.yaml", self._policy_file(stack)]
+            for file in (*files, *(backend / "stacks" / "slipway").glob(f"{stack}.json*")):
+                file.unlink(missing_ok=True)
             self.stacks.remove(stack)
-
-        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            list(pool.map(forget, stacks))
         commit(self.root, "remove stacks")  # what promotes refuses a tree with changes
 
-    def take_down(self, stacks: Sequence[str]) -> None:
-        """Remove what these stacks have made on the host; their states and stack files stay."""
-        reached = list(filter(self.reached_host, stacks))
+    def destroy(self, stacks: Sequence[str]) -> None:
+        """Take down what these stacks have made on the host as a user does; their states and stack files stay."""
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            gone = pool.map(lambda stack: _destroyed(self, stack), reached)
-            failed = [stack for stack, is_gone in zip(reached, gone, strict=True) if not is_gone]
+            gone = pool.map(lambda stack: _destroyed(self, stack), stacks)
+            failed = [stack for stack, is_gone in zip(stacks, gone, strict=True) if not is_gone]
         assert not failed, f"not destroyed: {failed}"
 
     @staticmethod
@@ -312,7 +316,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
         subprocess.run([*toolchain, "services"], cwd=root, env=bare, check=True)
         made = Checkout(root, bare | prepared_environment(root, bare))
         yield made
-        made.take_down(made.stacks)
+        made.destroy(made.stacks)
     finally:
         subprocess.run([*toolchain, "down"], cwd=root, env=bare, check=True)
 
@@ -333,9 +337,7 @@ def _room_for_the_next_file(checkout: Checkout) -> Iterator[None]:
     left running costs the tests after it its health checks, and commands about all stacks refuse a broken one."""
     before = set(checkout.stacks)
     yield
-    own = [stack for stack in checkout.stacks if stack not in before | checkout.lasting]
-    checkout.take_down(own)
-    checkout.forget(*own)
+    checkout.remove([stack for stack in checkout.stacks if stack not in before | checkout.lasting])
 
 
 @pytest.fixture(scope="session", name="shipped")
@@ -374,9 +376,8 @@ def clone(root: Path) -> None:
     for name in filter(None, (changed + new).split("\0")):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(SOURCE / name, root / name)
-    for file in (root / "stacks").glob(
-        "Pulumi.*.yaml"
-    ):  # a plain `pulumi up` left the salt of its own passphrase there
+    # A plain `pulumi up` left the salt of its own passphrase there.
+    for file in (root / "stacks").glob("Pulumi.*.yaml"):
         file.write_text(without_salt(file.read_text()))
     commit(root, "state of the working tree")
 
