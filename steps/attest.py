@@ -12,7 +12,6 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +23,7 @@ from steps.predicates import NAMES, PROVENANCE, SBOM, VULNERABILITIES, evidence_
 from steps.provenance import is_of_build, provenance
 from steps.registry import Referrers, platforms_of, referrers_of
 from steps.sign import explain
-from steps.statements import predicates
+from steps.statements import predicates, says_nothing
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
 from steps.trivy import trivy
 from steps.verify import logins_of, proven, request_parser
@@ -125,16 +124,27 @@ def _missing(
     """What this key has not attested yet, or not lately; cosign is asked only where there is something to verify."""
 
     def lacking(manifest: str) -> list[str]:
-        known: set[str] = set()
-        if set(wanted[manifest]) & set(listed[manifest].values()):
-            with suppress(ToolError):  # not one statement of this key
-                found = proven([manifest], signer.public_key, signer.environment)
-                known = {statement.predicate for statement in found[manifest]}
+        there = set(wanted[manifest]) & set(listed[manifest].values())
+        known = _attested(manifest, there, signer) if there else set()
         return [it for it in wanted[manifest] if it not in known or _is_outdated(request, manifest, it, signer)]
 
     with ThreadPoolExecutor() as pool:
         missing = dict(zip(wanted, pool.map(lacking, wanted), strict=True))
     return {manifest: types for manifest, types in missing.items() if types}
+
+
+def _attested(manifest: str, listed: set[str], signer: Signer) -> set[str]:
+    """The predicate types that this key has attested, of those that are listed."""
+    try:
+        found = proven([manifest], signer.public_key, signer.environment)[manifest]
+    except ToolError as error:
+        if not says_nothing(error):
+            raise
+        found = []
+    known = {statement.predicate for statement in found} & listed
+    # What somebody has attested, and this key has not, may be its own that could not be read just now.
+    reference = ImageReference.parse(manifest)
+    return known | {it for it in listed - known if predicates(reference, it, signer.public_key, signer.environment)}
 
 
 def _is_outdated(request: Request, manifest: str, type_: str, signer: Signer) -> bool:

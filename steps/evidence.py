@@ -12,8 +12,7 @@ from components.artifact import Digest, ImageReference, Platform
 from steps.predicates import PROVENANCE, SBOM, SIGNATURE, VULNERABILITIES, evidence_of
 from steps.registry import platforms_of, referrers_of
 from steps.scan import SEVERITIES, Finding, findings_in
-from steps.statements import predicates, says_nothing
-from steps.tool import ToolError
+from steps.statements import or_nothing, predicates
 from steps.verify import Statement, lacking, proven
 
 
@@ -30,12 +29,13 @@ class Key:
 
     def said(self, manifest: str) -> list[Statement]:
         """Everything that it says about a manifest; nothing is no error."""
-        try:
-            return proven([manifest], self.public_key, self.environment, self.authority)[manifest]
-        except ToolError as error:
-            if says_nothing(error):
-                return []
-            raise
+        said = or_nothing(
+            lambda: proven([manifest], self.public_key, self.environment, self.authority)[manifest],
+            [manifest],
+            self.environment,
+            self.authority,
+        )
+        return said or []
 
     def content(self, manifest: str, type_: str) -> list[dict[str, Any]]:
         """What its attestations of one type say about a manifest."""

@@ -29,6 +29,8 @@ NAMES = {
     APPROVED: "approval",
 }
 """What a person calls them."""
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""When what does not say when it was done was done: older than anything may be."""
 RECORD = "scan.json"
 """What the scan says of itself, beside its reports."""
 
@@ -81,11 +83,11 @@ def scan_of(folder: Path, reference: ImageReference) -> datetime | None:
 
 
 def finished(predicate: Mapping[str, Any]) -> datetime:
-    """When the scan of an attested report was done; the beginning of time where it does not say."""
+    """When the scan of an attested report was done; NEVER where it does not say."""
     try:
         return moment(predicate["metadata"]["scanFinishedOn"])
     except (ValueError, LookupError, TypeError):
-        return datetime.min.replace(tzinfo=UTC)
+        return NEVER
 
 
 _ADVICE = (

@@ -20,13 +20,13 @@ from components.artifact import Digest, ImageReference, Platform, Repository
 from steps.choose import Candidate, Registries, Upstream, Wanted, choose, is_there, repositories_of
 from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
 from steps.once import once_a_run
-from steps.predicates import APPROVED, PROVED, SBOM, SIGNATURE, VULNERABILITIES, evidence_of, finished
+from steps.predicates import APPROVED, PROVED, SBOM, SIGNATURE, evidence_of
 from steps.proofs import Approval, Proof, Rule, StackName, duration, missing, proved_by, readable, spelled
 from steps.publish import explain
 from steps.registry import platforms_of
 from steps.scan import add_policy_flags, table
 from steps.scanned import Policy, todays_findings, todays_findings_by_sbom
-from steps.statements import key_file, predicates, says_nothing
+from steps.statements import key_file, make_sure, predicates, report_age, says_nothing
 from steps.tool import StepError, ToolError, read_secrets, run_step
 from steps.verify import Statement, lacking, proven
 
@@ -160,9 +160,10 @@ def _verified(
     try:
         found = proven(list(wanted), request.public_key, registries.environment, authority)
     except ToolError as error:
-        if says_nothing(error):
-            return {}, [*problems, f"it is not signed with {request.public_key} ({_first_line(error)})"]
-        raise
+        if not says_nothing(error):
+            raise
+        make_sure(list(wanted), registries.environment, authority)
+        return {}, [*problems, f"it is not signed with {request.public_key} ({_first_line(error)})"]
     says, wrong = _signature(request, candidate, found[str(place)])
     return says, [*problems, *wrong, *(lacking(wanted, found, says) if says else ())]
 
@@ -256,24 +257,22 @@ def _old_reports(
     request: Request, place: ImageReference, platforms: Mapping[Platform, Digest], registries: Registries
 ) -> list[str]:
     """Reports that are too old for a first time: the policies would stop it, but only once it has been copied."""
-    now = datetime.now(UTC)
+    authority = registries.authority(place.repository)
 
-    def age(digest: Digest) -> timedelta:
-        said = _statements(place.repository.at(digest), VULNERABILITIES, request.public_key, registries)
-        # One that is not there is told where the evidence is verified.
-        return min((now - finished(it) for it in said), default=timedelta())
+    def age(digest: Digest) -> timedelta | None:
+        return report_age(place.repository.at(digest), request.public_key, registries.environment, authority)
 
     with ThreadPoolExecutor() as pool:
-        ages = dict(zip(platforms, pool.map(age, platforms.values()), strict=True))
-    old = sorted(str(platform) for platform, its in ages.items() if its > request.report_age)
-    if not old:
-        return []
-    stack = request.upstreams[0].stack
+        ages = dict(zip(map(str, platforms), pool.map(age, platforms.values()), strict=True))
+    stack, most = request.upstreams[0].stack, request.report_age
     where = "" if stack.project == request.target.project else f" in project {stack.project}"
-    return [
-        f"its newest vulnerability report for {', '.join(old)} is {duration(max(ages.values()))} old, more than "
-        f"{duration(request.report_age)} (promote.report_age): `slipway rescan {stack.name}`{where} attests today's"
-    ]
+    told = []
+    if none := sorted(name for name, its in ages.items() if its is None):
+        told.append(f"it has no vulnerability report for {', '.join(none)} that says when it was made")
+    if old := {name: its for name, its in ages.items() if its and its > most}:
+        names, oldest = ", ".join(sorted(old)), duration(max(old.values()))
+        told.append(f"its newest vulnerability report for {names} is {oldest} old, more than {duration(most)}")
+    return [f"{it} (promote.report_age): `slipway rescan {stack.name}`{where} attests today's" for it in told]
 
 
 def _sboms(

@@ -12,7 +12,9 @@ from typing import Any
 
 from components.artifact import ImageReference
 from steps.credentials import Logins, registry_credentials
+from steps.predicates import SIGNATURE
 from steps.registry import platform_references, referrers_of
+from steps.statements import or_nothing
 from steps.tool import StepError, ToolError, elapsed, read_secrets, run_step, run_tool
 from steps.verify import logins_of, request_parser, verify
 
@@ -54,11 +56,13 @@ def sign(
 
 
 def _is_signed(manifest: str, public_key: str, annotations: Mapping[str, str], environment: Mapping[str, str]) -> bool:
-    try:
+    """Whether this key has said just this about it; a registry that cannot be read is no answer to that."""
+
+    def asked() -> bool:
         verify([manifest], public_key, annotations, environment)
-    except ToolError:
-        return False
-    return True
+        return True
+
+    return bool(or_nothing(asked, [manifest], environment, type_=SIGNATURE))
 
 
 def _sign_one(

@@ -117,7 +117,7 @@ class World:
             "manifests": sorted(self.manifests),
             "index": INDEX,
             "tags": {name: str(digest) for name, digest in self.tags.items()},
-            "statements": self.statements,
+            "statements": self.statements + self._reports(),
             "signed": self._signed(),
             "signed_by": self.signed_by,
             "findings": self.findings,
@@ -136,6 +136,15 @@ class World:
         fresh = {"UpdatedAt": made, "NextUpdate": spelled(NOW + timedelta(days=1)), "Version": 2}
         (database / "metadata.json").write_text(json.dumps(fresh))
         (database / "trivy.db").write_text("x")
+
+    def _reports(self) -> list[tuple[str, str, str, dict[str, Any]]]:
+        """Fresh reports wherever it is, as long as a test says nothing of any."""
+        if any(type_ == VULNERABILITIES for _, _, type_, _ in self.statements):
+            return []
+        fresh = {"metadata": {"scanFinishedOn": spelled(NOW - timedelta(hours=1))}}
+        places = {name.partition("@")[0] for name in self.manifests}
+        about = [f"{place}@{manifest}" for place in sorted(places) for manifest in (AMD64, ARM64)]
+        return [(it, "staging.pub", VULNERABILITIES, fresh) for it in about]
 
     def _signed(self) -> dict[str, list[str]]:
         places = {name.partition("@")[0] for name in self.manifests}

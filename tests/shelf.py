@@ -30,6 +30,8 @@ class Shelf:
         self.deletes = True
         self.calls: list[list[str]] = []
         self.down = ""
+        self.lost: set[str] = set()
+        """Blobs that it lists and does not hand out."""
 
     @property
     def registries(self) -> Registries:
@@ -103,7 +105,7 @@ class Shelf:
             raise ToolError("oras", self.down)
         subject = next(it for it in reversed(arguments) if "/" in it)
         name, _, wanted = subject.partition("@") if "@" in subject else _tagged(subject)
-        verb = "_".join(arguments[:2]) if arguments[0] in ("repo", "manifest") else arguments[0]
+        verb = "_".join(arguments[:2]) if arguments[0] in ("repo", "manifest", "blob") else arguments[0]
         answer: Callable[[str, str, list[str]], str] = getattr(self, f"_{verb}")
         return answer(name, wanted, arguments)
 
@@ -132,6 +134,11 @@ class Shelf:
         digest, content = self._found(name, wanted)
         whole = {"digest": digest, "size": len(json.dumps(content)), "content": content}
         return json.dumps(whole if "json" in arguments else content)
+
+    def _blob_fetch(self, name: str, wanted: str, _arguments: list[str]) -> str:
+        if name not in self.repositories or wanted in self.lost:
+            raise ToolError("oras", f"Error response from registry: {name}@{wanted}: 503: Service Unavailable")
+        return ""
 
     def _discover(self, name: str, wanted: str, _arguments: list[str]) -> str:
         digest, _ = self._found(name, wanted)

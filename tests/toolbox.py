@@ -78,15 +78,33 @@ class Toolbox:
         verb = arguments[2] if tool == "trivy" else arguments[0]
         getattr(self, f"{tool}_{verb.replace('-', '_')}")(given, arguments)
 
-    def oras_manifest(self, _given: Mapping[str, str], _arguments: list[str]) -> None:
-        """Show the index."""
-        print((self.folder / "index.json").read_text())
+    def oras_manifest(self, _given: Mapping[str, str], arguments: list[str]) -> None:
+        """Show a bundle that refers to something, whose layer is called like itself, or the index."""
+        digest = arguments[-1].partition("@")[2]
+        if digest in self._bundles():
+            print(json.dumps({"layers": [{"digest": digest}]}))
+        else:
+            print((self.folder / "index.json").read_text())
+
+    def oras_blob(self, _given: Mapping[str, str], arguments: list[str]) -> None:
+        """Hand out a layer, unless its type is in the file `unreadable`."""
+        if self._unreadable(self._bundles()[arguments[-1].partition("@")[2]]):
+            sys.exit(
+                f"Error response from registry: GET {arguments[-1]}: response status code 503: Service Unavailable"
+            )
+
+    def _bundles(self) -> dict[str, dict[str, Any]]:
+        return {f"sha256:{at:064x}": entry for at, entry in enumerate(self.written())}
+
+    def _unreadable(self, entry: Mapping[str, Any]) -> bool:
+        file = self.folder / "unreadable"
+        return file.exists() and entry["type"] in file.read_text().split()
 
     def oras_discover(self, _given: Mapping[str, str], arguments: list[str]) -> None:
         """List the referrers of a manifest."""
         listed = [
-            {"digest": f"sha256:{at:064x}", "annotations": {"dev.sigstore.bundle.predicateType": entry["type"]}}
-            for at, entry in enumerate(self.written())
+            {"digest": digest, "annotations": {"dev.sigstore.bundle.predicateType": entry["type"]}}
+            for digest, entry in self._bundles().items()
             if entry["manifest"] == arguments[-1]
         ]
         print(json.dumps({"referrers": listed}))
@@ -104,7 +122,7 @@ class Toolbox:
     def cosign_verify(self, given: Mapping[str, str], arguments: list[str]) -> None:
         """Show what a key says about manifests; fail at the first about which it says nothing."""
         for manifest in (it for it in arguments if "@sha256:" in it):
-            found = self.by(given["--key"], manifest)
+            found = [it for it in self.by(given["--key"], manifest) if not self._unreadable(it)]
             if not found:
                 sys.exit("Error: no matching attestations: invalid signature when validating ASN.1 encoded signature")
             image = {"docker-manifest-digest": manifest.partition("@")[2]}
@@ -121,6 +139,7 @@ class Toolbox:
         """Show the attestations of one type by a key about a manifest."""
         type_ = TYPES.get(given["--type"], given["--type"])
         found = [it for it in self.by(given["--key"], arguments[-1]) if it["type"] == type_]
+        found = [it for it in found if not self._unreadable(it)]
         if not found:
             sys.exit("Error: none of the attestations matched the predicate type")
         for entry in found:

@@ -12,7 +12,7 @@ import pytest
 from components.artifact import Digest, ImageReference, Platform, Repository
 from steps.attest import Request, attest
 from steps.predicates import PROVENANCE, SBOM, SIGNATURE, VULNERABILITIES
-from steps.tool import StepError
+from steps.tool import StepError, ToolError
 from tests.conftest import ToolMaker
 from tests.running import run_step_program
 from tests.toolbox import PASSWORD, Toolbox
@@ -196,6 +196,22 @@ def test_what_another_key_has_attested_does_not_count(box: Toolbox, reports: Pat
     attested(reports)
     assert len(box.ran("cosign", "attest")) == 5
     assert {entry["key"] for entry in box.written() if entry["manifest"] == ARM64} == {"cosign"}
+
+
+@pytest.mark.parametrize("type_", [PROVENANCE, VULNERABILITIES, SBOM])
+def test_what_the_registry_lists_and_does_not_hand_out_is_told_and_not_attested_again(
+    box: Toolbox, reports: Path, type_: str
+) -> None:
+    attested(reports)
+    before = box.written()
+    for unreadable in (type_, f"{SIGNATURE} {type_}", " ".join([SIGNATURE, PROVENANCE, VULNERABILITIES, SBOM])):
+        (box.folder / "unreadable").write_text(unreadable)
+        with pytest.raises(ToolError, match=r"oras could not read the .* which the registry lists for"):
+            attested(reports)
+    assert box.written() == before
+    (box.folder / "unreadable").unlink()
+    attested(reports)
+    assert box.written() == before
 
 
 def test_a_new_key_attests_again_beside_the_old_one(box: Toolbox, reports: Path) -> None:

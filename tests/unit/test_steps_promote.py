@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from steps.predicates import VULNERABILITIES
 from steps.proofs import spelled
 from tests.conftest import ToolMaker
 from tests.registries import AMD64, ARM64, DIGEST, FINDING, NOW, OTHER, PRODUCTION, STAGING, TAKEN, World
@@ -195,6 +196,17 @@ def test_a_scan_is_made_once_a_digest_and_database(world: World) -> None:
     world.age = timedelta(hours=1)
     world.ask()
     assert scans(world) == 4
+
+
+def test_a_report_that_is_not_there_or_does_not_tell_its_age_is_no_fresh_one(world: World) -> None:
+    world.reported(timedelta(hours=1), key="somebody.pub")
+    told = (
+        "it has no vulnerability report for linux/amd64, linux/arm64 that says when it was made "
+        "(promote.report_age): `slipway rescan staging` attests today's"
+    )
+    assert lines(world.problem()) == [told]
+    world.statements += [(str(STAGING.at(it)), "staging.pub", VULNERABILITIES, {}) for it in (AMD64, ARM64)]
+    assert lines(world.problem()) == [told]
 
 
 def test_a_report_that_was_changed_into_another_is_not_believed(world: World) -> None:

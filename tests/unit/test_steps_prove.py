@@ -148,6 +148,14 @@ def test_the_longer_a_release_holds_the_rarer_that_is_signed(
     assert is_due(DEPLOYED, known, now) is (not known)
 
 
+def test_a_proof_that_the_registry_does_not_hand_out_is_not_signed_again(box: Toolbox) -> None:
+    prove(request(), DEPLOYED, SIGNER)
+    (box.folder / "unreadable").write_text(PROVED)
+    with pytest.raises(StepError, match=r"could not read the proof (.|\n)*503: Service Unavailable"):
+        prove(request(), DEPLOYED, SIGNER)
+    assert box.types(str(REFERENCE)) == [PROVED]
+
+
 def test_what_another_key_or_stack_said_is_not_its_own_word(box: Toolbox) -> None:
     said = {"schemaVersion": 1, "project": "slipway", "stack": "qa", "time": "2026-01-01T00:00:00Z", "kind": DEPLOYED}
     box.write(str(REFERENCE), PROVED, predicate=said)

@@ -13,7 +13,7 @@ from steps.sign import sign
 from steps.tool import StepError
 from steps.verify import verify_index
 from tests.conftest import ToolMaker
-from tests.evidence import PLATFORM, all_verified, verified
+from tests.evidence import PLATFORM, all_verified, discovered, verified
 from tests.running import calls, fails, run_step_program
 
 REPOSITORY = Repository.parse("localhost:5380/driftwood/web")
@@ -27,6 +27,7 @@ INDEX = {
         {"digest": str(ARM64.digest), "platform": {"os": "linux", "architecture": "arm64"}},
     ]
 }
+BUNDLE = {"layers": [{"digest": "sha256:" + "d" * 64}]}
 PASSWORD = "correct horse"
 VERIFIED = f"echo '{all_verified(str(REFERENCE), [str(AMD64), str(ARM64)], ANNOTATIONS)}'"
 """A cosign that verifies everything."""
@@ -37,7 +38,7 @@ REFERRERS = {"referrers": [{"digest": "sha256:" + "e" * 64}]}
 
 def tools(
     tool: ToolMaker,
-    verify: str = "exit 1",
+    verify: str = fails("Error: no matching attestations: invalid signature"),
     sign_: str = 'cat >>"$0.stdin"; echo >>"$0.stdin"',
     discover: str = f"echo '{json.dumps(REFERRERS)}'",
 ) -> Path:
@@ -86,9 +87,40 @@ def test_a_digest_that_this_key_has_signed_is_left_alone(tool: ToolMaker) -> Non
 
 
 def test_only_the_manifest_that_lacks_a_signature_is_signed(tool: ToolMaker) -> None:
-    path = tools(tool, verify=f"case $* in *{ARM64}) exit 1;; esac")
+    path = tools(tool, verify=f"case $* in *{ARM64}) {fails('Error: no signatures found')};; esac")
     signed()
     assert [call.split()[-1] for call in calls(path) if call.startswith("sign ")] == [str(ARM64)]
+
+
+def test_a_signature_that_says_something_else_does_not_count(tool: ToolMaker) -> None:
+    path = tools(tool, verify=fails("Error: no matching attestations: missing or incorrect annotation"))
+    signed()
+    assert len([call for call in calls(path) if call.startswith("sign ")]) == len(COVERED)
+
+
+@pytest.mark.parametrize("output", ["Error: GET: unexpected status code 503", "Error: open cosign.pub: no such file"])
+def test_what_keeps_cosign_from_verifying_is_told_and_nothing_is_signed_twice(tool: ToolMaker, output: str) -> None:
+    path = tools(tool, verify=fails(output))
+    with pytest.raises(StepError, match=output):
+        signed()
+    assert not [call for call in calls(path) if call.startswith("sign ")]
+
+
+def test_a_signature_that_the_registry_lists_and_does_not_hand_out_is_no_missing_one(tool: ToolMaker) -> None:
+    path = tools(tool, verify=fails("Error: no signatures found"), discover=f"echo '{discovered(e=SIGNATURE)}'")
+    refused = fails("Error response from registry: GET: response status code 503: Service Unavailable")
+    tool(
+        "oras",
+        f"""case "$1 $*" in discover*) echo '{discovered(e=SIGNATURE)}';; blob*) {refused};;
+        *@sha256:{"e":0>64}) echo '{json.dumps(BUNDLE)}';; *) echo '{json.dumps(INDEX)}';; esac""",
+    )
+    with pytest.raises(StepError) as caught:
+        signed()
+    assert f"oras could not read the signature {REPOSITORY}@sha256:{'e':0>64}, which the registry lists for" in str(
+        caught.value
+    )
+    assert "503: Service Unavailable" in str(caught.value)
+    assert not [call for call in calls(path) if call.startswith("sign ")]
 
 
 def test_where_nothing_refers_to_a_manifest_there_is_nothing_to_verify(tool: ToolMaker) -> None:
