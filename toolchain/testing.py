@@ -50,7 +50,7 @@ def run_checks(
         lambda: go_tests(root, tool),
     ]
     for stage in stages:
-        code = run_jobs(stage(), processors(), report)
+        code = run_jobs(stage(), processors() + 1, report)  # some of them wait as much as they compute
         if code != 0:
             return code
     # They ask as much of the processors as there is, and measure some things in seconds.

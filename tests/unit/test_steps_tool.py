@@ -68,16 +68,15 @@ def test_a_signal_ends_what_runs_in_a_pool_and_starts_nothing_more(tool: ToolMak
 
 def test_a_tool_that_does_not_heed_the_signal_is_killed_at_last(tool: ToolMaker) -> None:
     path = tool("oras", "trap '' TERM; echo $$ >\"$0.pid\"; while :; do sleep 0.1; done")
-    with started(SIDE_BY_SIDE) as running:
+    with started(f"from steps import tool\ntool._GRACE = 1.0\n{SIDE_BY_SIDE}") as running:
         wait_for(Path(f"{path}.pid"))
-        running.send_signal(signal.SIGTERM)
         running.send_signal(signal.SIGTERM)
         assert running.wait(timeout=15) == 1
     assert not is_running(Path(f"{path}.pid"))
 
 
 def test_a_step_that_nohup_has_started_outlives_its_terminal(tool: ToolMaker) -> None:
-    path = tool("oras", 'echo $$ >"$0.pid"; exec sleep 1')
+    path = tool("oras", 'echo $$ >"$0.pid"; exec sleep 0.3')
     with started(SIDE_BY_SIDE, "nohup") as running:
         wait_for(Path(f"{path}.pid"))
         running.send_signal(signal.SIGHUP)
