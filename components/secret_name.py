@@ -7,8 +7,8 @@ import re
 
 _NOUN = re.compile(
     r"(?P<noun>(?<!\bby)(?<!_by)(?<!-by)(?<!com)(?<!sur)(?<!tres)(?<!over)(?<!under)pass"
-    r"|pass(?:word|wd|phrase)|secret|(?<!jsonweb)token|api[_-]?key|access[_-]?key"
-    r"|(?:private|jwt|ssh|encryption|signing|master|session)[_-]?key|credential|(?<!no)auth"
+    r"|pass(?:word|wd|phrase)|secret|token|api[_-]?key|access[_-]?key"
+    r"|(?:private|jwt|ssh|encryption|signing|master|session)[_-]?key|credential|(?<!\bno)(?<!_no)(?<!-no)auth"
     r"|(?<![^_-])(?:pwd|pw|pat))s?[0-9]*(?=$|[_-])",
     re.IGNORECASE,
 )
@@ -79,8 +79,8 @@ def is_secret_by_name(name: str, value: str) -> bool:
 
     A name such as DB_PASSWORD_FILE is none when an absolute path stands there.
     """
-    if _PIN.search(name):
-        return bool(_PIN_NUMBER.fullmatch(value))
+    if _PIN.search(name) and _PIN_NUMBER.fullmatch(value):
+        return True
     *_, last = [None, *_NOUN.finditer(name)]
     if last is None or (_NAMES_A_FILE.search(name) and value.startswith("/")):
         return False

@@ -119,3 +119,20 @@ def test_a_name_that_ends_in_the_secrets_own_word_has_one_in_any_value(
 )
 def test_a_measure_of_a_secret_is_none(prefix: str, noun: str, measure: str, value: str) -> None:
     assert not looks_secret(f"{prefix}{noun}_{measure}", value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PKCS11_TOKEN_PIN", "s3cr3t-pin"),
+        ("PASSWORD_PIN", "hunter2"),
+        ("MY_JSONWEBTOKEN", "abc"),
+        ("DYNOAUTH", "s3cret"),
+    ],
+)
+def test_a_secret_is_found_whatever_else_its_name_holds(name: str, value: str) -> None:
+    assert looks_secret(name, value)
+
+
+def test_the_pin_of_a_board_is_none() -> None:
+    assert not looks_secret("BOARD_PIN", "17")
