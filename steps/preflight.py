@@ -6,7 +6,6 @@ The result hands on the reference of the image that may run.
 import argparse
 import errno
 import json
-import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,9 @@ from typing import Any
 
 from steps.engine import docker, inspect
 from steps.image_config import Needs, shortcomings
+from steps.previous import printed
 from steps.tool import StepError, run_step
 
-_PREVIOUS = "PULUMI_COMMAND_STDOUT"
-"""What the step printed the last time; Pulumi's command provider hands it on where the state has one."""
 _STACK = "io.slipway.stack"
 _URN = "io.slipway.urn"
 _SECOND = 1_000_000_000
@@ -215,19 +213,11 @@ def main() -> dict[str, Any]:
     parser.add_argument("--health", default={}, type=json.loads, help="changes to the image's health check, as JSON")
     parser.add_argument("--files-owner", type=int, help="numeric id of the user who may read the secret files")
     it = parser.parse_args()
-    before = os.environ.get(_PREVIOUS)
-    service = Service(it.stack, it.service, before is None, _stack(before))
+    before = printed()
+    service = Service(it.stack, it.service, before is None, str((before or {}).get("stack") or ""))
     return preflight(
         it.docker, it.reference, it.network, it.name, it.port, service, it.health, secrets_owner=it.files_owner
     )
-
-
-def _stack(printed: str | None) -> str:
-    """The stack in what this step has printed; earlier releases printed none."""
-    try:
-        return str(json.loads(printed or "{}").get("stack") or "")
-    except (ValueError, AttributeError):
-        return ""
 
 
 if __name__ == "__main__":

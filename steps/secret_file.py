@@ -9,17 +9,14 @@ that is made is another one than was there, and only the file that a resource ha
 """
 
 import argparse
-import json
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from steps.previous import printed
 from steps.tool import StepError, run_step, say
-
-_PREVIOUS = "PULUMI_COMMAND_STDOUT"
-"""What the step printed the last time; Pulumi's command provider hands it on where the state has one."""
 
 
 def write_secret(path: Path, value: str, owner: int, *, anew: bool = False) -> dict[str, Any]:
@@ -96,19 +93,11 @@ def main() -> dict[str, Any]:
     parser.add_argument("--path", required=True, type=Path)
     parser.add_argument("--owner", type=int, default=0)
     request = parser.parse_args()
-    before = os.environ.get(_PREVIOUS)
+    before = printed()
     if request.verb == "remove":
-        return remove_secret(request.path, _written(before))
+        return remove_secret(request.path, (before or {}).get("file"))
     # As bytes: a text stream would turn each \r\n of the secret into \n.
     return write_secret(request.path, sys.stdin.buffer.read().decode(), request.owner, anew=before is None)
-
-
-def _written(printed: str | None) -> str | None:
-    """The file in what `write` has printed; earlier releases printed none."""
-    try:
-        return str(json.loads(printed or "{}").get("file") or "") or None
-    except (ValueError, AttributeError):
-        return None
 
 
 if __name__ == "__main__":
