@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from components.artifact import ImageReference
-from steps.registry import transport_flags
-from steps.tool import StepError, run_tool
+from steps.registry import discovered, manifest_of
+from steps.tool import StepError
 
 _IMAGES = frozenset(
     {
@@ -43,14 +43,12 @@ def inspect(manifests: Sequence[str], environment: Mapping[str, str], authority:
         ToolError: the registry does not answer or refuses.
     """
     repository = ImageReference.parse(manifests[0]).repository
-    flags = transport_flags(repository, authority)
 
     def listed(manifest: str) -> list[str]:
-        tree = json.loads(run_tool(["oras", "discover", "--format", "json", *flags, manifest], environment=environment))
-        return list(_digests(tree))
+        return list(_digests(discovered(manifest, environment, authority)))
 
     def content(digest: str) -> str:
-        return run_tool(["oras", "manifest", "fetch", *flags, f"{repository}@{digest}"], environment=environment)
+        return manifest_of(repository, digest, environment, authority)
 
     with ThreadPoolExecutor() as pool:
         found = list(dict.fromkeys(digest for digests in pool.map(listed, manifests) for digest in digests))

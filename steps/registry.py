@@ -48,9 +48,8 @@ def platforms_of(
     Raises:
         StepError: the registry has no such artifact, or it is no index with one manifest for each platform.
     """
-    flags = transport_flags(reference.repository, authority)
     try:
-        text = run_tool(["oras", "manifest", "fetch", *flags, str(reference)], environment=environment)
+        text = manifest_of(reference.repository, reference.digest, environment, authority)
     except ToolError as error:
         raise StepError(f"{reference} cannot be read:\n{error}") from None
     entries = _entries(text)
@@ -64,6 +63,24 @@ def platforms_of(
         if platform:
             found[platform] = Digest(entry["digest"])
     return found
+
+
+def manifest_of(
+    repository: Repository, digest: Digest | str, environment: Mapping[str, str], authority: str | None = None
+) -> str:
+    """The text of a manifest, which oras compares with the digest.
+
+    Args:
+        repository: where it is.
+        digest: its digest; one that a registry has listed may be of any algorithm.
+        environment: variables beside those of this process.
+        authority: path of a PEM file with the registry's certificate authority; None trusts the system's.
+
+    Raises:
+        ToolError: the registry does not answer or refuses, or has none.
+    """
+    flags = transport_flags(repository, authority)
+    return run_tool(["oras", "manifest", "fetch", *flags, f"{repository}@{digest}"], environment=environment)
 
 
 def _entries(text: str) -> list[dict[str, Any]]:
@@ -87,6 +104,26 @@ def _platform(reference: ImageReference, entry: Mapping[str, Any]) -> Platform |
         ) from None
 
 
+def discovered(
+    manifest: str, environment: Mapping[str, str], authority: str | None = None, *more: str
+) -> dict[str, Any]:
+    """What refers to a manifest, and what to that in turn, as oras prints it.
+
+    Args:
+        manifest: reference by digest.
+        environment: variables beside those of this process.
+        authority: path of a PEM file with the registry's certificate authority; None trusts the system's.
+        more: further flags.
+
+    Raises:
+        ToolError: the registry does not answer or refuses.
+    """
+    flags = transport_flags(ImageReference.parse(manifest).repository, authority)
+    command = ["oras", "discover", "--format", "json", *more, *flags, manifest]
+    found: dict[str, Any] = json.loads(run_tool(command, environment=environment))
+    return found
+
+
 Referrers = dict[str, str]
 """Digests of what refers to a manifest, each with its predicate type, empty where it is no attestation."""
 
@@ -106,9 +143,7 @@ def referrers_of(
     """
 
     def listed(manifest: str) -> Referrers:
-        flags = transport_flags(ImageReference.parse(manifest).repository, authority)
-        command = ["oras", "discover", "--format", "json", "--depth", "1", *flags, manifest]
-        found = json.loads(run_tool(command, environment=environment)).get("referrers") or ()
+        found = discovered(manifest, environment, authority, "--depth", "1").get("referrers") or ()
         return {it["digest"]: (it.get("annotations") or {}).get(_PREDICATE_TYPE, "") for it in found}
 
     with ThreadPoolExecutor() as pool:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from components.artifact import ImageReference
 from steps.predicates import NAMES, NEVER, VULNERABILITIES, finished
-from steps.registry import ABSENT, referrers_of, transport_flags
+from steps.registry import ABSENT, manifest_of, referrers_of, transport_flags
 from steps.tool import ToolError, run_tool
 from steps.verify import cosign
 
@@ -140,8 +140,7 @@ def _read(manifest: str, digest: str, type_: str, environment: Mapping[str, str]
     repository = ImageReference.parse(manifest).repository
     flags, bundle = transport_flags(repository, authority), f"{repository}@{digest}"
     try:
-        content = run_tool(["oras", "manifest", "fetch", *flags, bundle], environment=environment)
-        for layer in _layers(content):
+        for layer in _layers(manifest_of(repository, digest, environment, authority)):
             # oras compares what it reads with the digest. Whoever lists it decides on its size: it is kept nowhere.
             command = ["oras", "blob", "fetch", "--output", "/dev/null", *flags, f"{repository}@{layer}"]
             run_tool(command, environment=environment)
