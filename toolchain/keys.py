@@ -45,7 +45,8 @@ def ensure_keys(
     for name in (*PASSWORDS, *(PRODUCTION_PASSWORDS if with_production else ())):
         path = project.keys / name
         if not path.exists():
-            write_private(path, secrets.token_urlsafe(32))
+            # Of 256 bits. Hexadecimal, as one that begins with a dash is an option to the tool that it is given to.
+            write_private(path, secrets.token_hex(32))
             made.append(name)
     for prefix in ("cosign", *([PRODUCTION] if with_production else ())):
         if _ensure_pair(project.keys, prefix, environment):

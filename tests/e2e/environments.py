@@ -145,7 +145,7 @@ def attest(
     client = checkout.private
     command += ["--registry-cacert", str(client.authority), "--type", f"https://slipway.dev/{type_}/v1"]
     assert client.login
-    login = ["--registry-username", client.login[0], "--registry-password", client.login[1]]
+    login = [f"--registry-username={client.login[0]}", f"--registry-password={client.login[1]}"]
     own = Path(key).with_suffix(".password")
     password = own.read_text() if own.exists() else ""
     checkout.run(*command, *login, "--predicate", str(path), reference, env={"COSIGN_PASSWORD": password})

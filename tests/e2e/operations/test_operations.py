@@ -52,8 +52,8 @@ def said(checkout: Checkout, reference: str, type_: str, key: str) -> list[dict[
     client = checkout.private
     assert client.login and client.authority
     command = ["cosign", "verify-attestation", "--key", key, "--insecure-ignore-tlog", "--type", type_]
-    command += ["--registry-cacert", str(client.authority), "--registry-username", client.login[0]]
-    ended = checkout.run(*command, "--registry-password", client.login[1], reference, check=False)
+    command += ["--registry-cacert", str(client.authority), f"--registry-username={client.login[0]}"]
+    ended = checkout.run(*command, f"--registry-password={client.login[1]}", reference, check=False)
     lines = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
     return [json.loads(base64.b64decode(it["payload"]))["predicate"] for it in lines]
 

@@ -188,7 +188,7 @@ def test_a_proof_of_a_sibling_counts_for_nothing(
         "--username",
         client.login[0],
     ]
-    command += ["--password", client.login[1], "--artifact-type", manifest["artifactType"]]
+    command += [f"--password={client.login[1]}", "--artifact-type", manifest["artifactType"]]
     command += [f"--annotation={name}={text}" for name, text in proofs[0]["annotations"].items() if "predicate" in name]
     checkout.run(*command, sibling.reference, f"bundle.json:{layer['mediaType']}", cwd=tmp_path)
     # The production that trusts staging's word finds staging's word, about something else.

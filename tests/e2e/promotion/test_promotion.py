@@ -144,7 +144,7 @@ def test_staging_signs_once_that_it_proved_its_release(checkout: Checkout, prove
     assert client.login and client.authority
     command = ["cosign", "verify-attestation", "--key", ".slipway/keys/cosign.pub", "--insecure-ignore-tlog"]
     command += ["--registry-cacert", str(client.authority), "--type", "https://slipway.dev/proved/v1"]
-    command += ["--registry-username", client.login[0], "--registry-password", client.login[1], proved.reference]
+    command += [f"--registry-username={client.login[0]}", f"--registry-password={client.login[1]}", proved.reference]
     said = [json.loads(line) for line in checkout.run(*command).stdout.splitlines() if line.startswith("{")]
     [predicate] = [json.loads(base64.b64decode(it["payload"]))["predicate"] for it in said]
     assert predicate.pop("time").endswith("Z")
