@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ class World:
         script.write_text(f"KNOWN = {known!r}\n{PLAY}")
         cache = self.folder / "cache"
         for name in ("oras", "cosign", "trivy"):
-            self.tool(name, f'exec python3 {script} {name} "$@"')
+            self.tool(name, f'exec {sys.executable} -I -S {script} {name} "$@"')
         for database in cache.glob("*/db") if cache.exists() else ():
             (database / "metadata.json").unlink()
         database = cache_of(cache, "db.example/trivy-db:2") / "db"

@@ -78,7 +78,7 @@ def forge_with_comments() -> Iterator[Forge]:
         marker = "<!-- slipway preview: staging -->\nmine"
         server.comments = [{"id": 1, "body": marker, "user": theirs, "author": theirs}]
         server.comments += [{"id": it, "body": "hello", "user": theirs, "author": theirs} for it in range(2, 250)]
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
         server.shutdown()
