@@ -28,7 +28,7 @@ def run_checks(
     tool: Callable[[str], Path],
     shared: Callable[[], AbstractContextManager[None]],
 ) -> int:
-    """Runs the checks stage by stage; the first stage in which one fails is the last, and its exit code is returned.
+    """Runs the fast checks, then the end-to-end tests; where one fails, its exit code is returned, and nothing follows.
 
     Args:
         root: the checkout.
@@ -45,14 +45,10 @@ def run_checks(
     folders = folders_of_tests(root)
     slow = [folder for folder in folders if SLOW in folder.relative_to(root).parts]
     quick = [folder for folder in folders if folder not in slow]
-    stages: list[Callable[[], list[Job]]] = [
-        lambda: [*style(root, python, environment), *folder_tests(quick, root, python, environment)],
-        lambda: go_tests(root, tool),
-    ]
-    for stage in stages:
-        code = run_jobs(stage(), processors() + 1, report)  # some of them wait as much as they compute
-        if code != 0:
-            return code
+    fast = [*style(root, python, environment), *folder_tests(quick, root, python, environment), *go_tests(root, tool)]
+    code = run_jobs(fast, processors() + 1, report)  # some of them wait as much as they compute
+    if code != 0:
+        return code
     # They ask as much of the processors as there is, and measure some things in seconds.
     with shared():
         code = run_jobs(folder_tests(slow, root, python, environment), min(LANES, processors()), report)
