@@ -71,6 +71,16 @@ def test_quarantine_starts_answers_is_reused_and_ends(project: Project, environm
     assert port_holder(project.quarantine_port) is None
 
 
+def test_variables_of_its_own_reach_a_service_and_a_change_starts_it_anew(project: Project) -> None:
+    service = dataclasses.replace(sleeper(project.services / "quarantine"), variables={"GOGC": "400"})
+    first = ensure_running(service, os.environ, quiet)
+    assert b"GOGC=400" in Path(f"/proc/{first.pid}/environ").read_bytes().split(b"\0")
+    assert ensure_running(service, os.environ, quiet) == first
+    second = ensure_running(dataclasses.replace(service, variables={}), os.environ, quiet)
+    assert not first.alive()
+    assert second.pid != first.pid
+
+
 def test_a_changed_configuration_starts_a_service_anew(project: Project, environment: dict[str, str]) -> None:
     first = ensure_running(quarantine(project), environment, quiet)
     moved = dataclasses.replace(project, quarantine_port=free_port())

@@ -39,6 +39,9 @@ auth:
     realm: slipway
     path: {folder}/htpasswd
 """
+_LESS_GARBAGE = {"GOGC": "400"}
+"""It takes a new buffer of 4 MiB for each file that it reads, and by default searches its memory at each of them: half
+of the time of a request for a blob, a third of one for a manifest. Now a registry takes some 60 MB instead of 40."""
 
 
 def quarantine(project: Project) -> Service:
@@ -108,6 +111,7 @@ def _registry(
         configuration=configuration,
         port=port,
         port_variable=port_variable,
+        variables=_LESS_GARBAGE,
     )
 
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolchain.errors import ToolchainError
@@ -33,6 +33,7 @@ class Service:
         configuration: text of what it was configured with; a change of it starts the service anew.
         port: TCP port on loopback, None for a unix socket.
         port_variable: the environment variable that moves the port.
+        variables: environment variables of its own.
         deadline: seconds that it gets to become ready.
         grace: seconds that it gets to end before it is killed.
     """
@@ -46,13 +47,15 @@ class Service:
     configuration: str
     port: int | None = None
     port_variable: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
     deadline: float = 20.0
     grace: float = 10.0
 
     @property
     def fingerprint(self) -> str:
         """Hash of everything that decides how the service runs."""
-        return hashlib.sha256("\0".join((*self.argv, self.configuration)).encode()).hexdigest()[:16]
+        variables = (f"{name}={value}" for name, value in sorted(self.variables.items()))
+        return hashlib.sha256("\0".join((*variables, *self.argv, self.configuration)).encode()).hexdigest()[:16]
 
 
 def ensure_running(service: Service, environment: Mapping[str, str], report: Report) -> ServiceRecord:
@@ -80,7 +83,7 @@ def ensure_running(service: Service, environment: Mapping[str, str], report: Rep
         (program, *service.argv[1:]),
         address=service.address,
         fingerprint=service.fingerprint,
-        environment=environment,
+        environment={**environment, **service.variables},
     )
     _wait(service, record, child)
     report(f"{service.name}: ready at {service.address} after {time.monotonic() - started:.1f} s (pid {record.pid})")
