@@ -7,6 +7,7 @@ An `up` runs the program twice, and each run waits for much that can be done at 
 - Python would search what it loads for garbage some thirty times, and once more at the end: a tenth of a second.
 - The SDK hands the engine some six debug messages for each resource, one by one, and waits each time until the engine
   has taken it, which shows them to `--debug` alone: another tenth. SLIPWAY_DEBUG=1 sends them.
+- pydantic would read the metadata of every installed package in search of plugins for it, of which there are none.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ def _wake(package: str) -> None:
 
 
 gc.disable()
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 _wake("command")
 if not pulumi.Config("slipway").get("promote"):  # a stack that promotes builds nothing
     _wake("docker-build")
