@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from detection.finding import Finding
 from detection.values import find_in_value
+from toolchain.keys import new_password
 
 RANDOM = "kJ8s9Dk2lPq0Zx7VbN3mQwErTyUi"
 SECRETS = [
@@ -143,3 +144,9 @@ def test_a_path_is_no_secret_and_where_a_path_belongs_a_word_is_one(name: str, d
     assert find_in_value(name, "/" + "/".join(parts)) is None
     assert find_in_value(f"{name}_FILE", "/" + "/".join(parts)) is None
     assert find_in_value(f"{name}_FILE", "hunter2!")
+
+
+def test_a_password_that_the_toolchain_makes_is_found_wherever_it_stands() -> None:
+    found = [find_in_value("PLAIN", new_password()) for _ in range(200)]
+    # By chance one in some two thousand looks like a name.
+    assert sum(it == Finding("entropy", "a random key") for it in found) > 195

@@ -122,7 +122,7 @@ def test_keys_are_made_once_readable_by_the_owner_only(project: Project, environ
 def test_no_password_needs_quoting_or_passes_for_an_option(project: Project, environment: dict[str, str]) -> None:
     made = ensure_keys(project, environment, project.root, with_production=True)
     texts = [(project.keys / name).read_text() for name in made if not name.endswith((".key", ".pub", ".crt"))]
-    assert texts and all(re.fullmatch(r"[0-9a-f]{64}", text) for text in texts)
+    assert texts and all(re.fullmatch(r"[0-9A-Za-z]{43}", text) for text in texts)
 
 
 def test_the_administrators_certificates_are_joined_and_followed(project: Project, environment: dict[str, str]) -> None:
