@@ -39,7 +39,7 @@ def run_checks(
         shared: holds what the end-to-end tests of all topics share, from before the first to after the last.
 
     Raises:
-        ToolchainError: the checkout holds no tests, or there is no Go to run its Go tests with.
+        ToolchainError: the checkout holds no tests, or there is no Go to run its Go tests with; nothing has run then.
     """
     began = time.monotonic()
     folders = folders_of_tests(root)

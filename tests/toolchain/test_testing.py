@@ -77,8 +77,9 @@ def test_a_failure_of_the_go_tests_ends_the_run(tmp_path: Path) -> None:
     said: list[str] = []
     (tmp_path / "broken").touch()
     assert run(tmp_path, go, said) == 7
+    assert "shared from here" not in said
     assert not [call for call in calls(tmp_path) if "e2e" in call]
-    assert said[-1].startswith("test: Go tests of frob failed (exit code 7)")
+    assert any(line.startswith("test: Go tests of frob failed (exit code 7)") for line in said)
 
 
 def test_a_failure_of_the_fast_tests_ends_the_run_before_the_end_to_end_tests(tmp_path: Path) -> None:

@@ -66,11 +66,11 @@ func TestTheEndOfTheContextEndsTheWholeGroup(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	err := run(ctx, "(sleep 1; touch "+marker+") & wait", Process{}, &Result{})
-	if !errors.Is(err, errTimedOut) || time.Since(began) > time.Second {
+	err := run(ctx, "(sleep 3; touch "+marker+") & wait", Process{}, &Result{})
+	if !errors.Is(err, errTimedOut) || time.Since(began) > 2500*time.Millisecond {
 		t.Errorf("got %v after %s", err, time.Since(began))
 	}
-	time.Sleep(1200 * time.Millisecond)
+	time.Sleep(3200*time.Millisecond - time.Since(began))
 	if _, err := os.Stat(marker); err == nil {
 		t.Error("what the command started lived on")
 	}
