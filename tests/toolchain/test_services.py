@@ -47,6 +47,10 @@ def environment(project: Project) -> dict[str, str]:
     return prepared_environment(project)
 
 
+def environment_of(record: process.ServiceRecord) -> list[bytes]:
+    return Path(f"/proc/{record.pid}/environ").read_bytes().split(b"\0")
+
+
 def sleeper(folder: Path, *, script: str = "import time; time.sleep(60)", deadline: float = 5.0) -> Service:
     return Service(
         name="sleeper",
@@ -64,6 +68,7 @@ def sleeper(folder: Path, *, script: str = "import time; time.sleep(60)", deadli
 def test_quarantine_starts_answers_is_reused_and_ends(project: Project, environment: dict[str, str]) -> None:
     first = ensure_running(quarantine(project), environment, quiet)
     assert registry_answers(project.quarantine_port)
+    assert b"GOGC=400" in environment_of(first)
     assert ensure_running(quarantine(project), environment, quiet) == first
     assert [record.pid for record in running_services(project)] == [first.pid]
     assert stop_services(project, quiet) == []
@@ -72,9 +77,9 @@ def test_quarantine_starts_answers_is_reused_and_ends(project: Project, environm
 
 
 def test_variables_of_its_own_reach_a_service_and_a_change_starts_it_anew(project: Project) -> None:
-    service = dataclasses.replace(sleeper(project.services / "quarantine"), variables={"GOGC": "400"})
+    service = dataclasses.replace(sleeper(project.services / "quarantine"), variables={"A_VARIABLE": "of its own"})
     first = ensure_running(service, os.environ, quiet)
-    assert b"GOGC=400" in Path(f"/proc/{first.pid}/environ").read_bytes().split(b"\0")
+    assert b"A_VARIABLE=of its own" in environment_of(first)
     assert ensure_running(service, os.environ, quiet) == first
     second = ensure_running(dataclasses.replace(service, variables={}), os.environ, quiet)
     assert not first.alive()
