@@ -1,4 +1,4 @@
-"""One small program in the places of cosign, oras and trivy, with a folder in the place of the registry.
+"""A small program (standin.py) in the places of cosign, oras and trivy, and a folder in the place of the registry.
 
 What one of them writes about a manifest the others find there, so that a test sees what is left in the end.
 """
