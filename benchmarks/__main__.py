@@ -34,7 +34,7 @@ PIPELINE, BY_SCRIPT = "slipway-bench-pulumi", "slipway-bench-script"
 PORTS = {PIPELINE: 18081, BY_SCRIPT: 18082}
 _SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _START = time.monotonic()
-COLD_ROUNDS, WARM_ROUNDS, QUIET_ROUNDS = 2, 3, 5
+COLD_ROUNDS, WARM_ROUNDS, QUIET_ROUNDS = 2, 5, 5
 
 
 def _run(command: Sequence[str], folder: Path) -> str:
