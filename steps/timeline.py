@@ -163,13 +163,27 @@ def _ran(
     name, version = service
     if now:
         return Ran(update, name, now.version, now.reference.digest, OUTPUTS)
-    for digest, proofs in known.proofs.items():
-        if any(it.kind == DEPLOYED and update.start <= it.time and (not after or it.time < after) for it in proofs):
-            return Ran(update, name, version or _version(known, digest), digest, PROOF)
+    if digest := _proved(update, after, known):
+        return Ran(update, name, version or _version(known, digest), digest, PROOF)
     named = set(_named(known, version)) if version else set()
     if len(named) == 1:
         return Ran(update, name, version, named.pop(), TAG)
     return Ran(update, name, version, None, None)
+
+
+def _proved(update: Update, after: datetime | None, known: Known) -> Digest | None:
+    """The digest that the stack has proved in this update.
+
+    Pulumi keeps times in whole seconds, and the next update may begin in the one in which this one has proved its own.
+    """
+    found = [
+        (proof.time, digest)
+        for digest, proofs in known.proofs.items()
+        for proof in proofs
+        if proof.kind == DEPLOYED and update.start <= proof.time
+        if not after or proof.time < after or (update.end and proof.time <= update.end)
+    ]
+    return max(found, key=lambda it: it[0])[1] if found else None
 
 
 def _named(known: Known, version: str) -> Iterator[Digest]:

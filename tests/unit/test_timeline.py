@@ -102,6 +102,17 @@ def test_an_earlier_digest_is_what_the_stack_proved_then(pulumi_cli: FakePulumi)
     assert told(known)[1] == ("1.3.0", A, "proof"), "the tag may have been moved since, the proof was not"
 
 
+def test_each_update_has_its_own_proof_though_the_next_began_in_the_second_of_the_one_before(
+    pulumi_cli: FakePulumi,
+) -> None:
+    stack = pulumi_cli.stack("staging")
+    for hours, version in ((1, "1.3.0"), (1.1, "1.4.0"), (5, "1.5.0")):  # each takes 0.1
+        stack.updated(hours, version)
+    stack.release("c", "1.5.0", since=5.05)
+    known = Known(proofs={A: [proof(1.1)], B: [proof(1.2)]})
+    assert told(known)[1:] == [("1.4.0", B, "proof"), ("1.3.0", A, "proof")]
+
+
 def test_that_something_held_does_not_say_that_it_was_deployed_then(pulumi_cli: FakePulumi) -> None:
     stack = pulumi_cli.stack("staging")
     for hours, version in ((1, "1.3.0"), (3, "1.2.0"), (5, "1.4.0")):
