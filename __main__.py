@@ -17,12 +17,12 @@ from settings import configuration, load
 async def main() -> None:
     """Declare what the stack's configuration asks for."""
     check(settings := load(configuration(), Path.cwd()))
-    stack, guarded = pulumi.get_stack(), pulumi.ResourceOptions(protect=settings.protects or None)
+    guarded = pulumi.ResourceOptions(protect=settings.protects or None)
     host = Host("host", settings.host()) if settings.runs else None
     if host:
         await startup.begin(host)
     for name in settings.services:
-        args = settings.release(name, stack)
+        args = settings.release(name)
         release = Release(name, args, guarded) if isinstance(args, ReleaseArgs) else Promotion(name, args, guarded)
         outputs: dict[str, pulumi.Input[object]] = {"release": release.record}
         if host and (run := settings.container(name, release.reference)):

@@ -146,13 +146,12 @@ class Settings(Engine):
             access=self.registry.access(),
         )
 
-    def release(self, name: str, stack: str) -> ReleaseArgs | PromotionArgs:
+    def release(self, name: str) -> ReleaseArgs | PromotionArgs:
         """What the release of one service is made of: a build, or the release of another stack."""
         service = self.services[name]
         common: dict[str, Any] = {
             "repository": str(self.registry.repository(service.repository)),
             "scan": service.scan or self.scan,
-            "reports": f".slipway/reports/{stack}/{name}",
             "channel": self.channel,
             "series": self.series,
             "access": self.registry.access(),

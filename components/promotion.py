@@ -16,7 +16,7 @@ from components.publication import Copier, Publication, PublicationArgs
 from components.record import ReleaseRecord, SignedAs
 from components.registry import PrivateRegistry, RegistryAccess, registry_flags, registry_secrets
 from components.run import ImageNeeds
-from components.scan import ScanPolicy, policy_flags
+from components.scan import ScanPolicy, policy_flags, reports_of
 from components.step import Argument, command_line, document
 from components.upstream import output_of, own_output, record_in, upstream
 
@@ -96,8 +96,8 @@ class PromotionArgs(Arguments):
     """The very artifact that is pinned; its version is what its signature says."""
     scan: ScanPolicy = ScanPolicy()
     """What may not ship for the first time."""
-    reports: str = ".slipway/reports"
-    """Folder for the scan's reports, relative to the project."""
+    reports: str | None = None
+    """Folder for the scan's reports, relative to the project; `.slipway/reports/STACK/NAME` if left out."""
     cache: str = ".slipway/trivy"
     """Folder of the scanner's database, relative to the project."""
     own_key: str | None = None
@@ -137,7 +137,7 @@ class Promotion(pulumi.ComponentResource):
         service, policy = args.service or name, args.policy
         outputs = [output_of(f"{name}-from", stack, service, self) for stack in policy.stacks]
         before = own_output(service).apply(record_in)
-        granted = _granted(args, service, outputs, before, self)
+        granted = _granted(args, service, reports_of(name, args.reports), outputs, before, self)
         publication_args = PublicationArgs(
             reference=granted["reference"],
             repository=args.repository,
@@ -165,6 +165,7 @@ class Promotion(pulumi.ComponentResource):
 def _granted(
     args: PromotionArgs,
     service: str,
+    reports: str,
     outputs: Sequence[pulumi.Output[Any]],
     before: pulumi.Output[dict[str, Any] | None],
     parent: pulumi.Resource,
@@ -182,7 +183,7 @@ def _granted(
     arguments += ["--public-key", policy.public_key, *_rule(policy), *_pins(args)]
     arguments += ["--own-key", args.own_key] if args.own_key else []
     arguments += ["--running", before.apply(lambda record: str(record["digest"]) if record else "")]
-    arguments += [*registry_flags(registries), *policy_flags(args.scan, args.reports, args.cache)]
+    arguments += [*registry_flags(registries), *policy_flags(args.scan, reports, args.cache)]
     arguments += args.needs.flags() if args.needs else []
     answer = local.run_output(
         command=command_line("promote", arguments),

@@ -15,7 +15,7 @@ from components.publication import Copier, Publication, PublicationArgs
 from components.record import ReleaseRecord, ScanSummary, SignedAs
 from components.registry import RegistryAccess
 from components.run import ImageNeeds
-from components.scan import Scan, ScanArgs, ScanPolicy
+from components.scan import Scan, ScanArgs, ScanPolicy, reports_of
 from components.signature import Signature, SignatureArgs, SigningKey, Verification, VerificationArgs
 from components.tree import named, uncommitted
 
@@ -36,8 +36,8 @@ class ReleaseArgs(Arguments):
     """Who signs."""
     scan: ScanPolicy = ScanPolicy()
     """What may not ship."""
-    reports: str = ".slipway/reports"
-    """Folder for the scan's reports, relative to the project."""
+    reports: str | None = None
+    """Folder for the scan's reports, relative to the project; `.slipway/reports/STACK/NAME` if left out."""
     channel: str = Field(default="dev", pattern=r"^[a-z][a-z0-9]{0,15}$")
     """`release` claims the version as an immutable tag, and builds what is committed alone."""
     series: bool = False
@@ -83,13 +83,13 @@ class Release(pulumi.ComponentResource):
         super().__init__("slipway:index:Release", name, args.properties(), opts)
         child = pulumi.ResourceOptions(parent=self)
         image, quarantine = args.image, args.image.registry
-        says = _says(args)
+        says, reports = _says(args), reports_of(name, args.reports)
         candidate = Image(f"{name}-image", image, child)
         scan_args = ScanArgs(
             reference=candidate.reference,
             platforms=image.platforms,
             policy=args.scan,
-            reports=args.reports,
+            reports=reports,
             registry=quarantine,
             needs=args.needs,
         )
@@ -102,7 +102,7 @@ class Release(pulumi.ComponentResource):
             revision=candidate.revision,
             arguments=candidate.build_arguments,
             key=args.key,
-            reports=args.reports,
+            reports=reports,
         )
         evidence = Evidence(f"{name}-evidence", evidence_args, child)
         verification_args = VerificationArgs(

@@ -128,6 +128,11 @@ def _arguments(args: ScanArgs) -> list[Flow]:
     return arguments
 
 
+def reports_of(name: str, reports: str | None) -> str:
+    """The folder for the reports of a component: `.slipway/reports/STACK/NAME` unless one is named."""
+    return reports or f".slipway/reports/{pulumi.get_stack()}/{name}"
+
+
 def policy_flags(policy: ScanPolicy, reports: str, cache: str) -> list[str]:
     """What may not ship, as steps take it."""
     arguments = ["--fail-on", ",".join(policy.fail_on), "--reports", reports, "--cache", cache]

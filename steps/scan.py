@@ -10,6 +10,7 @@ Source: trivy.dev, "Vulnerability scanning", "Filtering" (ignore file).
 
 import argparse
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -112,7 +113,9 @@ def scan_platforms(
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor() as pool:
         ignore_file = write_accepted(Path(scratch), request.ignore)
         with elapsed(f"scanned {request.reference.digest} for {', '.join(map(str, request.platforms))}"):
-            found = pool.map(lambda at: _scan_platform(request, at, ignore_file, environment), request.platforms)
+            found = pool.map(
+                lambda at: _scan_platform(request, at, Path(scratch), ignore_file, environment), request.platforms
+            )
             reports = dict(zip(map(str, request.platforms), found, strict=True))
     record["finished"] = _now()
     kept.write_text(json.dumps(record))
@@ -153,18 +156,21 @@ def _ignored(entry: Mapping[str, str]) -> dict[str, str]:
 
 
 def _scan_platform(
-    request: ScanRequest, platform: Platform, ignore_file: Path, environment: Mapping[str, str]
+    request: ScanRequest, platform: Platform, scratch: Path, ignore_file: Path, environment: Mapping[str, str]
 ) -> dict[str, Any]:
-    report = request.reports / f"{platform.slug}.json"
+    # Judged is what trivy wrote for this very run, wherever it is kept: others may keep theirs in the same folder.
+    report = scratch / f"{platform.slug}.json"
+    sarif = report.with_suffix(".sarif")
     command: list[str | Path] = ["--severity", ",".join(SEVERITIES), "--show-suppressed"]
     command += ["--image-src", "remote", "--platform", str(platform), "--ignorefile", ignore_file]
     command += ["--cacert", request.authority] if request.authority else []
     command += ["--format", "json", "--output", report, str(request.reference)]
-    report.unlink(missing_ok=True)  # what an earlier run left must not be judged
     try:
         scan_image(request.databases, f"{request.reference.repository.path} {platform}", command, environment)
         content: dict[str, Any] = json.loads(report.read_text())
-        trivy(["convert", "--quiet", "--format", "sarif", "--output", report.with_suffix(".sarif"), report])
+        trivy(["convert", "--quiet", "--format", "sarif", "--output", sarif, report])
+        for file in (report, sarif):
+            shutil.move(file, request.reports / file.name)
     except (StepError, OSError, ValueError) as error:
         raise StepError(f"{request.reference} for {platform} could not be scanned:\n{error}") from None
     return content

@@ -145,3 +145,9 @@ def test_the_provenance_has_the_arguments_and_the_revision_that_the_build_got() 
     [build] = engine.step("attest").values("--build")
     given = engine.one("docker-build:index:Image").inputs["buildArgs"]
     assert json.loads(build)["externalParameters"]["arguments"] == given
+
+
+def test_the_reports_of_each_release_have_a_folder_of_their_own_unless_one_is_named() -> None:
+    engine = Engine(stack="staging").good(a_release(), secrets=SECRETS)
+    folders = [engine.step(name).values("--reports") for name in ("scan", "attest")]
+    assert folders == [[".slipway/reports/staging/web"]] * 2

@@ -203,6 +203,10 @@ def test_the_scan_of_the_stack_reaches_the_step() -> None:
     assert value(words, "--reports") == "there"
 
 
+def test_reports_are_kept_for_each_promotion_by_itself_unless_a_folder_is_named() -> None:
+    assert value(asked(engine_of()), "--reports") == ".slipway/reports/production/web"
+
+
 def test_what_the_container_asks_of_the_image_reaches_the_step() -> None:
     words = asked(engine_of(needs={"secrets_owner": 1000}))
     assert (value(words, "--files-owner"), "--to-run" in words) == ("1000", True)

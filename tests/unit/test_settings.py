@@ -229,11 +229,11 @@ def test_a_password_without_a_user_is_a_mistake(stack: Stack) -> None:
 
 def test_a_release_knows_what_its_container_asks_of_the_image(stack: Stack) -> None:
     stack.web["run"]["secrets_owner"] = 1000
-    needs = stack.load().release("web", "dev").needs
+    needs = stack.load().release("web").needs
     assert needs
     assert needs.flags() == ["--to-run", "--files-owner", "1000"]
     del stack.web["run"]
-    assert stack.load().release("web", "dev").needs is None
+    assert stack.load().release("web").needs is None
 
 
 @pytest.mark.parametrize("path", [None, "team/candidates"])
@@ -248,7 +248,7 @@ def test_quarantine_and_the_private_registry_are_two_whatever_the_path(stack: St
 
 def test_candidates_go_below_a_path_of_quarantine_and_releases_do_not(stack: Stack) -> None:
     stack.settings["quarantine"]["path"] = "team/candidates"
-    release = stack.load().release("web", "dev")
+    release = stack.load().release("web")
     assert isinstance(release, ReleaseArgs)
     assert release.image.quarantine == "localhost:5380/team/candidates/driftwood/web"
     assert release.repository == "localhost:5443/driftwood/web"

@@ -38,7 +38,7 @@ def good_production(stack: Stack) -> Stack:
 
 def promotion(stack: Stack) -> PromotionArgs:
     """What the promotion of the service is made of."""
-    args = stack.load().release("web", "production")
+    args = stack.load().release("web")
     assert isinstance(args, PromotionArgs)
     return args
 
@@ -49,12 +49,11 @@ def test_a_stack_that_promotes_builds_nothing_and_needs_no_quarantine(production
     assert args.policy.stacks == ("staging",)
     assert (args.version, args.digest) == (None, None)
     assert args.own_key == "cosign.pub"
-    assert args.reports == ".slipway/reports/production/web"
     assert production.load().builds is False
 
 
 def test_a_stack_without_it_builds_as_ever(stack: Stack) -> None:
-    assert isinstance(stack.load().release("web", "dev"), ReleaseArgs)
+    assert isinstance(stack.load().release("web"), ReleaseArgs)
     assert stack.load().builds is True
 
 

@@ -85,6 +85,15 @@ def test_every_platform_is_scanned_by_digest_and_its_reports_are_kept(tool: Tool
     assert all({"--list-all-pkgs", "--show-suppressed"} <= set(call) for call in images)
 
 
+def test_what_somebody_else_writes_into_the_folder_meanwhile_is_not_judged(tool: ToolMaker, tmp_path: Path) -> None:
+    path = trivy(tool, finding("CRITICAL"), arm=[])
+    clean = tmp_path / "reports" / "linux-amd64.json"
+    with path.open("a") as program:
+        program.write(f"\nmkdir -p '{clean.parent}'; echo '{{\"Results\": []}}' >'{clean}'\n")
+    with pytest.raises(StepError, match="has 1 finding"):
+        scanned(tmp_path)
+
+
 def test_what_the_scan_says_of_itself_is_kept_beside_the_reports(tool: ToolMaker, tmp_path: Path) -> None:
     trivy(tool)
     scanned(tmp_path)
