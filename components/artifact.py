@@ -8,6 +8,8 @@ run beside Pulumi start in milliseconds because of it.
 import re
 from dataclasses import dataclass
 
+DOCKER_HUB = "docker.io"
+_HUB_NAMES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?"
@@ -102,14 +104,8 @@ class Repository:
         return is_loopback(self.registry)
 
     def is_in_the_registry_of(self, other: "Repository") -> bool:
-        """Whether both registries are one, however they are spelled: in capitals, by a loopback address, with :443."""
-        return self._where() == other._where()
-
-    def _where(self) -> tuple[str, str]:
-        host, port = (self.registry, "") if self.registry.endswith("]") else self.registry.rpartition(":")[::2]
-        if not host:
-            host, port = port, ""
-        return "localhost" if self.is_loopback else host.lower(), port or "443"
+        """Whether both registries are one, however they are spelled."""
+        return registry_identity(self.registry) == registry_identity(other.registry)
 
     def at(self, digest: "Digest") -> "ImageReference":
         """The artifact with this digest in this repository."""
@@ -128,6 +124,27 @@ class Repository:
 def is_loopback(address: str) -> bool:
     """Whether `HOST[:PORT]` is on this machine's loopback."""
     return bool(_LOOPBACK.fullmatch(address))
+
+
+def registry_identity(address: str) -> tuple[str, str]:
+    """Host and port by which spellings of one registry compare equal: in capitals, by a loopback address, with :443."""
+    host, port = (address, "") if address.endswith("]") or ":" not in address else address.rpartition(":")[::2]
+    host, port = _canonical(host.lower()), port.lstrip("0") or "443"
+    if host in _HUB_NAMES and port == "443":
+        return DOCKER_HUB, port
+    return "localhost" if is_loopback(host) else host, port
+
+
+def _canonical(host: str) -> str:
+    """A host by its only spelling, of which an IPv6 address has several."""
+    if not host.startswith("["):
+        return host
+    import ipaddress
+
+    try:
+        return f"[{ipaddress.IPv6Address(host[1:-1])}]"
+    except ValueError:
+        return host
 
 
 def names_a_host(registry: str) -> bool:

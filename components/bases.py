@@ -5,11 +5,10 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from components.artifact import Digest, ImageReference, Repository, names_a_host
+from components.artifact import DOCKER_HUB, Digest, ImageReference, Repository, names_a_host
 from components.dockerfile import frontend_image, pulled_images, stage_names
 
-_HUB = "docker.io"
-_HUBS = (f"{_HUB}/", f"index.{_HUB}/")
+_HUBS = (f"{DOCKER_HUB}/", f"index.{DOCKER_HUB}/")
 _OFFICIAL = "library/"
 
 
@@ -117,7 +116,7 @@ def _repository(name: str) -> Repository:
     host, slash, path = name.partition("/")
     if not slash or not names_a_host(host):
         path = familiar(name)
-        host, path = _HUB, path if "/" in path else _OFFICIAL + path
+        host, path = DOCKER_HUB, path if "/" in path else _OFFICIAL + path
     elif f"{host}/" in _HUBS:
         return _repository(path)
     return Repository(host, path.partition(":")[0])

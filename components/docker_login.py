@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from components.artifact import registry_identity
+
 HUB_KEY = "https://index.docker.io/v1/"
 """What clients call Docker Hub in a configuration and towards a helper."""
-_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 
 
 def has_login(registry: str) -> bool:
@@ -43,7 +44,6 @@ def of_registry(entries: Mapping[str, Any], registry: str) -> Any:
     return next((entry for key, entry in entries.items() if identity(key) == identity(registry)), None)
 
 
-def identity(address: str) -> str:
-    """Host and port by which spellings of one registry compare equal."""
-    host = address.removeprefix("https://").removeprefix("http://").partition("/")[0].lower().removesuffix(":443")
-    return "docker.io" if host in _HUB_NAMES else host
+def identity(address: str) -> tuple[str, str]:
+    """Host and port by which spellings of one registry compare equal, with a scheme and a path or without."""
+    return registry_identity(address.removeprefix("https://").removeprefix("http://").partition("/")[0])

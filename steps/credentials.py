@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from components.artifact import DOCKER_HUB
 from components.docker_login import HUB_KEY, identity, of_registry, own_configuration, table
 
 Logins = Mapping[str, tuple[str, str]]
@@ -54,7 +55,7 @@ def _helper(own: Mapping[str, Any], registry: str) -> Any:
 
 def _keys(registry: str) -> list[str]:
     """What clients look a registry up as."""
-    return [registry, HUB_KEY] if identity(registry) == "docker.io" else [registry]
+    return [registry, HUB_KEY] if identity(registry) == identity(DOCKER_HUB) else [registry]
 
 
 def _login(username: str, password: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ means where it runs. Sources: distribution/reference (`reference.go`, `normalize
 "Descriptor", for digests.
 """
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -110,9 +111,18 @@ def registry_identity(address: str) -> tuple[str, str]:
     if not _ADDRESS.fullmatch(address):
         return address, ""  # equal to nothing but itself
     host, port = _host_and_port(address.lower())
+    host = _canonical(host)
     if host in _HUB_NAMES and port in ("", "443"):
         return DOCKER_HUB, "443"
     return "localhost" if _LOOPBACK.fullmatch(host) else host, str(int(port)) if port else "443"
+
+
+def _canonical(host: str) -> str:
+    """A host by its only spelling, of which an IPv6 address has several."""
+    try:
+        return f"[{ipaddress.IPv6Address(host[1:-1])}]" if host.startswith("[") else host
+    except ValueError:
+        return host
 
 
 def _host_and_port(address: str) -> tuple[str, str]:

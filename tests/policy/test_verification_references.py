@@ -124,6 +124,8 @@ def test_a_place_is_compared_by_whole_names() -> None:
         ("localhost:5000", "[::1]:5000"),
         ("registry.example", "REGISTRY.example:443"),
         ("docker.io", "registry-1.docker.io"),
+        ("localhost:5000", "[0:0:0:0:0:0:0:1]:5000"),
+        ("[2001:DB8::1]:5443", "[2001:0db8:0::1]:05443"),
     ],
 )
 def test_spellings_of_one_registry_are_equal(one: str, other: str) -> None:

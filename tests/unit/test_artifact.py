@@ -267,6 +267,13 @@ def test_what_is_no_tag_is_refused(tag: str) -> None:
         ("localhost:5443", "[::1]:5443"),
         ("Registry.Example", "registry.example"),
         ("registry.example", "registry.example:443"),
+        ("registry.example", "registry.example:00443"),
+        ("localhost:5443", "localhost:05443"),
+        ("LOCALHOST:5443", "127.0.0.1:5443"),
+        ("localhost:5443", "[0:0:0:0:0:0:0:1]:5443"),
+        ("[2001:DB8::1]:5443", "[2001:0db8:0::1]:5443"),
+        ("docker.io", "index.docker.io"),
+        ("docker.io", "registry-1.docker.io:443"),
     ],
 )
 def test_two_spellings_of_one_registry_are_one(one: str, other: str) -> None:
@@ -274,7 +281,14 @@ def test_two_spellings_of_one_registry_are_one(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("localhost:5380", "localhost:5443"), ("registry.example", "quarantine.example")]
+    ("one", "other"),
+    [
+        ("localhost:5380", "localhost:5443"),
+        ("registry.example", "quarantine.example"),
+        ("docker.io:5000", "index.docker.io:5000"),
+        ("[2001:db8::1]:5443", "[2001:db8::2]:5443"),
+        ("[:::]", "[::]"),
+    ],
 )
 def test_two_registries_are_two(one: str, other: str) -> None:
     assert not Repository(one, "web").is_in_the_registry_of(Repository(other, "web"))
