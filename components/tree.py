@@ -9,10 +9,16 @@ import pulumi
 
 from components.dockerignore import FILE as DOCKERIGNORE
 from components.dockerignore import Dockerignore
+from components.git_environment import git_environment
 
 _IGNORED = "!!"
 _NAMED = 5
 """How many changed files a person is told of."""
+_SHALLOW = (
+    "{context}: this clone is shallow, and its oldest commit ({commit}) stands for all before it: which commit touched "
+    "the context last is not known, so that each new clone may build another image from the same source. "
+    "Fetch the whole history: `git fetch --unshallow`, or `fetch-depth: 0` (GitHub) and `GIT_DEPTH: 0` (GitLab)."
+)
 _SALT = "encryptionsalt: "
 
 
@@ -32,8 +38,9 @@ def last_commit(context: Path, dockerfile: str = "Dockerfile") -> tuple[str, int
     top = top_level(context)
     if top is None:
         return "unknown", 0
+    paths = [".", *_beside(context, dockerfile, top)]
     try:
-        log = git(context, top, "log", "-1", "--format=%H %ct", "--", ".", *_beside(context, dockerfile, top)).split()
+        log = git(context, top, "log", "-1", "--no-show-signature", "--format=%H %ct %P", "--", *paths).split()
     except pulumi.RunError:
         # Before the first commit git calls it an error that there is none.
         if git(context, top, "rev-list", "--all", "--max-count=1"):
@@ -41,7 +48,10 @@ def last_commit(context: Path, dockerfile: str = "Dockerfile") -> tuple[str, int
         return "unknown", 0
     if not log:
         return "unknown", 0
-    return log[0] + ("-dirty" if uncommitted(context, dockerfile) else ""), int(log[1])
+    commit, when, *parents = log
+    if not parents and git(context, top, "rev-parse", "--is-shallow-repository") == "true":
+        pulumi.log.warn(_SHALLOW.format(context=context, commit=commit[:7]))
+    return commit + ("-dirty" if uncommitted(context, dockerfile) else ""), int(when)
 
 
 def uncommitted(context: Path, dockerfile: str = "Dockerfile") -> list[str] | None:
@@ -98,19 +108,11 @@ def git(folder: Path, top: Path, *arguments: str) -> str:
     Raises:
         pulumi.RunError: git cannot be run, or cannot read the repository.
     """
-    # The project may belong to somebody else than who runs Pulumi, as in many CI systems: git is told that this very
-    # repository is meant, beside what the caller's own environment tells it.
-    count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
-    trusted = {
-        "GIT_CONFIG_COUNT": str(count + 1),
-        f"GIT_CONFIG_KEY_{count}": "safe.directory",
-        f"GIT_CONFIG_VALUE_{count}": str(top),
-    }
     try:
         ended = subprocess.run(
             ["git", *arguments],
             cwd=folder,
-            env={**os.environ, **trusted},
+            env=git_environment(top),
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",  # a file's name may be any bytes

@@ -6,7 +6,6 @@ build service apart from him, so it proves nothing against him: that would be L2
 """
 
 import copy
-import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from components.artifact import ImageReference
 from components.buildkit import builder_endpoint, created, histories, moment, version
+from components.git_environment import git_environment
 
 BUILDER = "urn:slipway:builder:buildkit"
 """BuildKit, driven by whoever ran the pipeline."""
@@ -85,13 +85,10 @@ def _metadata(record: Mapping[str, Any]) -> dict[str, str]:
 
 def _remote(context: Path) -> str | None:
     """The address of the repository that the context was cloned from, without what may be a credential in it."""
-    # The project may belong to somebody else, and git is only asked for a line of its configuration.
-    trusted = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
     command = ["git", "config", "--get", "remote.origin.url"]
     try:
-        ended = subprocess.run(
-            command, cwd=context, env={**os.environ, **trusted}, capture_output=True, text=True, check=True
-        )
+        # Git is only asked for a line of the configuration: it need not trust the repository.
+        ended = subprocess.run(command, cwd=context, env=git_environment(), capture_output=True, text=True, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return source_address(ended.stdout.strip())

@@ -46,7 +46,7 @@ def tops(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in imported(path)}
 
 
-OURS = {*PARTS, "mistakes", "paths", "settings", "reachability", "__main__"}
+OURS = {*PARTS, "mistakes", "paths", "settings", "reachability", "startup", "__main__"}
 ALLOWED = {
     "components": {"components"},
     "steps": {"steps", "components"},
@@ -76,13 +76,15 @@ def test_the_program_comes_before_settings_and_settings_before_components() -> N
         assert not tops(path) & {"settings", "reachability", "__main__"}, relative(path)
 
 
-BOTTOM = ("artifact", "buildkit", "docker_login")
+BOTTOM = ("artifact", "buildkit", "docker_login", "git_environment")
 """The modules of components that steps know, too."""
 
 
 @pytest.mark.parametrize("name", BOTTOM)
 def test_what_steps_share_with_components_is_at_the_bottom(name: str) -> None:
-    assert tops(ROOT / "components" / f"{name}.py") <= sys.stdlib_module_names
+    path = ROOT / "components" / f"{name}.py"
+    assert tops(path) <= sys.stdlib_module_names | {"components"}
+    assert {it for it in imported(path) if it.startswith("components")} <= {f"components.{it}" for it in BOTTOM}
 
 
 @pytest.mark.parametrize("path", sources("steps"), ids=relative)

@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import sqlite3
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,11 @@ from steps.scanner import scan_image
 from steps.tool import StepError, ToolError
 from tests.conftest import ToolMaker
 from tests.running import calls, fails
+from tests.trivy_database import stamp
 
 NAME = "driftwood/web linux/amd64"
 NO_INDEX = "FATAL Unable to initialize the Java DB: '--skip-java-db-update' cannot be specified on the first run"
 BROKEN = "FATAL scan error: unable to initialize cache: unable to open cache DB: invalid database"
-
-
-def stamp(days: float) -> str:
-    """A moment this many days ago, as trivy writes it."""
-    return (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def java_index(databases: Databases, updated: float, following: float) -> None:

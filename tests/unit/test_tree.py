@@ -133,6 +133,42 @@ def ignoring(repository: Repository, *patterns: str, docker: str | None = None) 
     repository.commit("web/app.py", 1_700_000_100)
 
 
+@pytest.mark.parametrize("name", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"])
+def test_the_repository_is_that_of_the_context_whatever_git_runs_this(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    other = Repository(tmp_path / "other")
+    other.commit("web/app.py", 1_700_000_500)
+    inside = {"GIT_DIR": ".git", "GIT_WORK_TREE": ".", "GIT_INDEX_FILE": ".git/index"}[name]
+    monkeypatch.setenv(name, str(other.folder / inside))
+    assert last_commit(repository.context) == (repository.git("rev-parse", "HEAD"), 1_700_000_000)
+    assert changed(repository.folder) == []
+
+
+def test_a_signed_commit_is_read_whatever_the_user_wants_to_see_of_it(repository: Repository, tmp_path: Path) -> None:
+    plain = repository.git("cat-file", "commit", "HEAD").partition("\n\n")
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n none\n -----END PGP SIGNATURE-----"
+    (tmp_path / "commit").write_text(f"{plain[0]}\n{signature}\n\n{plain[2]}\n")
+    signed = repository.git("hash-object", "-t", "commit", "-w", str(tmp_path / "commit"))
+    repository.git("reset", "--hard", "--quiet", signed, when=1_700_000_200)
+    repository.git("config", "log.showSignature", "true")
+    assert last_commit(repository.context) == (signed, 1_700_000_000)
+
+
+def test_a_shallow_clone_says_that_its_oldest_commit_stands_for_others(
+    repository: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last_commit(repository.context)
+    assert not capsys.readouterr().err, "the first commit of all is no guess"
+    newest = repository.commit("README.md", 1_700_000_100)
+    clone = tmp_path / "clone"
+    repository.git("clone", "--quiet", "--depth=1", f"file://{repository.folder}", str(clone), when=1_700_000_200)
+    assert last_commit(clone / "web") == (newest, 1_700_000_100)
+    told = capsys.readouterr().err
+    assert f"web: this clone is shallow, and its oldest commit ({newest[:7]}) stands for all before it" in told
+    assert "fetch-depth: 0" in told
+
+
 def test_what_git_ignores_and_the_builder_gets_is_in_no_commit(repository: Repository) -> None:
     ignoring(repository, "*.log", "generated/")
     repository.write("web/logs/today.log", "x")
