@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Container
@@ -115,7 +116,7 @@ def refuse_while_used(folder: Path, ended: Container[int] = (), proc: Path = PRO
 
 def _unmount_below(folder: Path) -> None:
     """Takes down what is mounted below ``folder``: a killed build may leave mounts of its steps behind."""
-    mounts = [line.split()[4].encode().decode("unicode_escape") for line in _mounts()]
+    mounts = [_unescaped(line.split()[4]) for line in _mounts()]
     for mount in sorted((path for path in mounts if Path(path).is_relative_to(folder)), key=len, reverse=True):
         result = subprocess.run(["umount", mount], capture_output=True, text=True, check=False)
         if result.returncode != 0:
@@ -123,7 +124,13 @@ def _unmount_below(folder: Path) -> None:
 
 
 def _mounts() -> list[str]:
-    return (PROC / "self" / "mountinfo").read_text(encoding="utf-8").splitlines()
+    # A folder's name may be any bytes.
+    return (PROC / "self" / "mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+
+
+def _unescaped(path: str) -> str:
+    """A path as mountinfo has it: white space and backslashes as three octal digits. Source: proc_pid_mountinfo(5)."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), path)
 
 
 def _remove(folder: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from toolchain.errors import ToolchainError
 
@@ -122,13 +124,10 @@ class Project:
 
     def with_our_ports(self, text: str) -> str:
         """Returns ``text`` with the embedded registries where they listen in this checkout."""
-        for usual, ours in (
-            (QUARANTINE_PORT, self.quarantine),
-            (REGISTRY_PORT, self.registry),
-            (PRODUCTION_PORT, self.production),
-        ):
-            text = text.replace(f"localhost:{usual}", ours)
-        return text
+        ours = {QUARANTINE_PORT: self.quarantine, REGISTRY_PORT: self.registry, PRODUCTION_PORT: self.production}
+        usual = "|".join(map(str, ours))
+        # All at once: one registry may listen where another one usually does.
+        return re.sub(rf"\blocalhost:({usual})\b", lambda found: ours[int(found[1])], text)
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:
@@ -199,7 +198,7 @@ def project_variables(project: Project) -> dict[str, str]:
         "PULUMI_HOME": str(project.pulumi_home),
         # The side file with a checkpoint's metadata is not written in one go: a StackReference to a stack that is just
         # brought up would find it empty.
-        "PULUMI_BACKEND_URL": f"file://{project.backend}?metadata=skip",
+        "PULUMI_BACKEND_URL": f"file://{quote(str(project.backend))}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(project.keys / "pulumi.passphrase"),
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -97,6 +98,13 @@ def test_a_port_that_is_none_is_refused_with_its_name(tmp_path: Path, text: str)
 def test_one_port_for_two_registries_is_refused(tmp_path: Path, variable: str, port: str, told: str) -> None:
     with pytest.raises(ToolchainError, match=told):
         Project.at(tmp_path, {variable: port})
+
+
+@pytest.mark.parametrize("name", ["a#b", "50%off", "what?", "jürgen", "a b"])
+def test_pulumi_finds_the_backend_of_a_checkout_whatever_its_folder_is_called(tmp_path: Path, name: str) -> None:
+    project = Project(tmp_path / name)
+    address = urlsplit(prepared_environment(project, [], {})["PULUMI_BACKEND_URL"])
+    assert (unquote(address.path), address.query, address.fragment) == (str(project.backend), "metadata=skip", "")
 
 
 def test_the_plugins_of_the_cache_are_linked_and_a_folder_in_the_way_is_kept(project: Project, tmp_path: Path) -> None:

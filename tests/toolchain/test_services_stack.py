@@ -49,6 +49,14 @@ def test_pulumi_gets_a_copy_of_the_stacks_file_with_the_moved_ports(project: Pro
     assert stack.file.read_text() == before
 
 
+def test_a_registry_may_listen_where_another_one_usually_does(tmp_path: Path) -> None:
+    moved = Project(tmp_path, 5443, 5444, 5500)
+    text = "localhost:5380 localhost:5443/x localhost:5444 localhost:54431 mylocalhost:5443 otherlocalhost:5443"
+    assert moved.with_our_ports(text) == (
+        "localhost:5443 localhost:5444/x localhost:5500 localhost:54431 mylocalhost:5443 otherlocalhost:5443"
+    )
+
+
 def test_a_salt_of_another_checkouts_passphrase_does_not_reach_pulumi(project: Project) -> None:
     stack = Stack(project, "dev")
     plain = stack.file.read_text()
@@ -145,6 +153,21 @@ def test_clean_names_the_folder_of_a_stack_of_another_project(project: Project, 
     assert str(caught.value).startswith(f"clean: stack {of}/dev still has 1 resources")
     assert told in str(caught.value)
     assert "make destroy" not in str(caught.value)
+
+
+def test_clean_takes_down_what_is_mounted_below_whatever_the_folder_is_called(project: Project, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").write_text("of somebody else")
+    mounted = project.state / "jürgens \\ builds"
+    mounted.mkdir()
+    subprocess.run(["mount", "--bind", elsewhere, mounted], check=True)
+    try:
+        clean(project, lambda _: None, cache=False)
+    finally:
+        subprocess.run(["umount", mounted], capture_output=True, check=False)
+    assert (elsewhere / "kept").exists()
+    assert not project.state.exists()
 
 
 def test_clean_removes_state_and_virtual_environment_and_leaves_the_shared_tools(

@@ -6,6 +6,7 @@ that a company has, and production's for the one that it keeps apart, so that th
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,13 +32,13 @@ http:
   addr: 127.0.0.1:{port}
 """
 TLS = """  tls:
-    certificate: {folder}/server.crt
-    key: {folder}/server.key
+    certificate: {certificate}
+    key: {key}
     minimumtls: tls1.2
 auth:
   htpasswd:
     realm: slipway
-    path: {folder}/htpasswd
+    path: {passwords}
 """
 _LESS_GARBAGE = {"GOGC": "400"}
 """It takes a new buffer of 4 MiB for each file that it reads, and by default searches its memory at each of them: half
@@ -49,7 +50,7 @@ def quarantine(project: Project) -> Service:
     folder = project.services / "quarantine"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = project.quarantine_port
-    text = CONFIGURATION.format(data=folder / "data", deletes="true", port=port)
+    text = CONFIGURATION.format(data=_quoted(folder / "data"), deletes="true", port=port)
     return _registry("quarantine", folder, text, port, "SLIPWAY_QUARANTINE_PORT", None, text)
 
 
@@ -82,10 +83,17 @@ def _private(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ensure_certificates(folder)
     _ensure_password_file(folder / "htpasswd", name, login, environment)
-    text = CONFIGURATION.format(data=folder / "data", deletes="false", port=port) + TLS.format(folder=folder)
+    text = CONFIGURATION.format(data=_quoted(folder / "data"), deletes="false", port=port)
+    files = {"certificate": "server.crt", "key": "server.key", "passwords": "htpasswd"}
+    text += TLS.format(**{name: _quoted(folder / file) for name, file in files.items()})
     certificate = (folder / "server.crt").read_text(encoding="ascii")
     variable = f"SLIPWAY_{name.upper()}_PORT"
     return _registry(name, folder, text, port, variable, folder / "ca.crt", text + certificate, "https")
+
+
+def _quoted(path: Path) -> str:
+    """A path as YAML's double-quoted text, of which JSON's is a part: it may hold `#` and `: `."""
+    return json.dumps(str(path))
 
 
 def _registry(
