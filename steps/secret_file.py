@@ -34,7 +34,7 @@ def write_secret(path: Path, value: str, owner: int, *, anew: bool = False) -> d
     target = path.with_name(f".{path.name}.new") if anew else path
     try:
         path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o400)
+        descriptor = _opened(target)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             os.fchmod(descriptor, 0o400)
             os.fchown(descriptor, owner, owner)
@@ -53,6 +53,20 @@ def write_secret(path: Path, value: str, owner: int, *, anew: bool = False) -> d
         if target != path:
             with suppress(OSError):
                 target.unlink()
+
+
+def _opened(path: Path) -> int:
+    """Open a secret file to be written, without following a link.
+
+    Its owner may not write it as it is, mode 0400, unless that is root.
+    """
+    with suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o400)
 
 
 def _identity(path: Path) -> str:

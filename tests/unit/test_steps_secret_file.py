@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -34,6 +36,31 @@ def test_a_shorter_secret_leaves_nothing_of_the_longer_one_and_the_mount_stays(t
     write_secret(path, "short", 10002)
     assert path.read_text() == "short"
     assert (path.stat().st_ino, path.stat().st_uid) == (before, 10002)
+
+
+@pytest.fixture(name="unprivileged")
+def folder_of_somebody_who_is_not_root() -> Iterator[Path]:
+    """A folder of another user, whose rights this process has meanwhile."""
+    owner = os.geteuid() or 12345
+    with TemporaryDirectory(dir="/tmp") as name:
+        os.chown(name, owner, owner)
+        before = os.geteuid(), os.getegid()
+        os.setegid(owner)
+        os.seteuid(owner)
+        try:
+            yield Path(name)
+        finally:
+            os.seteuid(before[0])
+            os.setegid(before[1])
+
+
+def test_who_is_not_root_replaces_a_secret_of_his_own(unprivileged: Path) -> None:
+    path = unprivileged / "stack" / "db_password"
+    write_secret(path, "a long secret", os.geteuid(), anew=True)
+    before = path.stat().st_ino
+    write_secret(path, "short", os.geteuid())
+    assert path.read_text() == "short"
+    assert (path.stat().st_ino, stat.S_IMODE(path.stat().st_mode)) == (before, 0o400)
 
 
 def test_a_link_in_the_place_of_a_secret_is_never_followed(tmp_path: Path) -> None:
