@@ -214,7 +214,7 @@ def _vulnerabilities(old: Image, new: Image) -> Vulnerabilities | None:
     if old.reports is None or new.reports is None:
         return None
     old_packages, new_packages = old.packages or {}, new.packages or {}
-    empty = Scanned({})
+    empty = Scanned(())
     return vulnerabilities_over(
         {
             at: vulnerabilities_between(

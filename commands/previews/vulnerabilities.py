@@ -25,20 +25,22 @@ class Finding(NamedTuple):
 class Scanned:
     """What one scan of one platform says."""
 
-    findings: Mapping[Finding, VulnerabilityChange]
-    """What was found."""
+    entries: tuple[VulnerabilityChange, ...]
+    """What was found, each once; a package may be there in several versions."""
     database: str = ""
     """Date of the database."""
+
+    @property
+    def findings(self) -> dict[Finding, VulnerabilityChange]:
+        """What was found, to be compared with what another image has."""
+        return {Finding(it.id, it.package): it for it in self.entries}
 
 
 def scanned(predicate: Mapping[str, Any]) -> Scanned:
     """What a vulnerability attestation says."""
     scanner = predicate.get("scanner") or {}
     database = scanner.get("db") or {}
-    found = {}
-    for entry in _entries(scanner.get("result") or {}):
-        change = _read(entry)
-        found[Finding(change.id, change.package)] = change
+    found = tuple(dict.fromkeys(map(_read, _entries(scanner.get("result") or {}))))
     return Scanned(found, str(database.get("lastUpdate") or database.get("version") or ""))
 
 
@@ -75,8 +77,9 @@ def vulnerabilities_between(
         packages_before: packages of today's image, where its SBOM is known.
         packages_after: packages of what would ship, likewise.
     """
-    come = [it for key, it in after.findings.items() if key not in before.findings]
-    gone = [it for key, it in before.findings.items() if key not in after.findings]
+    own, others = after.findings, before.findings
+    come = [it for key, it in own.items() if key not in others]
+    gone = [it for key, it in others.items() if key not in own]
     old, new = _names(packages_before), _names(packages_after)
     known = [it for it in come if _name(it) in old]
     return Vulnerabilities(
@@ -84,7 +87,7 @@ def vulnerabilities_between(
         newly_known=_ordered(known),
         # What the younger database takes back was no vulnerability that the change has fixed.
         fixed=_ordered(it for it in gone if _name(it) not in new),
-        remaining=len(after.findings.keys() & before.findings.keys()) + len(known),
+        remaining=len(own.keys() & others.keys()) + len(known),
         database_before=before.database,
         database_after=after.database,
     )
@@ -104,7 +107,7 @@ def stopping(reports: Mapping[str, Scanned], policy: Mapping[str, Any], today: d
         {
             platform: [
                 it
-                for it in report.findings.values()
+                for it in report.entries
                 if it.severity in severities and it.id not in excused and (it.fixed_in or not lenient)
             ]
             for platform, report in reports.items()

@@ -13,7 +13,6 @@ from commands.previews.layers import Layer, layers_between, layers_of
 from commands.previews.packages import Package
 from commands.previews.report import VulnerabilityChange
 from commands.previews.vulnerabilities import (
-    Finding,
     Scanned,
     latest,
     over_platforms,
@@ -52,7 +51,7 @@ FINDINGS = st.builds(
     version=st.just("1.0"),
     severity=st.sampled_from(("HIGH", "LOW")),
 )
-SCANS = st.builds(lambda found: Scanned({Finding(it.id, it.package): it for it in found}), st.lists(FINDINGS))
+SCANS = st.builds(lambda it: Scanned(tuple(it)), st.lists(FINDINGS, unique_by=lambda it: (it.id, it.package)))
 
 
 @given(SCANS)
@@ -103,12 +102,12 @@ def test_what_the_younger_database_takes_back_is_not_fixed_by_the_change() -> No
 def test_a_package_is_known_however_the_scanner_spells_it(kind: str, name: str, said: str) -> None:
     packages = {Package(kind, name): frozenset({"1.0"})}
     after = scanned(predicate(entry("CVE-1", said, "1.0")))
-    assert vulnerabilities_between(Scanned({}), after, packages, packages).newly_known
+    assert vulnerabilities_between(Scanned(()), after, packages, packages).newly_known
 
 
 def test_the_worst_comes_first() -> None:
     after = scanned(predicate(entry("CVE-3", severity="LOW"), entry("CVE-2", "b", severity="odd"), entry("CVE-1", "c")))
-    found = vulnerabilities_between(Scanned({}), after)
+    found = vulnerabilities_between(Scanned(()), after)
     assert [(it.id, it.severity) for it in found.introduced] == [
         ("CVE-1", "HIGH"),
         ("CVE-3", "LOW"),
@@ -117,7 +116,7 @@ def test_the_worst_comes_first() -> None:
 
 
 def test_one_vulnerability_on_two_platforms_is_one_line() -> None:
-    both = vulnerabilities_between(Scanned({}), scanned(predicate(entry("CVE-1"))))
+    both = vulnerabilities_between(Scanned(()), scanned(predicate(entry("CVE-1"))))
     found = over_platforms({AMD: both, ARM: both})
     assert [(it.id, it.platforms) for it in found.introduced] == [("CVE-1", (AMD, ARM))]
 
@@ -144,6 +143,14 @@ def test_what_the_scan_would_stop_is_known_as_the_scan_judges_it(policy: dict[st
     report = scanned(predicate(entry("CVE-1"), entry("CVE-2") | {"FixedVersion": ""}, entry("CVE-3", severity="LOW")))
     found = stopping({AMD: report, ARM: report}, policy, date(2026, 11, 25))
     assert [(it.id, it.platforms) for it in found] == [(id_, (AMD, ARM)) for id_ in stopped]
+
+
+def test_a_package_in_two_versions_is_stopped_by_the_one_that_has_a_fix() -> None:
+    versions = [entry("CVE-1", version="3.0"), entry("CVE-1", version="4.0") | {"FixedVersion": ""}]
+    for entries in (versions, versions[::-1]):
+        report = scanned(predicate(*entries, *entries))
+        found = stopping({AMD: report}, {"fail_on": ["HIGH"], "unfixed": "report"}, date(2026, 11, 25))
+        assert [(it.id, it.version, it.platforms) for it in found] == [("CVE-1", "3.0", (AMD,))]
 
 
 @pytest.mark.parametrize("content", [{}, {"scanner": {}}, {"scanner": {"result": {"Results": None}}}])
