@@ -1,5 +1,6 @@
 """What only the file system and Pulumi's configuration can tell of a stack's settings: each line names its setting."""
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,33 +49,45 @@ def problems(settings: "Settings", project: Path, *, whole: bool = True) -> Iter
 
 def _key_problems(sign: SigningKey, project: Path) -> Iterator[str]:
     for key, path in (("key", sign.key), ("public_key", sign.public_key)):
-        if not _is_there(path, project):
-            yield f"slipway:sign.{key}: there is no such file ({path}): {_MAKE_A_PAIR}"
+        if missing := _missing_key(path, project):
+            yield f"slipway:sign.{key}: {missing} ({path}): {_MAKE_A_PAIR}"
 
 
-def _is_there(key: str, project: Path) -> bool:
-    """Whether a key can be read; one in a key management service tells that itself."""
-    return "://" in key or (project / key).is_file()
+def _missing_key(key: str, project: Path) -> str | None:
+    """What keeps a key from being read; None for one in a key management service, which tells that itself."""
+    return None if "://" in key else _missing(project / key)
+
+
+def _missing(path: Path, kind: int = stat.S_IFREG) -> str | None:
+    """What keeps a file, or a folder, from being read; None where nothing does."""
+    what = "folder" if kind == stat.S_IFDIR else "file"
+    try:
+        return None if stat.S_IFMT(path.stat().st_mode) == kind else f"that is no {what}"
+    except (FileNotFoundError, NotADirectoryError):
+        return f"there is no such {what}"
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        return f"that {what} cannot be looked at: {why}"
 
 
 def _authority_problems(key: str, registry: PrivateRegistry, project: Path) -> Iterator[str]:
     authority = registry.certificate_authority
-    if authority and not (project / authority).is_file():
-        yield f"{key}.certificate_authority: there is no such file ({authority}): write the PEM file's path"
+    if authority and (missing := _missing(project / authority)):
+        yield f"{key}.certificate_authority: {missing} ({authority}): write the PEM file's path"
 
 
 def _promotion_problems(policy: PromotionPolicy, sign: SigningKey, project: Path) -> Iterator[str]:
     keys = {"public_key": policy.public_key} | {f"public_keys.{name}": key for name, key in policy.public_keys.items()}
     for name, key in keys.items():
-        if not _is_there(key, project):
-            yield f"slipway:promote.{name}: there is no such file ({key}): write the path of that stack's public key"
+        if missing := _missing_key(key, project):
+            yield f"slipway:promote.{name}: {missing} ({key}): write the path of that stack's public key"
     for at, registry in enumerate(policy.registries):
         yield from _authority_problems(f"slipway:promote.registries.{at}", registry, project)
     machines = {_content(key, project) for key in (*keys.values(), sign.public_key)}
     for name, key in policy.approval.approvers.items() if policy.approval else ():
         where = f"slipway:promote.approval.approvers.{name}"
-        if not _is_there(key, project):
-            yield f"{where}: there is no such file ({key}): write the path of this person's public key"
+        if missing := _missing_key(key, project):
+            yield f"{where}: {missing} ({key}): write the path of this person's public key"
         elif _content(key, project) in machines:
             yield f"{where}: that is the key of a stack, which would approve what it ships ({key}): {_MAKE_A_PAIR}"
 
@@ -92,10 +105,10 @@ def _build_problems(key: str, build: Build, version: str | None, project: Path, 
     if unlocked:
         lock = build.base_images
         yield f"{key}.base_images: {unlocked} ({lock}): run `make lock-bases ARGS={lock}`"
-    if not context.is_dir():
-        yield f"{key}.context: there is no such folder ({build.context}): write the folder that holds the Dockerfile"
-    elif not (context / build.dockerfile).is_file():
-        yield f"{key}.dockerfile: no such file ({build.context}/{build.dockerfile}): write its path in the context"
+    if missing := _missing(context, stat.S_IFDIR):
+        yield f"{key}.context: {missing} ({build.context}): write the folder that holds the Dockerfile"
+    elif missing := _missing(context / build.dockerfile):
+        yield f"{key}.dockerfile: {missing} ({build.context}/{build.dockerfile}): write its path in the context"
     elif whole and not unlocked and (problem := base_problem(build, arguments, project)):
         yield f"{key}.dockerfile: {problem}"
 

@@ -189,8 +189,9 @@ def _reports(found: Mapping[str, Any]) -> Table:
     for name, platform in found["platforms"].items():
         for it in platform["reports"]:
             counts = ", ".join(f"{count} {severity}" for severity, count in it["counts"].items() if count)
+            found_none = "none" if it["counts"] else "in a form of its own"
             scanner = it["scanner"].rpartition("/")[2]
-            _row(table, name, _minute(it["finished"]), _minute(it["database"]), counts or "none", scanner)
+            _row(table, name, _minute(it["finished"]), _minute(it["database"]), counts or found_none, scanner)
     return table
 
 

@@ -115,7 +115,7 @@ def write(report: Report, project: Path) -> Path:
 
 def previewed(options: PreviewOptions, progress: Progress) -> Report:
     """Preview a stack, and find out what it says about each service."""
-    from commands.previews.run import Preview
+    from commands.previews.run import Preview, TooOldError
 
     time = datetime.now(UTC)
     try:
@@ -125,6 +125,9 @@ def previewed(options: PreviewOptions, progress: Progress) -> Report:
         raise typer.Exit(_CANNOT_RUN) from None
     except subprocess.CalledProcessError as error:
         raise typer.Exit(error.returncode) from None
+    except TooOldError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(_CANNOT_RUN) from None
     seen = pulumi.run(progress.show)
     progress.doing("comparing images …")
     services, others = compared(options, seen, time)

@@ -105,15 +105,33 @@ def _platform(
 def _report(predicate: Mapping[str, Any], platform: Platform) -> dict[str, Any]:
     """One vulnerability report, summed up; whoever wrote it may have left something out."""
     scanner, metadata = predicate.get("scanner") or {}, predicate.get("metadata") or {}
-    findings: list[Finding] = findings_in({str(platform): scanner.get("result") or {}})
+    findings = _findings(scanner.get("result"), platform)
     return {
         "scanner": scanner.get("uri", ""),
         "database": (scanner.get("db") or {}).get("lastUpdate", ""),
         "started": metadata.get("scanStartedOn", ""),
         "finished": metadata.get("scanFinishedOn", ""),
-        "counts": {severity: sum(it.severity == severity for it in findings) for severity in SEVERITIES},
-        "findings": [asdict(it) for it in findings],
+        # Another scanner's report is not one without findings: it counts nothing here.
+        "counts": {}
+        if findings is None
+        else {name: sum(it.severity == name for it in findings) for name in SEVERITIES},
+        "findings": [asdict(it) for it in findings or ()],
     }
+
+
+def _counts(findings: Sequence[Finding] | None) -> dict[str, int]:
+    """Findings by severity; empty for a report that was not read, which is not one without findings."""
+    return {} if findings is None else {name: sum(it.severity == name for it in findings) for name in SEVERITIES}
+
+
+def _findings(result: Any, platform: Platform) -> list[Finding] | None:
+    """The findings in trivy's report; None for what another scanner has written in a form of its own."""
+    if not isinstance(result, Mapping) or not result.keys() & {"Results", "SchemaVersion"}:
+        return None
+    try:
+        return findings_in({str(platform): result})
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return None
 
 
 def _sbom(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -128,18 +128,18 @@ def _renamed(other: str) -> str:
 def check_port(host: str, address: str, port: int, service: Service) -> None:
     """Refuse a port that something else listens on than the container that is replaced."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
-        except PermissionError:
-            return  # a privileged port: the engine, not this process, will bind it
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise StepError(
-                    f"{address} is no address of this machine: correct run.ports[].address (`ip address` shows them)"
-                ) from None
-            _own_port(host, address, port, service)
+    except PermissionError:
+        return  # a privileged port: the engine, not this process, will bind it
+    except OSError as error:
+        if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise StepError(
+                f"{address} is no address of this machine: correct run.ports[].address (`ip address` shows them)"
+            ) from None
+        _own_port(host, address, port, service)
 
 
 def _own_port(host: str, address: str, port: int, service: Service) -> None:

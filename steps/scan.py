@@ -192,7 +192,7 @@ def findings_in(reports: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
 
 def _finding(entry: Mapping[str, Any], platforms: Sequence[str]) -> Finding:
     return Finding(
-        severity=entry.get("Severity", "UNKNOWN"),
+        severity=severity if (severity := entry.get("Severity")) in SEVERITIES else "UNKNOWN",
         vulnerability=entry["VulnerabilityID"],
         package=entry["PkgName"],
         installed=entry.get("InstalledVersion", ""),

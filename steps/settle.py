@@ -25,7 +25,7 @@ def limit_pids(host: str, container: str, pids: int) -> None:
         if "stopped container" not in error.output and "not running" not in error.output:
             raise
         raise StepError(_last_words(host, container, _container(host, container), 0)) from None
-    seen = inspect(host, "container", [container])[0]["HostConfig"]["PidsLimit"]
+    seen = _container(host, container)["HostConfig"]["PidsLimit"]
     if seen != pids:
         raise StepError(
             f"container {container}: its pids limit is {seen} after it was set to {pids}: the engine ignores it"

@@ -138,6 +138,10 @@ def _name(urn: str | None) -> str:
     return (urn or "").rpartition("::")[2]
 
 
+class TooOldError(Exception):
+    """Pulumi's command line is older than the Automation API needs."""
+
+
 class Preview:
     """A stack that can be previewed; it leaves the stack that is selected in the project as it is."""
 
@@ -147,10 +151,10 @@ class Preview:
         Raises:
             OSError: `pulumi` is not on PATH.
             subprocess.CalledProcessError: it does not even say its version.
-            pulumi.automation.InvalidVersionError: it is too old.
+            TooOldError: it is older than the Automation API needs.
         """
         # Only here: it takes half a second, which no other command has to wait for.
-        from pulumi.automation import LocalWorkspace, Stack
+        from pulumi.automation import InvalidVersionError, LocalWorkspace, Stack
 
         class Workspace(LocalWorkspace):
             """A project whose selected stack is the person's own business: every command names the stack."""
@@ -159,16 +163,25 @@ class Preview:
                 """Leave the selection alone."""
 
         self.options = options
-        self.workspace = Workspace(work_dir=str(options.project))
+        try:
+            self.workspace = Workspace(work_dir=str(options.project))
+        except InvalidVersionError as error:
+            raise TooOldError(f"{str(error).rstrip('.')}: install another one, or run `make shell`") from None
         self.stack = Stack.select(options.stack, self.workspace)
 
     @property
     def project_name(self) -> str:
-        """The project's name in Pulumi.yaml; the Automation API reads that of some languages alone."""
+        """The project's name in Pulumi.yaml, empty where that cannot be read: Pulumi itself has said so by then.
+
+        The Automation API reads that of some languages alone.
+        """
         import yaml
 
-        [file, *_] = project_files(self.options.project)
-        return str(yaml.safe_load(file.read_text(encoding="utf-8"))["name"])
+        try:
+            [file, *_] = project_files(self.options.project)
+            return str(yaml.safe_load(file.read_text(encoding="utf-8"))["name"])
+        except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+            return ""
 
     def run(self, show: Callable[[Resource | Problem], None]) -> Seen:
         """Preview, and hand each thing that a person wants to see on as it comes."""

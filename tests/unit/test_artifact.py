@@ -93,6 +93,7 @@ def test_a_repository_with_a_tag_or_digest_is_refused(registry: str, path: str, 
         "registry.example:65536/web",
         "registry.example:port/web",
         "registry..example/web",
+        "a" * 64 + ".example/web",  # a label of a host name has 63 characters at most
         "-registry.example/web",
         "https://registry.example/web",
         "user:password@registry.example/web",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -146,6 +147,25 @@ def test_the_latest_report_comes_first_and_its_findings_are_shown(box: Toolbox) 
     text = slipway().output
     assert "CVE-2019-10906" in text
     assert "1 HIGH" in text
+
+
+@pytest.mark.parametrize(
+    "result",
+    [{"matches": []}, {"Results": ["text"]}, {"Results": [{"Vulnerabilities": [{"id": "CVE-1"}]}]}, ["text"], "text"],
+)
+def test_a_report_of_another_scanner_is_not_one_without_findings(box: Toolbox, result: object) -> None:
+    other = report("2026-11-25T08:00:00Z")
+    box.write(AMD64, VULNERABILITIES, predicate=other | {"scanner": {"uri": "pkg:grype@0.99", "result": result}})
+    newest = data()["platforms"]["linux/amd64"]["reports"][0]
+    assert (newest["counts"], newest["findings"]) == ({}, [])
+    assert re.search(r"in a form of its own +pkg:grype@0\.99", slipway().output)
+
+
+def test_a_severity_that_the_scanner_alone_knows_counts_as_unknown(box: Toolbox) -> None:
+    own = report("2026-11-25T08:00:00Z", "CVE-2019-10906")
+    own["scanner"]["result"]["Results"][0]["Vulnerabilities"][0]["Severity"] = "NEGLIGIBLE"
+    box.write(AMD64, VULNERABILITIES, predicate=own)
+    assert data()["platforms"]["linux/amd64"]["reports"][0]["counts"]["UNKNOWN"] == 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -298,6 +299,21 @@ def test_without_pulumi_it_says_what_to_do(project: Project) -> None:
     result = CliRunner().invoke(application(), ["preview", "dev"])
     assert result.exit_code == 127
     assert "pulumi is not on PATH" in result.stderr
+
+
+def test_a_pulumi_that_is_too_old_is_told_with_what_to_do(project: Project) -> None:
+    project.pulumi.write_text("#!/bin/sh\necho v2.9.0\n")
+    result = CliRunner().invoke(application(), ["preview", "dev"])
+    assert result.exit_code == 127
+    assert re.search(r"error: .*version.*2\.9\.0.*: install another one, or run `make shell`", result.stderr)
+
+
+@pytest.mark.parametrize("content", ["name: [", "- a list", "nothing: here", "\x00"])
+def test_a_project_file_that_nobody_can_read_is_pulumis_to_tell(project: Project, content: str) -> None:
+    (project.folder / "Pulumi.yaml").write_text(content)
+    ended = project.preview(events=[], code=255)
+    assert ended.code == 255
+    assert ended.data["project"] == ""
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,19 @@ def test_all_files_that_are_missing_are_told_at_once(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("a" * 300, "that file cannot be looked at: File name too long"),
+        ("cosign.pub/x", "there is no such file"),
+        ("app", "that is no file"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_with_the_reason(stack: Stack, path: str, told: str) -> None:
+    stack.settings["sign"]["public_key"] = path
+    assert stack.mistake().startswith(f"slipway:sign.public_key: {told} ({path}): make a pair with")
+
+
+@pytest.mark.parametrize(
     ("change", "key", "meant"),
     [
         (lambda s: s.settings.update(chanel="dev"), "slipway:chanel", "channel"),

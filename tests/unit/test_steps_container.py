@@ -132,6 +132,12 @@ def test_an_engine_that_is_down_is_told_as_such(tool: ToolMaker, step: str) -> N
     assert "Traceback" not in ended.stderr
 
 
+def test_a_container_that_is_gone_is_told_as_such(tool: ToolMaker) -> None:
+    tool("docker", "[ $3 = update ] || echo '[]'")
+    with pytest.raises(StepError, match=f"container {CONTAINER} is gone: something else removed it"):
+        limit_pids(HOST, CONTAINER, 100)
+
+
 def state(health: str | None = None, running: bool = True, output: str = "", **more: Any) -> list[dict[str, Any]]:
     """What the engine says of the container's state."""
     log = [{"Output": output}] if output else []

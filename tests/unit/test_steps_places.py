@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from collections.abc import Iterator
@@ -172,6 +173,17 @@ def test_a_free_port_needs_no_question(tool: ToolMaker, taken: tuple[str, int]) 
         free = probe.getsockname()[1]
     check_port(HOST, "127.0.0.1", free, Service(STACK, "web"))
     assert calls(path) == []
+
+
+def test_an_address_of_a_family_that_this_machine_lacks_is_told_as_such(
+    tool: ToolMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacks_it(*_: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr("socket.socket", lacks_it)
+    with pytest.raises(StepError, match="::1 is no address of this machine: correct run"):
+        check_port(HOST, "::1", 8080, Service(STACK, "web"))
 
 
 def test_an_address_that_this_machine_does_not_have_is_told_as_such(tool: ToolMaker) -> None:

@@ -98,10 +98,8 @@ def unreadable(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_a_missing_dockerfile_or_context_is_named(unreadable: tuple[str, Path]) -> None:
     told = mistakes(unreadable[0])
-    assert (
-        f"{KEY}.build.dockerfile: no such file (small/unreadable/Dockerfile.none): write its path in the context"
-        in told
-    )
+    missing = "there is no such file (small/unreadable/Dockerfile.none): write its path in the context"
+    assert f"{KEY}.build.dockerfile: {missing}" in told
     assert (
         "slipway:services.other.build.context: there is no such folder (no/folder): "
         "write the folder that holds the Dockerfile"
