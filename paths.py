@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.bases import locked_bases
+from components.bases import lock_problem
 from components.image import Build, base_problem
 from components.promotion import PromotionPolicy
 from components.registry import PrivateRegistry
@@ -101,7 +101,7 @@ def _content(key: str, project: Path) -> bytes | str:
 
 def _build_problems(key: str, build: Build, version: str | None, project: Path, *, whole: bool) -> Iterator[str]:
     context, arguments = project / build.context, {"VERSION": version or "", **build.arguments}
-    unlocked = _lock_problem(project / build.base_images) if build.base_images else None
+    unlocked = lock_problem(project / build.base_images) if build.base_images else None
     if unlocked:
         lock = build.base_images
         yield f"{key}.base_images: {unlocked} ({lock}): run `make lock-bases ARGS={lock}`"
@@ -111,16 +111,6 @@ def _build_problems(key: str, build: Build, version: str | None, project: Path, 
         yield f"{key}.dockerfile: {missing} ({build.context}/{build.dockerfile}): write its path in the context"
     elif whole and not unlocked and (problem := base_problem(build, arguments, project)):
         yield f"{key}.dockerfile: {problem}"
-
-
-def _lock_problem(lock: Path) -> str | None:
-    try:
-        locked_bases(lock)
-    except FileNotFoundError:
-        return "there is no such file"
-    except (OSError, ValueError) as error:
-        return f"it locks no digests: {error}"
-    return None
 
 
 def _proof_problems(key: str, service: "Service", settings: "Settings") -> Iterator[str]:

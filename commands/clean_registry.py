@@ -55,7 +55,7 @@ def _show(done: Cleaning) -> None:
     from rich.table import Table
 
     from commands.console import console_of
-    from commands.operations.words import size
+    from commands.previews.words import size
 
     console = console_of()
     if goes := [(place, item) for place in done.places for item in place.goes]:
@@ -82,7 +82,7 @@ def _show(done: Cleaning) -> None:
 def _row(place: Place, item: Item) -> list[str]:
     from rich.markup import escape
 
-    from commands.operations.words import size
+    from commands.previews.words import size
 
     digest = item.digest.removeprefix("sha256:")[:12]
     row = [place.repository, digest, ", ".join(item.tags) or "-", _age(item), size(item.bytes), str(item.manifests)]

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     """A service, what it looks like today, and what of that is new and counts."""
 
 RESCAN_VERSION = 1
-_LABEL = "io.slipway.stack"
 _CACHE = Path(".slipway", "trivy")
 _REPORTS = Path(".slipway", "reports")
 
@@ -120,11 +119,12 @@ def _running(its: Member) -> list[ImageReference]:
     """What the containers in the stack's state run; those of another checkout have the same labels."""
     from components.artifact import ImageReference
     from steps.engine import docker
+    from steps.running import STACK_LABEL
     from steps.stacks import containers
 
     if not any(service.run for service in its.settings.services.values()):
         return []
-    label = f"label={_LABEL}={its.stack}"
+    label = f"label={STACK_LABEL}={its.stack}"
     printed = docker(its.settings.docker, "ps", "--no-trunc", "--filter", label, "--format", "{{.ID}} {{.Image}}")
     lines = [line.split() for line in printed.splitlines()]
     own = containers(its.stack) if lines else ()

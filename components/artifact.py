@@ -24,8 +24,8 @@ _SEMVER = re.compile(
 )
 _LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?")
 _REPOSITORY_LENGTH = 255
-_VERSION_LENGTH = 98
-"""What a tag's 128 characters leave when a channel of 16 and 12 digits follow."""
+_VERSION_LENGTH = 90
+"""What a tag's 128 characters leave when a channel of 16 and 12 digits follow, or more (see Digest.identifier)."""
 
 
 @dataclass(frozen=True)

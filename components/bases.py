@@ -30,6 +30,17 @@ def locked_bases(lock: Path) -> dict[str, ImageReference]:
     return locked
 
 
+def lock_problem(lock: Path) -> str | None:
+    """What keeps a lock from being used; None where nothing does."""
+    try:
+        locked_bases(lock)
+    except FileNotFoundError:
+        return "there is no such file"
+    except (OSError, ValueError) as error:
+        return f"it locks no digests: {error}"
+    return None
+
+
 def familiar(name: str) -> str:
     """The name by which BuildKit finds a named context: `python` for `docker.io/library/python:latest`.
 

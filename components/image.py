@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from components.arguments import Arguments, refuse
 from components.artifact import ImageReference, Platform, Repository, Version
-from components.bases import UnpinnedError, base_images, locked_bases
+from components.bases import UnpinnedError, base_images, lock_problem, locked_bases
 from components.build_log import show_failed_step
 from components.registry import RegistryAccess
 from components.secret import SecretSource, holds_credential, refuse_secrets
@@ -181,10 +181,12 @@ def base_problem(build: Build, arguments: Mapping[str, str], project: Path) -> s
     """What keeps the base images of a build from being known by digest, and what to write.
 
     Args:
-        build: what is built; its lock can be read.
+        build: what is built.
         arguments: the build arguments as the build gets them.
         project: folder that its paths are relative to.
     """
+    if (lock := build.base_images) and (problem := lock_problem(project / lock)):
+        return f"base_images: {problem} ({lock}): run `make lock-bases ARGS={lock}`"
     try:
         bases_of(build, arguments, project)
     except UnpinnedError as unpinned:

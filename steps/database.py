@@ -24,6 +24,8 @@ _VULNERABILITIES = "db/trivy.db"
 _JAVA = "java-db/trivy-java.db"
 _JAVA_AGE = 7
 """Days after which an index of Java libraries that cannot be refreshed is worth a warning."""
+_READABLE = 100
+"""Characters of a text that a folder is named by: a file system takes 255 bytes, a repository may have as many."""
 _ADVICE = "Make the database's source reachable, or name a mirror in scan.database."
 
 
@@ -56,7 +58,7 @@ def cache_of(folder: Path, repository: str | None) -> Path:
 
 def folder_name(text: str) -> str:
     """A name for a folder, which no other text has."""
-    return f"{re.sub(r'[^A-Za-z0-9.]+', '-', text)}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"{re.sub(r'[^A-Za-z0-9.]+', '-', text)[:_READABLE]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def ensure_database(databases: Databases, maximum_age: float) -> dict[str, Any]:

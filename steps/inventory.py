@@ -16,6 +16,7 @@ from typing import Any
 from components.artifact import Digest, Repository
 from steps.choose import Registries
 from steps.proofs import moment
+from steps.registry import PREDICATE_TYPE
 from steps.tool import StepError, ToolError
 
 _MANIFESTS = (
@@ -25,7 +26,6 @@ _MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 _CREATED = "org.opencontainers.image.created"
-_PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
 # `sha256-HEX` names the list of a manifest's referrers; older cosign kept one tag each for signature and attestations.
 _FALLBACK = re.compile(r"sha256-([0-9a-f]{64})(\.(?:sig|att|sbom))?")
 _ABSENT = re.compile(r": not found\s*$|\b(manifest|name) unknown\b|\bNAME_UNKNOWN\b|\bdoes not exist\b", re.IGNORECASE)
@@ -206,7 +206,7 @@ def _flat(entries: Sequence[Mapping[str, Any]]) -> Iterator[Referrer]:
     for entry in entries:
         yield from _flat(entry.get("referrers") or ())
         says = entry.get("annotations") or {}
-        yield Referrer(Digest(entry["digest"]), str(says.get(_PREDICATE_TYPE, "")), _created(says.get(_CREATED)))
+        yield Referrer(Digest(entry["digest"]), str(says.get(PREDICATE_TYPE, "")), _created(says.get(_CREATED)))
 
 
 def _created(text: Any) -> datetime | None:

@@ -9,10 +9,9 @@ from components.artifact import Digest, Repository
 from steps.choose import Registries
 from steps.predicates import APPROVED, PROVED
 from steps.proofs import Approval, Proof, StackName, readable
-from steps.registry import digest_of_tag, referrers_of
+from steps.registry import digest_of_tag, referrers_of, tags_of
 from steps.statements import predicates
 from steps.timeline import Known
-from steps.tool import ToolError
 
 _Statement = TypeVar("_Statement", Proof, Approval)
 _AT_ONCE = 8
@@ -69,12 +68,7 @@ def known_of(
 
 
 def _tags(repository: Repository, registries: Registries, pool: ThreadPoolExecutor) -> dict[str, Digest]:
-    try:
-        listed = registries.oras(["repo", "tags"], repository, "--exclude-digest-tags", str(repository)).split()
-    except ToolError as error:
-        if "name unknown" in error.output.lower():
-            return {}  # nothing was published yet
-        raise
+    listed = tags_of(repository, registries.credentials, registries.authority(repository))
 
     def named(tag: str) -> Digest | None:
         return digest_of_tag(repository, tag, registries.credentials, registries.authority(repository))

@@ -14,9 +14,9 @@ from typing import Any
 from steps.engine import docker, inspect
 from steps.image_config import Needs, shortcomings
 from steps.previous import printed
+from steps.running import STACK_LABEL
 from steps.tool import StepError, run_step
 
-_STACK = "io.slipway.stack"
 _URN = "io.slipway.urn"
 _SECOND = 1_000_000_000
 _DURATIONS = {
@@ -94,7 +94,7 @@ class Service:
         The organization alone may differ: a state that moved to another backend has another one.
         """
         known = {it.partition("/")[2] for it in (self.stack, self.before or self.stack)}
-        ours = labels.get(_STACK, "").partition("/")[2] in known
+        ours = labels.get(STACK_LABEL, "").partition("/")[2] in known
         return ours and not self.first and _service_of(labels) == self.name
 
 
@@ -104,7 +104,7 @@ def check_name(host: str, name: str, service: Service) -> None:
         labels = container["Config"].get("Labels") or {}
         if service.replaces(labels):
             continue
-        owner = labels.get(_STACK, "")
+        owner = labels.get(STACK_LABEL, "")
         taken = f"container name {name} is taken by {container['Id'][:12]}"
         if owner == service.stack:
             other = _service_of(labels)
@@ -143,13 +143,13 @@ def check_port(host: str, address: str, port: int, service: Service) -> None:
 
 
 def _own_port(host: str, address: str, port: int, service: Service) -> None:
-    columns = f'{{{{.Names}}}} {{{{.Label "{_STACK}"}}}} {{{{.Label "{_URN}"}}}}'
+    columns = f'{{{{.Names}}}} {{{{.Label "{STACK_LABEL}"}}}} {{{{.Label "{_URN}"}}}}'
     printed = docker(host, "ps", "--filter", f"publish={port}", "--format", columns)
-    holders = [(name, {_STACK: stack, _URN: urn}) for name, stack, urn in map(_columns, printed.splitlines())]
+    holders = [(name, {STACK_LABEL: stack, _URN: urn}) for name, stack, urn in map(_columns, printed.splitlines())]
     if any(service.replaces(labels) for _, labels in holders):
         return
     taken = f"port {address}:{port} is taken by "
-    if ours := [name for name, labels in holders if labels[_STACK] == service.stack]:
+    if ours := [name for name, labels in holders if labels[STACK_LABEL] == service.stack]:
         raise StepError(
             f"{taken}container {ours[0]} of this stack: where this update takes the port from it, run `pulumi up` once "
             "more; two that change ports with each other need a third one in between; one that is given up has to go "

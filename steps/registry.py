@@ -10,7 +10,7 @@ from typing import Any
 from components.artifact import Digest, ImageReference, Platform, Repository
 from steps.tool import StepError, ToolError, run_tool
 
-_PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
+PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
 """The annotation of a Sigstore bundle in a registry: what its writer says, while cosign reads what is signed."""
 # The registry's own answer; "executable file not found" of a credential helper is none.
 ABSENT = re.compile(r": not found\s*$|\b(manifest|name) unknown\b", re.IGNORECASE)
@@ -144,7 +144,7 @@ def referrers_of(
 
     def listed(manifest: str) -> Referrers:
         found = discovered(manifest, environment, authority, "--depth", "1").get("referrers") or ()
-        return {it["digest"]: (it.get("annotations") or {}).get(_PREDICATE_TYPE, "") for it in found}
+        return {it["digest"]: (it.get("annotations") or {}).get(PREDICATE_TYPE, "") for it in found}
 
     with ThreadPoolExecutor() as pool:
         return dict(zip(manifests, pool.map(listed, manifests), strict=True))

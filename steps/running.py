@@ -7,7 +7,8 @@ is compared with the one that the container was made from.
 from components.artifact import ImageReference
 from steps.engine import inspect, lack_of_memory
 
-_STACK_LABEL = "io.slipway.stack"
+STACK_LABEL = "io.slipway.stack"
+"""The label of a container that says which stack it belongs to."""
 
 
 def contradiction(host: str, container: str, reference: ImageReference, stack: str) -> str | None:
@@ -26,7 +27,7 @@ def contradiction(host: str, container: str, reference: ImageReference, stack: s
     if not found:
         return f"there is no container {container[:12]} any more: run `pulumi refresh`, then `pulumi up`"
     it = found[0]
-    owner = (it["Config"].get("Labels") or {}).get(_STACK_LABEL)
+    owner = (it["Config"].get("Labels") or {}).get(STACK_LABEL)
     if owner != stack:
         return f"container {container[:12]} belongs to {owner or 'nobody'}, not to {stack}"
     if it["Config"]["Image"] != str(reference):

@@ -24,6 +24,7 @@ from steps.credentials import registry_credentials
 from steps.database import Databases, ensure_database
 from steps.image_config import Needs, add_needs_flags, needs_of, unfit
 from steps.predicates import RECORD, scan_record
+from steps.proofs import spelled
 from steps.registry import platforms_of
 from steps.scanner import scan_image
 from steps.tool import StepError, elapsed, read_secrets, run_step, say
@@ -109,7 +110,8 @@ def scan_platforms(
     request.reports.mkdir(parents=True, exist_ok=True)
     kept = request.reports / RECORD
     kept.unlink(missing_ok=True)
-    record = scan_record(request.reference, database, request.databases.vulnerabilities) | {"started": _now()}
+    record = scan_record(request.reference, database, request.databases.vulnerabilities)
+    record["started"] = spelled(datetime.now(UTC))
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor() as pool:
         ignore_file = write_accepted(Path(scratch), request.ignore)
         with elapsed(f"scanned {request.reference.digest} for {', '.join(map(str, request.platforms))}"):
@@ -117,13 +119,9 @@ def scan_platforms(
                 lambda at: _scan_platform(request, at, Path(scratch), ignore_file, environment), request.platforms
             )
             reports = dict(zip(map(str, request.platforms), found, strict=True))
-    record["finished"] = _now()
+    record["finished"] = spelled(datetime.now(UTC))
     kept.write_text(json.dumps(record))
     return reports, record
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _cover_all(request: ScanRequest, environment: Mapping[str, str]) -> None:

@@ -182,6 +182,8 @@ elif tool == "trivy":
         report = {"ArtifactName": target, "Results": [{"Vulnerabilities": KNOWN["findings"]}]}
         report["Metadata"] = {"ImageConfig": {"config": KNOWN["config"]}}
         open(flag("--output"), "w").write(json.dumps(report))
+    if "convert" in words:
+        open(flag("--output"), "w").write("{}")
 elif words[0] == "verify":
     if flag("--key") != KNOWN["signed_by"]:
         sys.exit("Error: no matching attestations: failed to verify signature")

@@ -4,9 +4,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from commands.operations.access import Member, NoSettingsError, member, reach
+from commands.part import Part
 from components.artifact import Repository
 from components.bases import locked_bases
 from components.secret import redacted
@@ -18,12 +17,6 @@ from steps.stacks import Stack, backend, stacks
 from steps.tool import StepError
 
 CLEANING_VERSION = 1
-
-
-class Part(BaseModel):
-    """Base of all parts of the report: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Item(Part):

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict
-
 from commands.operations.access import Member, member, reach
+from commands.part import Part
 from steps.known import known_of
 from steps.proofs import Approval, Proof, spelled
 from steps.stacks import Stack, Update, exported, history, outputs
@@ -16,12 +15,6 @@ from steps.tool import StepError
 RELEASES_VERSION = 1
 _AT_ONCE = 4
 """Stacks that are read at a time."""
-
-
-class Part(BaseModel):
-    """Base of all parts of the report: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class ProofPart(Part):

@@ -36,16 +36,6 @@ def commit(revision: str) -> str:
     return f"{known[:7]}{'*' if dirty else ''}" if known and known != "unknown" else "-"
 
 
-def size(count: int) -> str:
-    """A number of bytes for a person."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
 def plain(text: str) -> str:
     """Text of others for a table: neither rich's markup nor the terminal's own commands work in it."""
     from rich.markup import escape

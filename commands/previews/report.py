@@ -6,7 +6,7 @@ Everything that a preview cannot know is left out and said in words under `unkno
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from commands.part import Part
 
 REPORT_VERSION = 1
 
@@ -14,12 +14,6 @@ Weight = Literal["weakens", "loosens", "neutral", "tightens"]
 """What a changed setting does to the workload's security; in this order, the worst comes first."""
 WEIGHTS: tuple[Weight, ...] = ("weakens", "loosens", "neutral", "tightens")
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
-
-
-class Part(BaseModel):
-    """Base of all parts of the report: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Artifact(Part):

@@ -158,10 +158,13 @@ def _mount(_name: str, before: str | None, after: str | None) -> Weighed:
     source, _, mode = after.rpartition(" ")
     if mode != "read-only" and (before is None or before.endswith("read-only")):
         return "weakens", f"may write to {source} of the host (CIS 5.6)"
-    # The folders below, and what is above them.
-    if source == "/" or any(source == path or source.startswith(f"{path}/") for path in _HOST_PATHS_OF_POWER):
+    if any(_holds(source, path) or _holds(path, source) for path in _HOST_PATHS_OF_POWER):
         return "weakens", f"sees {source} of the host (CIS 5.6, 5.32)"
     return ("loosens", f"sees {source} of the host") if before is None else NEUTRAL
+
+
+def _holds(folder: str, path: str) -> bool:
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
 def _slower(what: str) -> Rule:

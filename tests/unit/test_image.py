@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from pydantic import ValidationError
 
@@ -127,6 +129,18 @@ def test_a_lock_that_locks_nothing_is_refused(tmp_path: Path, content: str) -> N
     lock.write_text(content)
     with pytest.raises(ValueError, match=r"."):
         locked_bases(lock)
+
+
+@pytest.mark.parametrize(("content", "told"), [(None, "there is no such file"), ("[]", "it locks no digests")])
+def test_a_lock_that_cannot_be_used_is_told_as_such_where_no_settings_have_been_read(
+    tmp_path: Path, content: str | None, told: str
+) -> None:
+    lock = tmp_path / "bases.json"
+    if content:
+        lock.write_text(content)
+    engine = Engine().run(lambda: Image("web", image_args(base_images=str(lock))), secrets=SECRETS)
+    assert [type(it) for it in engine.errors] == [pulumi.RunError]
+    assert re.match(rf"web: base_images: {told}.*make lock-bases", str(engine.errors[0]))
 
 
 def test_build_arguments_reach_the_dockerfile_beside_what_labels_are_made_of() -> None:

@@ -76,6 +76,14 @@ WEAKER_CONTAINERS: list[tuple[str, dict[str, Any], str]] = [
         {"mounts": [{"type": "bind", "target": "/sock", "source": "/var/run/docker.sock", "readOnly": True}]},
         "sees /var/run/docker.sock",
     ),
+    *(
+        (
+            "container.mounts./host",
+            {"mounts": [{"type": "bind", "target": "/host", "source": source, "readOnly": True}]},
+            f"sees {source}",
+        )
+        for source in ("/", "/run", "/var/run", "/var", "/etc/ssl")
+    ),
     (
         "container.mounts./data",
         {"volumes": [{"containerPath": "/data", "hostPath": "/srv/data"}]},
@@ -92,7 +100,9 @@ def test_what_weakens_is_marked_and_its_way_back_is_not(setting: str, after: dic
     assert change(run(**after), run()).weight in ("tightens", "neutral")
 
 
-@pytest.mark.parametrize(("setting", "container", "why"), WEAKER_CONTAINERS, ids=[it[0] for it in WEAKER_CONTAINERS])
+@pytest.mark.parametrize(
+    ("setting", "container", "why"), WEAKER_CONTAINERS, ids=[f"{it[0]} {it[2]}" for it in WEAKER_CONTAINERS]
+)
 def test_a_container_that_is_weaker_than_its_settings_say_is_marked(
     setting: str, container: dict[str, Any], why: str
 ) -> None:

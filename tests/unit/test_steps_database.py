@@ -125,6 +125,14 @@ def test_a_database_without_content_counts_as_none(tool: ToolMaker, tmp_path: Pa
         ensure_database(Databases(tmp_path), 7)
 
 
+def test_the_longest_name_of_a_source_is_a_folder_too(tmp_path: Path) -> None:
+    longest = ["registry.example/" + letter * 235 for letter in "ab"]
+    folders = {cache_of(tmp_path, it) for it in longest}
+    assert len(folders) == 2
+    for folder in folders:
+        folder.mkdir()
+
+
 def test_each_source_has_a_database_of_its_own(tmp_path: Path) -> None:
     sources = [None, "official", "localhost:5380/trivy-db:2", "localhost:5380/trivy-db:3", "localhost:5380-trivy/db:2"]
     folders = [cache_of(tmp_path, source) for source in sources]
