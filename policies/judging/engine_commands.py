@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from judging.shell_text import here_documents, in_one_piece, with_values, without_asides
+from judging.shell_text import COMMENT, here_documents, in_one_piece, with_values, without_asides
 
 ENGINES = (
     "docker", "podman", "podman-remote", "nerdctl", "finch", "ctr", "crictl", "docker-compose", "podman-compose",
@@ -56,7 +56,6 @@ NAMED = re.compile(rf"(?<![\w.-]){ENGINE}(?![\w-])|{API.pattern}")
 LISTED = re.compile(r"""["'\[\](),{}]+""")
 """What stands between the words of a list, in a shell's quotes or another language."""
 _QUOTE = re.compile(r"""["'`]""")
-COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,15 @@ class Call:
     @property
     def starts(self) -> bool:
         """Whether it starts a container, or changes what one is started with: a volume of the host's path does."""
+        if self._asks_for_help:
+            return False
         return self.verb in STARTS or (self.verb == MAKES_A_VOLUME and any(map(HOST_PATH.search, self.words)))
+
+    @property
+    def _asks_for_help(self) -> bool:
+        """Right after its verb: behind the image it would be the program's own option."""
+        verb = self.verb.rpartition(" ")[2]
+        return verb in self.words and "--help" in self.words[self.words.index(verb) + 1 :][:1]
 
     @property
     def said(self) -> tuple[str | None, ...]:

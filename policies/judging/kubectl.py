@@ -2,31 +2,56 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from judging.manifest_text import API_VERSION, is_manifest
-from judging.shell_text import here_documents
+from judging.shell_text import here_documents, with_values, without_comments
 
-CALL = re.compile(r"(?<![\w./-])(?:[\w./-]*/)?(?P<program>kubectl|oc|helm|helmfile)(?!\S)(?P<arguments>[^|;&\n)`]*)")
-WITH_VALUE = re.compile(
-    r"-[nsfel]|--(?:namespace|context|kube-context|kubeconfig|server|cluster|user|token|as|as-group|file|environment|"
-    r"selector|log-level)"
+PROGRAM = r"(?:[\w./-]*/)?(?:kubectl|oc|helmfile|helm)(?:\.exe)?"
+CALL = re.compile(
+    r"(?<![\w./-])(?:[\w./-]*/)?(?P<program>kubectl|oc|helmfile|helm)(?:\.exe)?(?!\S)(?P<arguments>[^|;&\n)`]*)"
 )
+WITH_VALUE = frozenset(
+    {
+        "-c", "-e", "-f", "-k", "-l", "-n", "-o", "-p", "-r", "-s", "-v", "--args", "--as", "--as-group", "--as-uid",
+        "--as-user-extra", "--burst-limit", "--cache-dir", "--certificate-authority", "--chart", "--client-certificate",
+        "--client-key", "--cluster", "--containers", "--context", "--environment", "--field-manager", "--file",
+        "--filename", "--helm-binary", "--image", "--kube-apiserver", "--kube-as-group", "--kube-as-user",
+        "--kube-ca-file", "--kube-context", "--kube-tls-server-name", "--kube-token", "--kubeconfig", "--kuberc",
+        "--kustomize", "--kustomize-binary", "--limits", "--log-flush-frequency", "--log-level", "--namespace",
+        "--output", "--password", "--patch", "--patch-file", "--port", "--profile", "--profile-output", "--qps",
+        "--registry-config", "--replicas", "--repository-cache", "--repository-config", "--request-timeout",
+        "--requests", "--schedule", "--selector", "--server", "--state-values-file", "--state-values-set",
+        "--subresource", "--template", "--tls-server-name", "--token", "--type", "--user", "--username", "--v",
+        "--vmodule",
+    }
+)  # fmt: skip
+"""Options that a value follows, of these programs and of their commands that are read here.
+
+Source: kubernetes.io, "kubectl reference"; helm.sh, "helm"; helmfile, "CLI reference".
+"""
 WORKLOAD = re.compile(
     r"(?:po|pods?|deploy|deployments?|sts|statefulsets?|ds|daemonsets?|rs|replicasets?|rc|replicationcontrollers?|"
-    r"jobs?|cj|cronjobs?|podtemplates?)(?:\.[\w.]+)?(?:/.*)?"
+    r"jobs?|cj|cronjobs?|podtemplates?|dc|deploymentconfigs?|ro|rollouts?)(?:\.[\w.]+)?(?:/.*)?"
 )
 FILES = ("-f", "--filename", "-k", "--kustomize")
 STANDARD_INPUT = ("-", "/dev/stdin")
 RENDERING = {"helm": ("install", "upgrade"), "helmfile": ("apply", "sync"), "oc": ("new-app",)}
 """What puts objects into a cluster that it makes itself, from files that a person can read."""
 TRIED = re.compile(r"--dry-run(?:=(?:client|server|true))?")
+HANDED_ON = re.compile(r"\A\||\b(?:apply|replace)\b|\bcreate\s+-f")
+"""What follows where the objects that a trial prints reach a cluster all the same."""
 RENDERER = re.compile(
     r"(?<![\w.-])(?P<program>kustomize|helmfile|helm|jsonnet|ytt|cue|kompose|base64|openssl|gunzip|zcat|curl|wget|"
     r"cat(?=\s+[^\s<|-]))(?!\S)"
 )
 """What writes objects into a pipe that stand nowhere in the text; `cat` alone hands on a here-document."""
+REMOTE = re.compile(
+    r"://|^git(?:@|::)|[?&](?:ref|version)=|^(?:www\.)?(?:github\.com|gitlab\.com|bitbucket\.org)[/:]|\.git(?:$|[/?])"
+)
+"""What kubectl and kustomize fetch from another host. Source: kustomize, "remoteBuild"; hashicorp/go-getter."""
+SUBSTITUTED = "<("
 MADE = re.compile(r"\b(?:kubectl|oc)\s[^|]*\bcreate\s[^|]*--dry-run\b")
 """What makes an object by options alone; a workload is seen there already."""
 
@@ -46,21 +71,27 @@ class Call:
 
 def calls(text: str) -> Iterator[Call]:
     """The calls of kubectl in a shell command that run a workload which is not written in that command."""
-    text = text.replace("\\\n", " ")
-    documents, command = here_documents(text)
+    documents, command = here_documents(without_comments(text).replace("\\\n", " "))
     for document in documents:
         if not is_manifest(document.body):  # what is handed to a shell, here or on another host
             yield from calls(document.body)
-    command = re.sub(r"\|\s*\n\s*", "| ", command)
+    command = re.sub(r"\|\s*\n\s*", "| ", with_values(command, PROGRAM))
     for call in CALL.finditer(command):
         words = _split(call["arguments"])
-        verbs = _verbs(words)
+        verbs, options = _verbs(words), words[: words.index("--")] if "--" in words else words
+        if {"--help", "-h"} & set(options) or (_is_tried(options) and not HANDED_ON.search(command[call.end() :])):
+            continue
         if (*verbs, "")[0] in RENDERING.get(call["program"], ()):
-            if not any(TRIED.fullmatch(word) for word in words):
+            if not _is_tried(options):
                 yield Call(f"{call['program']} {verbs[0]} renders its objects where no rule sees them", sees=True)
         elif call["program"] in ("kubectl", "oc"):
             before = re.split(r"[;&\n]|\|\|", command[: call.start()])[-1]
             yield from _of_kubectl(words, verbs, before, written=API_VERSION.search(text) is not None)
+
+
+def _is_tried(options: Sequence[str]) -> bool:
+    """Whether it only says what it would do; what it prints may be handed on all the same."""
+    return any(TRIED.fullmatch(word) for word in options)
 
 
 def _of_kubectl(words: list[str], verbs: list[str], before: str, *, written: bool) -> Iterator[Call]:
@@ -70,31 +101,44 @@ def _of_kubectl(words: list[str], verbs: list[str], before: str, *, written: boo
     elif (verb == "patch" and WORKLOAD.fullmatch(kind)) or _changes(words, verb, kind):
         yield Call(f"kubectl {' '.join(verbs[:2])} changes a workload that no manifest here describes", sees=False)
     elif verb in ("apply", "create", "replace"):
-        for file in _options(words, FILES):
-            if file not in STANDARD_INPUT:
-                yield Call(f"kubectl {verb} takes its objects from {file}", sees="://" not in file)
-            else:
+        substituted = next((at for at, word in enumerate(words) if SUBSTITUTED in word), len(words))
+        for file in _options(words[: substituted + 1], FILES):  # what follows are another program's options
+            if file in STANDARD_INPUT:
                 yield from _piped(verb, words, before, written=written)
+            elif file.startswith(SUBSTITUTED):
+                yield _substituted(verb, file, words)
+            else:
+                yield Call(f"kubectl {verb} takes its objects from {file}", sees=not REMOTE.search(file))
 
 
 def _changes(words: list[str], verb: str, kind: str) -> bool:
-    """Whether `kubectl set` gives a workload another image, or a folder of its node."""
+    """Whether `kubectl set` gives a workload another image, other limits, or a folder of its node."""
     mounts = kind in ("volume", "volumes") and any("hostpath" in word.lower() for word in words)
-    return verb == "set" and (kind == "image" or mounts)
+    return verb == "set" and (kind in ("image", "resources") or mounts)
 
 
 def _piped(verb: str, words: list[str], before: str, *, written: bool) -> Iterator[Call]:
     """What kubectl reads from its standard input, unless that is written in the text."""
     taken = f"kubectl {verb} takes its objects from"
-    files = [file for file in _options(words, ("<",)) if file and not file.startswith("<")]  # `<<<` hands over a word
+    files = [file for file in _options(words, ("<",)) if file and not file.startswith("<<")]  # `<<<` hands over a word
     renderer = RENDERER.search(before) if "|" in before else None
-    if files:
+    if files and files[0].startswith(SUBSTITUTED):
+        yield _substituted(verb, files[0], words)
+    elif files:
         yield Call(f"{taken} {files[0]}", sees=True)
     elif renderer:
         program = renderer["program"]
         yield Call(f"{taken} the output of {program}", sees=program == "helm" or "://" not in before)
     elif not written and not MADE.search(before):
         yield Call(f"{taken} standard input", sees=True, handed=True)
+
+
+def _substituted(verb: str, file: str, words: Sequence[str]) -> Call:
+    """What kubectl reads from `<(PROGRAM …)`, whose words follow as its own."""
+    position = next(at for at, word in enumerate(words) if word.endswith(file))
+    inside = " ".join([file.removeprefix(SUBSTITUTED), *words[position + 1 :]])
+    program = (*inside.split(), "a command")[0]
+    return Call(f"kubectl {verb} takes its objects from the output of {program}", sees="://" not in inside)
 
 
 def _split(arguments: str) -> list[str]:
@@ -112,7 +156,7 @@ def _verbs(words: list[str]) -> list[str]:
     for word in words:
         if not word.startswith("-") and not follows:
             verbs.append(word)
-        follows = WITH_VALUE.fullmatch(word) is not None
+        follows = word in WITH_VALUE
     return verbs
 
 
@@ -128,3 +172,5 @@ def _options(words: list[str], names: tuple[str, ...]) -> Iterator[str]:
                 yield from (words[position + 1] if position + 1 < len(words) else "").split(",")
             elif word.startswith(f"{name}=") or (word.startswith(name) and not name.startswith("--")):
                 yield from word.removeprefix(name).removeprefix("=").split(",")
+            elif name[0] == "-" and re.fullmatch(rf"-[A-Za-z]+{name[1:]}", word):  # `-Rf FILE`
+                yield from (words[position + 1] if position + 1 < len(words) else "").split(",")

@@ -18,6 +18,9 @@ _LEFT_OUT = re.compile(
     rf"""|(?:(?<!\S)\d+)?(?<!<)<(?![<(])){_TARGET}""",
     re.DOTALL,
 )
+_QUOTES = re.compile(r"[\"'`]")
+COMMENT = re.compile(r"^[^\S\n]*#.*$", re.MULTILINE)
+"""A line that is a comment from its beginning."""
 _ONE_VALUE = re.compile(rf"""{_QUOTED}|\$\([^()`]*\)|`[^`]*`""", re.DOTALL)
 _APART = re.compile(r"""[\s;|&()`$"'\[\]{},]+""")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -68,6 +71,16 @@ def without_asides(text: str, is_call: Finder) -> str:
         return found["kept"] or (found[0] if is_call(found["target"] or "") else " ")
 
     return _LEFT_OUT.sub(kept, text)
+
+
+def without_comments(text: str) -> str:
+    """The command without its comments; where something is quoted, without those that have a line of their own.
+
+    Quotes within quotes cannot be told from others here, and a sign between them begins no comment.
+    """
+    if _QUOTES.search(text):
+        return COMMENT.sub("", text)
+    return _LEFT_OUT.sub(lambda found: "" if found[0].startswith("#") else found[0], text)
 
 
 def in_one_piece(text: str, is_call: Finder) -> str:

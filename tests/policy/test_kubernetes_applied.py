@@ -61,15 +61,73 @@ def test_a_manifest_in_the_same_command_hides_nothing_that_is_rendered(command: 
     assert len(told({"create": command, "stdin": MANIFEST})[1]) == 1
 
 
-@pytest.mark.parametrize("command", ["curl -fsS https://a.example/b | kubectl apply -f -"])
-def test_what_comes_from_another_host_is_a_violation(command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "source"),
+    [
+        ("curl -fsS https://a.example/b | kubectl apply -f -", "the output of curl"),
+        ("kubectl apply -f <(curl -fsS https://a.example/b)", "the output of curl"),
+        ("kubectl apply -f<(curl -fsS https://a.example/b)", "the output of curl"),
+        ("kubectl apply -f- < <(wget -qO- https://a.example/b)", "the output of wget"),
+        ("kubectl apply -Rf https://a.example/b", "https://a.example/b"),
+        ("kubectl apply -k github.com/shop/web//base?ref=main", "github.com/shop/web//base?ref=main"),
+        ("kubectl apply -k git@git.example:shop/web", "git@git.example:shop/web"),
+        ("kubectl apply -k git.example/shop/web.git", "git.example/shop/web.git"),
+    ],
+)
+def test_what_comes_from_another_host_is_a_violation(command: str, source: str) -> None:
     said, advice = told({"create": command})
     assert not advice
     assert said.violations == [
-        "web (command:Command): create: kubectl apply takes its objects from the output of curl; apply a manifest that "
+        f"web (command:Command): create: kubectl apply takes its objects from {source}; apply a manifest that "
         "is part of the command, or write a resource of the kubernetes provider "
         "[Slipway, policies verify with their own eyes]"
     ]
+
+
+PATCH = """-p '{"spec":{"template":{"spec":{"hostNetwork":true}}}}'"""
+STARTED = [
+    f"kubectl patch --type=merge {PATCH} deployment web",
+    f"kubectl patch {PATCH} deploy/web",
+    f"kubectl patch --type json --patch-file p.json ds web {PATCH}",
+    f"oc patch dc/web {PATCH}",
+    f"kubectl patch rollout web {PATCH}",
+    "kubectl set resources deployment web --limits=cpu=0",
+    "kubectl --request-timeout 30s run web --image=nginx",
+    "kubectl -v 6 run web --image=nginx",
+    "kubectl --certificate-authority ca.crt --client-key a.key run web --image=nginx",
+    "kubectl create --field-manager ci deployment web --image=nginx",
+    "kubectl.exe run web --image=nginx",
+    "KUBECTL=kubectl; $KUBECTL run web --image=nginx",
+    "${KUBECTL:-kubectl} run web --image=nginx",
+    "kubectl run web --image=nginx -- sh --help",
+    'echo "$(echo "a # b")"; kubectl run web --image=nginx',
+    "kubectl create deployment web --image=nginx --dry-run=client -o yaml | kubectl apply -f -",
+    "kubectl create deployment web --image=nginx --dry-run=client -o yaml >w.yaml && kubectl apply -f w.yaml",
+]
+
+
+@pytest.mark.parametrize("command", STARTED)
+def test_a_workload_that_options_describe_is_a_violation_wherever_they_stand(command: str) -> None:
+    assert any("that no manifest" in it for it in told({"create": command})[0].violations)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "# kubectl run web --image=nginx\ntrue",
+        "true # kubectl run web --image=nginx",
+        'echo "done"\n  # kubectl run web --image=nginx\n',
+        "kubectl create deployment web --image=nginx --dry-run=client -o yaml > web.yaml",
+        "kubectl run web --image=nginx --dry-run=client -o yaml",
+        "kubectl apply --dry-run=server -f https://a.example/b",
+        "kubectl run --help",
+        "kubectl patch service deploy -p '{}'",
+        "kubectl -n jobs patch configmap web --type merge -p '{}'",
+    ],
+)
+def test_what_starts_nothing_is_fine(command: str) -> None:
+    said, advice = told({"create": command})
+    assert said.nothing and not advice
 
 
 @pytest.mark.parametrize(

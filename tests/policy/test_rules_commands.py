@@ -100,6 +100,8 @@ def test_every_input_that_is_run_is_read(key: str, kind: str) -> None:
         "python -m steps.settle --docker unix:///var/run/docker.sock --container run",
         "PYTHONPATH=/opt/slipway python -P -m steps.settle --docker unix:///var/run/docker.sock --container run",
         "# docker run nginx",
+        "docker run --help",
+        "docker compose up --help",
         "mydocker run",
         "docker update --restart=unless-stopped web",
         "docker update --restart=on-failure:5 --memory 1g --memory-swap 1g web",
