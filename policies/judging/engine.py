@@ -7,7 +7,7 @@ weaker one: a rule must not rest on somebody else's error.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, TypeVar
@@ -20,8 +20,11 @@ from judging.workload import Argument, Health, Variable
 
 TRUE = ("1", "t", "T", "TRUE", "true", "True")
 """What Go's ParseBool takes for true."""
-IDLE_CHECKS = frozenset({"true", "/bin/true", "/usr/bin/true", ":", "exit 0", "exit", "sh -c true", ""})
-"""Commands of a health check that check nothing."""
+NEVER_FAILS = re.compile(
+    r"(?:[^;&\n]*\|\| ?)?(?:/bin/|/usr/bin/)?(?:true|:|exit 0)|exit|(?:/bin/|/usr/bin/)?(?:echo|printf)\b[^;&|]*|"
+)
+"""A command that ends well whatever is so; only the usual ones."""
+SHELL = re.compile(r"(?:/bin/|/usr/bin/)?(?:ba|da|a)?sh -\w*c$")
 PATHS_IN_OPTIONS = re.compile(r"(?:^|[=:,])(/[^,:]*)")
 KERNEL_FILES = {"proc": "/proc", "devtmpfs": "/dev", "devpts": "/dev/pts"} | dict.fromkeys(
     ("sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "configfs", "efivarfs", "bpf", "pstore"), "/sys"
@@ -147,8 +150,17 @@ def health(node: Node) -> Health | None:
     words = [text(item.value) for item in node.items()]
     if not words:
         return None
-    command = " ".join(" ".join(words[1:]).split()).rstrip("; ")
-    return "disabled" if words[0] not in ("CMD", "CMD-SHELL") or command in IDLE_CHECKS else "own"
+    return "disabled" if words[0] not in ("CMD", "CMD-SHELL") or checks_nothing(words[1:]) else "own"
+
+
+def checks_nothing(words: Sequence[str]) -> bool:
+    """Whether the command of a health check never fails."""
+    if len(words) > 2 and SHELL.fullmatch(" ".join(words[:2])):
+        words = words[2:3]
+    command = " ".join(" ".join(words).split()).rstrip("; ")
+    if inner := re.fullmatch(r"(?P<shell>\S+ \S+) (?P<quote>['\"]?)(?P<command>.*)(?P=quote)", command):
+        command = inner["command"].strip() if SHELL.fullmatch(inner["shell"]) else command
+    return NEVER_FAILS.fullmatch(command) is not None
 
 
 def is_path(source: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from judging.engine import checks_nothing
 from judging.kubernetes_parts import HOST_NAMESPACES, HostNamespaces, HostPort, VolumeMount, text, whole
 from judging.node import Node, shown
 from judging.pods import HANDLERS, PodContainer, judged, pods
@@ -161,14 +162,14 @@ class KubernetesContainer:
 
     @property
     def groups(self) -> Iterable[Argument]:
-        """The pod's `supplementalGroups`, and its `fsGroup`, which is one more."""
-        return (Argument(str(whole(node.value)), node.path) for node in self.source.pod.groups())
+        """The pod's `supplementalGroups`, its `fsGroup`, which is one more, and the `runAsGroup` that holds for it."""
+        return (Argument(str(whole(node.value)), node.path) for node in self.source.groups())
 
     @property
     def health(self) -> Health | None:
         """Whether it has a liveness or a readiness probe: Kubernetes does not look at the image's own check."""
         for probe in ("livenessProbe", "readinessProbe"):
-            if self.source.node.at(probe).value is not None:
+            if _asks(self.source.node.at(probe)):
                 return "own"
         if not self.source.serves:
             raise NotApplicable("Kubernetes probes no container that is meant to end")
@@ -179,7 +180,7 @@ class KubernetesContainer:
     def memory(self) -> int | None:
         """The limit of memory; zero is none."""
         limit = self._limit("memory")
-        return int(limit) if limit else None
+        return int(limit) if limit and limit > 0 else None
 
     @property
     def memory_and_swap(self) -> int | None:
@@ -189,7 +190,8 @@ class KubernetesContainer:
     @property
     def cpus(self) -> float | None:
         """The limit of CPU time; zero is none."""
-        return self._limit("cpu") or None
+        limit = self._limit("cpu")
+        return limit if limit and limit > 0 else None
 
     def _limit(self, resource: str) -> float | None:
         """The container's own limit, or the one that its pod sets for all of its containers together."""
@@ -334,6 +336,14 @@ def containers(subject: Subject) -> Iterator[Container]:
     for pod in pods(subject):
         for container in pod.containers():
             yield KubernetesContainer(container)
+
+
+def _asks(probe: Node) -> bool:
+    """Whether a probe asks anything: it has an action, and a command that can fail."""
+    if any(probe.at(action).value is not None for action in ("httpGet", "tcpSocket", "grpc")):
+        return True
+    words = [text(word.value) for word in probe.at("exec", "command").items()]
+    return bool(words) and not checks_nothing(words)
 
 
 def _profile(profile: Node) -> str:

@@ -49,6 +49,16 @@ ROLES = {
 POD_KEYS = frozenset({*ROLES, "securityContext", "hostNetwork", "hostPID", "hostIPC", "hostUsers"})
 """What tells the spec of a pod from that of anything else; virtual machines and others have volumes, too."""
 
+POD_FIELDS = POD_KEYS | {
+    "activeDeadlineSeconds", "affinity", "automountServiceAccountToken", "dnsConfig", "dnsPolicy",
+    "enableServiceLinks", "hostAliases", "hostname", "hostnameOverride", "imagePullSecrets", "nodeName", "nodeSelector",
+    "os", "overhead", "preemptionPolicy", "priority", "priorityClassName", "readinessGates", "resourceClaims",
+    "resources", "restartPolicy", "runtimeClassName", "schedulerName", "schedulingGates", "serviceAccount",
+    "serviceAccountName", "setHostnameAsFQDN", "shareProcessNamespace", "subdomain", "terminationGracePeriodSeconds",
+    "tolerations", "topologySpreadConstraints", "volumes", "workloadRef",
+}  # fmt: skip
+"""All that the spec of a pod may hold. Source: kubernetes.io, API 1.37, "PodSpec"."""
+
 HANDLERS = (
     ("livenessProbe",),
     ("readinessProbe",),
@@ -117,7 +127,10 @@ class Pod:
                 yield PodContainer(self, node, role)
 
     def groups(self) -> Iterator[Node]:
-        """The groups that every container of it joins: `fsGroup` is one more of `supplementalGroups`."""
+        """The groups that every container of it joins: `fsGroup` is one more of `supplementalGroups`.
+
+        `runAsGroup` is not among them: a container may say another one.
+        """
 
         def said(key: str) -> Iterable[Node]:
             node = self.security(key)
@@ -156,6 +169,18 @@ class PodContainer:
     def sidecar(self) -> bool:
         """Whether it is an init container that keeps running beside the others."""
         return self.role == "init container" and self.node.at("restartPolicy").value == "Always"
+
+    def groups(self) -> Iterator[Node]:
+        """The groups that it joins: its pod's, and the one that it runs as, in which its files are made."""
+
+        def said(key: str) -> Iterator[Node]:
+            if key:
+                node = self.security(key)
+                yield from [node] if node.value is not None and not self.pod.in_user_namespace else []
+            else:
+                yield from self.pod.groups()
+
+        return judged(("", "runAsGroup"), said)
 
     def own(self, *keys: str) -> Node:
         """What its own security context says."""
@@ -244,10 +269,11 @@ class _Search:
         """
         if isinstance(node.value, Mapping):
             spec = self._child(node, "spec")
-            if self._has_an_image(spec):
+            # An object whose own spec has more than a pod's is one that an operator makes a pod of.
+            if self._has_an_image(spec, "containers") and (key or POD_FIELDS.issuperset(iter(spec.mapping()))):
                 yield _Template(node, whole=True)
                 return
-            if self._has_an_image(node):
+            if self._has_an_image(node, "containers") or self._has_an_image(node, "initContainers"):
                 yield _Template(node, whole=False, inline=True)
             yield from self._parts(node, spec, key.lower())
             for name in node.value:
@@ -269,8 +295,8 @@ class _Search:
         elif "template" in key and not POD_KEYS.isdisjoint(iter(spec.mapping())):
             yield _Template(node, whole=False)
 
-    def _has_an_image(self, spec: Node) -> bool:
-        items = self._items(self._child(spec, "containers"))
+    def _has_an_image(self, spec: Node, role: str) -> bool:
+        items = self._items(self._child(spec, role))
         return any(isinstance(item.value, Mapping) and "image" in iter(item.value) for item in items)
 
     def _child(self, node: Node, key: str) -> Node:
@@ -278,7 +304,7 @@ class _Search:
         try:
             return node.at(key)
         except UnknownValueError as signal:
-            if key in ("spec", "containers") or "template" in key.lower():
+            if key in ("spec", "containers", "initContainers") or "template" in key.lower():
                 self.unknown.append(signal)
             return Node(None, join(node.path, key))
 

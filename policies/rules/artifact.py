@@ -56,7 +56,8 @@ def _unpinned(image: Image, subject: Subject) -> Iterator[Problem]:
     try:
         reference = image.reference
     except ValueError as error:
-        yield Problem(f"{image.path} cannot be pulled: {error}", "name it as a registry does", image.where)
+        seen = f"cannot be pulled: {error}" if image.text.strip() else "is not set"
+        yield Problem(f"{image.path} {seen}", "name it as a registry does", image.where)
         return
     if reference.digest:
         begin(reference, subject.settings)  # what other rules ask about it is read in the meantime

@@ -8,6 +8,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from judging.engine import bound_paths
 from judging.kubernetes_parts import HOST_NAMESPACES, HostNamespaces
+from judging.manifests import Manifest, manifests
 from judging.node import Node
 from judging.paths import resolved, sensitive, socket
 from judging.pods import Pod, judged, pods
@@ -17,6 +18,7 @@ from rules.pods import SAFE_SYSCTLS
 from rules.sources import CIS, ENGINE
 
 VOLUME = "docker:index/volume:Volume"
+PERSISTENT_VOLUME = ("v1", "PersistentVolume")
 SHARED = ("shared", "rshared")
 UNSAFE_OPTIONS = ("exec", "suid", "dev")
 
@@ -80,7 +82,7 @@ def mounts_no_engine_socket(subject: Subject) -> Iterator[Problem]:
 
     Read-only does not help: the flag is about the file, not about what is said through it.
     """
-    allowed = tuple(subject.options["allowed"])
+    allowed = {place for path in subject.options["allowed"] for place in (path, resolved(path))}
 
     def judge(path: str, source: str, where: str) -> Iterator[Problem]:
         found = socket(source)
@@ -105,7 +107,13 @@ def _host_paths(subject: Subject, judge: Callable[[str, str, str], Iterator[Prob
         if mount.type == "bind":
             yield from judge(mount.path, mount.source, container.where)
 
-    yield from _each_mount(subject, bound)
+    def of_the_node(manifest: Manifest) -> Iterator[Problem]:
+        for kind in ("hostPath", "local") if (manifest.version, manifest.kind) == PERSISTENT_VOLUME else ():
+            node = manifest.node.at("spec", kind, "path")
+            if node.value is not None:
+                yield from judge(node.path, str(node.value), manifest.where)
+
+    yield from judged((_each_mount(subject, bound), judged(manifests(subject), of_the_node)), lambda found: found)
 
 
 def _each_mount(subject: Subject, judge: Callable[[Container, Mounted], Iterator[Problem]]) -> Iterator[Problem]:
@@ -257,7 +265,7 @@ RULES: tuple[Rule, ...] = (
         source=CIS(control="5.32"),
         severity=Severity.CRITICAL,
         fix="Remove the mount of the socket, or of the folder that it lies in.",
-        options=_allowed((), "sockets that a container may reach, by their resolved paths"),
+        options=_allowed((), "sockets that a container may reach"),
     ),
     Rule(
         name="container-mounts-no-sensitive-path",

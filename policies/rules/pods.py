@@ -228,8 +228,9 @@ def pod_defaults(subject: Subject) -> Iterator[Problem]:
         if not pod.in_user_namespace:
             if (node := pod.security("runAsNonRoot")).value is False:
                 yield "runAsNonRoot", node
-            if (node := pod.security("runAsUser")).value == 0:
-                yield "runAsUser", node
+            for field in ("runAsUser", "runAsGroup"):
+                if (node := pod.security(field)).value == 0:
+                    yield field, node
         for field in ("seccompProfile", "appArmorProfile"):
             kind = pod.security(field).at("type")
             said = pod.security(field).value is not None and kind.value not in PROFILES

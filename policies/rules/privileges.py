@@ -295,7 +295,7 @@ RULES: tuple[Rule, ...] = (
         check=joins_no_privileged_group,
         source=ENGINE(control="--group-add"),
         severity=Severity.HIGH,
-        fix="Remove the group from groupAdds (groups of a service, supplementalGroups and fsGroup of a pod).",
+        fix="Remove it from groupAdds (groups of a service, runAsGroup, supplementalGroups and fsGroup of a pod).",
         options={"forbidden": _list(ROOT_GROUPS, "names and numbers of groups that amount to root")},
     ),
     Rule(

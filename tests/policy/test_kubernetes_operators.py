@@ -88,6 +88,31 @@ def test_what_an_operator_fills_in_is_no_violation(spec: Properties) -> None:
     assert not violations(RULES, ELASTICSEARCH, nodes(**spec))
 
 
+PROMETHEUS = "kubernetes:monitoring.coreos.com/v1:Prometheus"
+
+
+@pytest.mark.parametrize("role", ["containers", "initContainers"])
+def test_containers_beside_an_operators_own_fields_are_judged_and_what_it_fills_in_is_not(role: str) -> None:
+    image = f"registry.example/shop/proxy@sha256:{'1' * 64}"
+    privileged = {"name": "proxy", "image": image, "securityContext": {"privileged": True}}
+    spec = {"replicas": 2, role: [privileged]}
+    found = answer(BY_NAME["container-is-not-privileged"], PROMETHEUS, {"spec": spec})
+    assert len(found.violations) == 1 and f"spec.{role}[0].securityContext.privileged is on" in found.violations[0]
+    for rule in ("pod-requires-non-root", "pod-names-a-seccomp-profile"):
+        assert not answer(BY_NAME[rule], PROMETHEUS, {"spec": spec}).violations
+
+
+def test_an_object_whose_spec_is_a_pods_and_nothing_else_is_a_whole_pod() -> None:
+    spec = {"containers": [{"name": "web", "image": "web"}], "restartPolicy": "Always"}
+    assert answer(BY_NAME["pod-requires-non-root"], "kubernetes:example.com/v1:Shop", {"spec": spec}).violations
+
+
+def test_a_template_with_more_than_a_pods_fields_is_a_whole_pod() -> None:
+    knative = {"containerConcurrency": 10, "containers": [{"image": "web"}]}
+    properties = {"spec": {"template": {"spec": knative}}}
+    assert answer(BY_NAME["pod-requires-non-root"], "kubernetes:serving.knative.dev/v1:Service", properties).violations
+
+
 @pytest.mark.parametrize(
     "rule", ["pod-requires-non-root", "pod-names-a-seccomp-profile", "container-memory-is-limited"]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from rules import isolation
 from tests.policy.answers import Answer, answer
@@ -216,6 +217,7 @@ FINE = [
     Case(SOCKET, bind("/srv/shop.sock")),
     listed(PATHS, bind("/etc/localtime"), allowed=["/etc/localtime"]),
     listed(SOCKET, bind(SOCK), allowed=["/run/docker.sock"]),
+    listed(SOCKET, bind(SOCK), allowed=["/var/run/docker.sock"]),
     Case(PROPAGATION, bind("/srv/a", bindOptions={"propagation": "rslave"})),
     Case(PROPAGATION, bind("/srv/a", bindOptions={"propagation": "private"})),
     docker(DEVICES, "", gpus="", devices=[], runtime="runc"),
@@ -279,6 +281,30 @@ def test_a_file_system_in_memory_that_runs_programs_is_advised_against(options: 
     case = docker(TEMPORARY, "", tmpfs={"/tmp": options})
     said = f'web (docker:Container): tmpfs["/tmp"] has {word}; write noexec,nosuid,nodev'
     assert case.answer == Answer([], [f"{said} [Docker documentation, --tmpfs]"], [])
+
+
+PERSISTENT = "kubernetes:core/v1:PersistentVolume"
+
+
+@pytest.mark.parametrize("kind", ["hostPath", "local"])
+def test_a_persistent_volume_that_is_a_path_of_the_node_is_judged_as_a_mount(kind: str) -> None:
+    reach = {"spec": {kind: {"path": "/var/run/docker.sock"}}}
+    assert answer(BY_NAME[SOCKET], PERSISTENT, reach).violations == [
+        f"web (kubernetes:PersistentVolume): spec.{kind}.path mounts /var/run/docker.sock, which is the engine's "
+        "socket /run/docker.sock; leave it out, and let a service with a narrow interface talk to the engine "
+        "[CIS Docker Benchmark 1.6, 5.32]"
+    ]
+    assert len(answer(BY_NAME[PATHS], PERSISTENT, {"spec": {kind: {"path": "/etc/../root"}}}).violations) == 1
+    assert answer(BY_NAME[PATHS], PERSISTENT, {"spec": {kind: {"path": "/mnt/disks/ssd1"}}}).nothing
+    assert answer(BY_NAME[PATHS], PERSISTENT, {"spec": {"nfs": {"path": "/etc", "server": "files"}}}).nothing
+    assert len(answer(BY_NAME[PATHS], PERSISTENT, {"spec": {kind: {"path": UNKNOWN}}}).advice) == 1
+
+
+def test_a_persistent_volume_in_a_manifest_is_named() -> None:
+    manifest = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "host"}}
+    text = yaml.safe_dump(manifest | {"spec": {"hostPath": {"path": "/"}}})
+    [said] = answer(BY_NAME[PATHS], "kubernetes:yaml/v2:ConfigGroup", {"yaml": text}).violations
+    assert 'PersistentVolume "host": yaml: spec.hostPath.path mounts /, which is the root of the host' in said
 
 
 @pytest.mark.parametrize(

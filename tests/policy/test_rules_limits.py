@@ -131,13 +131,23 @@ BROKEN = [
     check("CMD", "/bin/true"),
     check("CMD-SHELL", "exit 0"),
     check("CMD-SHELL", " true ;"),
+    check("CMD", "/bin/sh", "-c", "true"),
+    check("CMD-SHELL", "bash -ec 'exit 0'"),
+    check("CMD-SHELL", "curl -f http://127.0.0.1 || true"),
+    check("CMD-SHELL", "pgrep web | grep -q . || exit 0"),
+    check("CMD", "echo", "ok"),
     check("curl", "http://127.0.0.1"),
     swarm(
         HEALTH,
         f"taskSpec.containerSpec.healthcheck.tests {NO_CHECK}",
         {"containerSpec.healthcheck": {"tests": ["NONE"]}},
     ),
-    pod(HEALTH, f"spec.template.spec.containers[0].livenessProbe {NO_CHECK}", {f"{FIRST}livenessProbe": ...}),
+    *(
+        pod(HEALTH, f"spec.template.spec.containers[0].livenessProbe {NO_CHECK}", {f"{FIRST}livenessProbe": probe})
+        for probe in (..., {}, {"exec": {"command": ["true"]}}, {"exec": {"command": ["sh", "-c", "exit 0"]}})
+    ),
+    pod(MEMORY, f"{LIMITS}memory sets no limit; write one", {f"{FIRST}resources.limits.memory": "-1"}),
+    pod(CPU, f"{LIMITS}cpu {NO_CPU}", {f"{FIRST}resources.limits.cpu": "-1"}),
     docker(
         HEALTH,
         left_to("web", "healthcheck.tests", "image is web, which has no digest to read it by"),
@@ -176,6 +186,11 @@ FINE = [
     docker(LOGS, "", logOpts={"max-size": "1048576"}),
     listed(LOGS, {"logDriver": "none"}, drivers=["none"]),
     check("CMD-SHELL", "curl -f http://127.0.0.1 || exit 1", said=""),
+    docker(HEALTH, "", healthcheck={"tests": ["CMD-SHELL", "curl -f http://127.0.0.1 || exit 1; rm -f x || true"]}),
+    docker(HEALTH, "", healthcheck={"tests": ["CMD-SHELL", "curl -f http://127.0.0.1 || exit"]}),
+    docker(HEALTH, "", healthcheck={"tests": ["CMD-SHELL", "echo x | nc -w1 127.0.0.1 8080"]}),
+    pod(HEALTH, "", {f"{FIRST}livenessProbe": {"exec": {"command": ["sh", "-c", "test -f /tmp/live"]}}}),
+    pod(HEALTH, "", {f"{FIRST}livenessProbe": {"grpc": {"port": 1}}}),
     pod(HEALTH, "", {f"{FIRST}livenessProbe": ..., f"{FIRST}readinessProbe": {"tcpSocket": {"port": 1}}}),
 ]
 NO_PIDS = (
