@@ -15,6 +15,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from judging.node import Node, shown
 from judging.pods import HANDLERS, Pod, PodContainer, each_container, judged, pods
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
+from rules.sources import KUBERNETES
 
 STANDARDS = partial(
     Source,
@@ -388,7 +389,7 @@ RULES: tuple[Rule, ...] = (
         name="pod-mounts-no-api-token",
         statement="A pod that does not talk to the cluster's API has no token for it",
         check=api_token,
-        source=Source("CIS Kubernetes Benchmark", "1.10", "5.1.6", "https://www.cisecurity.org/benchmark/kubernetes"),
+        source=KUBERNETES(control="5.1.6"),
         severity=Severity.LOW,
         level=EnforcementLevel.ADVISORY,
         fix="Write automountServiceAccountToken: false in the pod's spec.",

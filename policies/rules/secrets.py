@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 
-from pulumi_policy import Severity
+from pulumi_policy import EnforcementLevel, Severity
 from pulumi_policy.proxy import UnknownValueError
 
 from detection.commands import find_in_command
@@ -27,7 +27,7 @@ from judging.pods import HANDLERS, PodContainer, each_container, judged
 from judging.pushes import BUILD, DOCKER_IMAGE, REGISTRY_IMAGE
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
 from judging.workload import Argument, Container, Variable, workloads
-from rules.sources import CIS
+from rules.sources import CIS, KUBERNETES
 
 FILES = partial(Source, "Slipway", "", url="")
 CONFIG_MAP = ("v1", "ConfigMap")
@@ -43,6 +43,8 @@ _BUILD_LABELS = {
     REGISTRY_IMAGE: (("build", "labels"), ("build", "label")),
     REMOTE_IMAGE: (("build", "labels"), ("build", "label")),
 }
+_SECRETS = (("env", ("valueFrom", "secretKeyRef")), ("envFrom", ("secretRef",)))
+"""Where variables of a pod's container come from a Secret."""
 _HOW = {"name": "by its name", "shape": "by its shape", "entropy": "by its randomness"}
 _LONGEST_NAME = 100
 _IGNORE = {
@@ -253,6 +255,24 @@ def _setting(subject: Subject, write: str, where: str, setting: Variable) -> Ite
         yield Problem(f"{setting.path}{name} holds {_described(found)}", write, where)
 
 
+def secrets_as_files(subject: Subject) -> Iterator[Problem]:
+    """A variable from a Secret is in plain text for every child process, every crash report and whoever execs in.
+
+    It also stays what it was when the pod started: a file follows a Secret that is replaced.
+    """
+
+    def judge(container: PodContainer) -> Iterator[Problem]:
+        def named(path: tuple[str, ...], entry: Node) -> Iterator[Problem]:
+            node = entry.at(*path)
+            if node.value is not None:
+                seen = f"{node.path} hands over the Secret {node.label('name') or 'that it names'} as variables"
+                yield Problem(seen, "mount it as files, and hand over their path", container.where)
+
+        return judged(_SECRETS, lambda it: judged(container.node.at(it[0]).items(), partial(named, it[1])))
+
+    return each_container(subject, judge)
+
+
 def _found(subject: Subject, setting: Variable) -> Finding | None:
     """The secret in one value, unless whoever runs the pack said that there is none under this name."""
     found = find_in_value(setting.name, setting.value)
@@ -311,5 +331,14 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.CRITICAL,
         fix="Hand it over by `secrets` and RUN --mount=type=secret. Then replace it: built images have it.",
         options=_IGNORE,
+    ),
+    Rule(
+        name="pod-takes-secrets-as-files",
+        statement="A pod mounts its Secrets as files",
+        check=secrets_as_files,
+        source=KUBERNETES(control="5.4.1"),
+        severity=Severity.LOW,
+        level=EnforcementLevel.ADVISORY,
+        fix="Replace secretKeyRef and secretRef by a volume of the Secret that is mounted read-only.",
     ),
 )

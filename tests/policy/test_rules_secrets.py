@@ -17,7 +17,7 @@ from tests.policy.answers import Answer, answer
 from tests.policy.compliant import CONTAINER, SERVICE, container, service
 from tests.policy.kubernetes_pods import Properties, applied, as_cron_job, as_deployment, as_pod, changed, compliant
 
-BY_NAME = {rule.name: rule for rule in secrets.RULES}
+BY_NAME = {rule.name: rule for rule in secrets.RULES if rule.name.startswith("no-secret-")}
 ENVIRONMENT, LABELS, COMMANDS, BUILD = (
     "no-secret-in-environment",
     "no-secret-in-labels",
@@ -343,7 +343,7 @@ def test_an_exemption_turns_a_secret_into_an_advisory() -> None:
     assert "x1y2" not in kept
 
 
-@pytest.mark.parametrize("rule", secrets.RULES, ids=lambda it: it.name)
+@pytest.mark.parametrize("rule", BY_NAME.values(), ids=lambda it: it.name)
 def test_a_rule_says_everything_about_itself(rule: Any) -> None:
     policy = rule.policy()
     assert policy.enforcement_level is EnforcementLevel.MANDATORY

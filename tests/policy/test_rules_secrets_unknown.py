@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from rules import secrets
 from tests.policy.answers import Answer, unknown
 from tests.policy.compliant import CONTAINER, container
 from tests.policy.kubernetes_pods import UNKNOWN
@@ -61,7 +60,7 @@ def test_the_word_after_an_unknown_one_is_not_taken_for_its_value() -> None:
 
 
 def test_another_unknown_property_keeps_no_rule_from_judging() -> None:
-    for rule in secrets.RULES:
+    for rule in BY_NAME.values():
         assert docker(rule.name, "", mounts=UNKNOWN, user=UNKNOWN).answer.nothing, rule.name
         if rule.name != ENVIRONMENT:
             assert docker(rule.name, "", image=UNKNOWN).answer.nothing, rule.name
