@@ -43,6 +43,14 @@ _BUILD_LABELS = {
     REGISTRY_IMAGE: (("build", "labels"), ("build", "label")),
     REMOTE_IMAGE: (("build", "labels"), ("build", "label")),
 }
+_CONTAINER, _SERVICE = "docker:index/container:Container", "docker:index/service:Service"
+_OPTIONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    _CONTAINER: (("logOpts",),),
+    _SERVICE: (("taskSpec", "logDriver", "options"),),
+    "docker:index/volume:Volume": (("driverOpts",),),
+}
+"""Where each type has the options of a driver."""
+_MOUNTS = {_CONTAINER: ("mounts",), _SERVICE: ("taskSpec", "containerSpec", "mounts")}
 _SECRETS = (("env", ("valueFrom", "secretKeyRef")), ("envFrom", ("secretRef",)))
 """Where variables of a pod's container come from a Secret."""
 _HOW = {"name": "by its name", "shape": "by its shape", "entropy": "by its randomness"}
@@ -166,6 +174,8 @@ def arguments_and_commands(subject: Subject) -> Iterator[Problem]:
         lambda: judged(workloads(subject), lambda it: judged(_lines(it.arguments), partial(judge, it.where))),
         lambda: each_container(subject, partial(_in_probes, subject)),
         lambda: judged(_own_lines(subject), partial(judge, "")),
+        lambda: judged(_OPTIONS.get(subject.type, ()), partial(_in_options, subject)),
+        lambda: judged(_mounts(subject), lambda it: _in_options(subject, ("volumeOptions", "driverOptions"), it)),
         lambda: judged(resource.at("triggers").items() if _is_command(subject) else (), trigger),
     )
 
@@ -183,6 +193,18 @@ def _in_probes(subject: Subject, container: PodContainer) -> Iterator[Problem]:
     return judged(
         HANDLERS, lambda handler: judged(container.node.at(*handler, "httpGet", "httpHeaders").items(), judge)
     )
+
+
+def _in_options(subject: Subject, keys: tuple[str, ...], of: Node | None = None) -> Iterator[Problem]:
+    """The options of a driver: the engine shows them to whoever inspects the container or the volume."""
+    write = "let the driver read it from the host's own configuration"
+    node = (of or Node(subject.properties)).at(*keys)
+    return judged(variables(node), partial(_setting, subject, write, ""))
+
+
+def _mounts(subject: Subject) -> Iterable[Node]:
+    keys = _MOUNTS.get(subject.type)
+    return Node(subject.properties).at(*keys).items() if keys else ()
 
 
 def _is_command(subject: Subject) -> bool:
@@ -316,7 +338,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="no-secret-in-arguments-or-commands",
-        statement="No argument and no command line shows a secret",
+        statement="No argument, no option of a driver and no command line shows a secret",
         check=arguments_and_commands,
         source=FILES(control="secrets are files"),
         severity=Severity.HIGH,

@@ -61,7 +61,7 @@ def test_the_word_after_an_unknown_one_is_not_taken_for_its_value() -> None:
 
 def test_another_unknown_property_keeps_no_rule_from_judging() -> None:
     for rule in BY_NAME.values():
-        assert docker(rule.name, "", mounts=UNKNOWN, user=UNKNOWN).answer.nothing, rule.name
+        assert docker(rule.name, "", ports=UNKNOWN, user=UNKNOWN).answer.nothing, rule.name
         if rule.name != ENVIRONMENT:
             assert docker(rule.name, "", image=UNKNOWN).answer.nothing, rule.name
 
