@@ -51,6 +51,8 @@ class Evidence(pulumi.ComponentResource):
 
     reference: pulumi.Output[str]
     """The candidate whose evidence is complete."""
+    provenance: pulumi.Output[str]
+    """A mark of its provenance, another one where other inputs have come to the same digest; empty in older states."""
 
     def __init__(self, name: str, args: EvidenceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:index:Evidence", name, args.properties(), opts)
@@ -64,7 +66,8 @@ class Evidence(pulumi.ComponentResource):
         arguments += ["--username", registry.username] if registry else []
         attested = step(f"{name}-cosign", "attest", arguments, self, secrets=secrets)
         self.reference = result(attested, "reference")
-        self.register_outputs({"reference": self.reference})
+        self.provenance = attested.stdout.apply(lambda line: str(json.loads(line).get("provenance", "")))
+        self.register_outputs({"reference": self.reference, "provenance": self.provenance})
 
 
 def build_definition(args: EvidenceArgs) -> dict[str, Any]:

@@ -151,6 +151,7 @@ class Promotion(pulumi.ComponentResource):
             sources=policy.registries,
             copier=args.copier,
             reuse=True,
+            provenance=granted["provenance"],
         )
         publication = Publication(f"{name}-publication", publication_args, pulumi.ResourceOptions(parent=self))
         there = granted.apply(lambda it: str(Repository.parse(args.repository).at(_digest(it["reference"]))))

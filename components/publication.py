@@ -46,6 +46,8 @@ class PublicationArgs(Arguments):
     """What moves the image's blobs; signatures and evidence, which skopeo leaves behind, are moved by oras."""
     reuse: bool = False
     """Whether it may be there already: then it is verified there, tagged, and not copied again."""
+    provenance: Flow = ""
+    """The mark of the artifact's provenance, see `Evidence`: where that has changed, it is published again."""
 
     _repository = field_validator("repository")(lambda value: str(Repository.parse(value)))
 
@@ -75,6 +77,8 @@ class Publication(pulumi.ComponentResource):
         self.tag = pulumi.Output.all(version, reference).apply(lambda it: own_tag(it[0], args.channel, it[1]))
         arguments = ["--source", reference, "--repository", args.repository, *_tags(args, self.tag)]
         arguments += [*_how(args), *_access(args), *signature_flags(args.public_key, args.annotations)]
+        # A digest may be attested anew, from other inputs: then its name is the old one, and what is said of it is not.
+        arguments += ["--provenance", pulumi.Output.from_input(args.provenance)] if args.provenance != "" else []
         secrets = login_secrets(args.access, "password") | login_secrets(args.source_access, "source_password")
         secrets |= registry_secrets(args.sources)
         # Another copier is another name of the same resource: one that is protected could not be deleted.

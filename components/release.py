@@ -109,7 +109,7 @@ class Release(pulumi.ComponentResource):
             reference=evidence.reference, public_key=args.key.public_key, annotations=says, registry=quarantine
         )
         verification = Verification(f"{name}-verification", verification_args, child)
-        publication = Publication(f"{name}-publication", _publication(args, verification), child)
+        publication = Publication(f"{name}-publication", _publication(args, verification, evidence), child)
         self.reference = publication.reference
         self.record = pulumi.Output.all(publication.reference, publication.tag, scan.summary).apply(
             lambda known: _record(args, candidate.revision, *known)
@@ -147,7 +147,7 @@ def _says(args: ReleaseArgs) -> dict[str, str]:
     return {"repository": args.repository, "version": args.image.version}
 
 
-def _publication(args: ReleaseArgs, verification: Verification) -> PublicationArgs:
+def _publication(args: ReleaseArgs, verification: Verification, evidence: Evidence) -> PublicationArgs:
     return PublicationArgs(
         reference=verification.reference,
         repository=args.repository,
@@ -160,6 +160,7 @@ def _publication(args: ReleaseArgs, verification: Verification) -> PublicationAr
         certificate_authority=args.certificate_authority,
         source_access=args.image.registry,
         copier=args.copier,
+        provenance=evidence.provenance,
     )
 
 

@@ -19,7 +19,17 @@ from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform
 from steps.credentials import Logins, registry_credentials
-from steps.predicates import NAMES, PROVENANCE, SBOM, VULNERABILITIES, evidence_of, finished, kept_report, scan_of
+from steps.predicates import (
+    NAMES,
+    PROVENANCE,
+    SBOM,
+    VULNERABILITIES,
+    evidence_of,
+    finished,
+    kept_report,
+    provenance_mark,
+    scan_of,
+)
 from steps.provenance import is_of_build, provenance
 from steps.registry import Referrers, platforms_of, referrers_of
 from steps.sign import explain
@@ -105,13 +115,17 @@ def attest(request: Request, key: str, public_key: str, password: str, logins: L
         signer = Signer(key, public_key, password, {"DOCKER_CONFIG": str(credentials)})
         platforms = platforms_of(reference, signer.environment)
         wanted = evidence_of(reference, platforms)
-        before = referrers_of(list(wanted), signer.environment)
-        missing = _missing(request, wanted, before, signer)
+        listed = referrers_of(list(wanted), signer.environment)
+        missing = _missing(request, wanted, listed, signer)
         if missing:
             with elapsed(f"attested {reference}: {', '.join(NAMES[it] for it in _types(missing))}"):
                 _write(request, platforms, missing, signer)
-            check_written(missing, before, signer)
-    return {"reference": str(reference), "evidence": {manifest: list(types) for manifest, types in wanted.items()}}
+            listed |= check_written(missing, listed, signer)
+    return {
+        "reference": str(reference),
+        "evidence": {manifest: list(types) for manifest, types in wanted.items()},
+        "provenance": provenance_mark(listed[str(reference)]),
+    }
 
 
 def _types(missing: Mapping[str, Sequence[str]]) -> list[str]:
@@ -204,8 +218,10 @@ def _sbom(report: Path, scratch: Path) -> dict[str, Any]:
     return content
 
 
-def check_written(written: Mapping[str, Sequence[str]], before: Mapping[str, Referrers], signer: Signer) -> None:
-    """Make sure that the registry lists what was there before and what was written since.
+def check_written(
+    written: Mapping[str, Sequence[str]], before: Mapping[str, Referrers], signer: Signer
+) -> dict[str, Referrers]:
+    """Make sure that the registry lists what was there before and what was written since, and return what it lists.
 
     Args:
         written: the predicate types that were written about each manifest.
@@ -226,6 +242,7 @@ def check_written(written: Mapping[str, Sequence[str]], before: Mapping[str, Ref
             f"the registry does not list what was written; something else wrote at the same time, and registries "
             f"without a referrers API then lose one of both:\n{listed}\nRun it again when nothing else writes there."
         )
+    return after
 
 
 def main() -> dict[str, Any]:

@@ -4,6 +4,7 @@ Names are those of the predicate types that other tools read. Source: sigstore/c
 Attestation Specification"; CycloneDX, "Attestation"; slsa.dev, "Provenance" 1.0.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -39,6 +40,16 @@ def evidence_of(reference: ImageReference, platforms: Mapping[Platform, Digest])
     """The predicate types that each manifest of an artifact must have: of the index, and of each platform."""
     wanted: dict[str, tuple[str, ...]] = {str(reference): (PROVENANCE,)}
     return wanted | {str(reference.repository.at(digest)): (VULNERABILITIES, SBOM) for digest in platforms.values()}
+
+
+def provenance_mark(listed: Mapping[str, str]) -> str:
+    """By what one state of an index's provenance differs from another: a digest may be built again from other inputs.
+
+    Args:
+        listed: what refers to the index, each with its predicate type.
+    """
+    said = sorted(digest for digest, type_ in listed.items() if type_ == PROVENANCE)
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
 
 
 def scan_record(reference: ImageReference, database: Mapping[str, Any], source: str | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform, Repository
-from steps.choose import Candidate, Registries, Upstream, Wanted, choose, is_there, repositories_of
+from steps.choose import Candidate, Registries, Upstream, Wanted, choose, is_there, provenance_at, repositories_of
 from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
 from steps.once import once_a_run
 from steps.predicates import APPROVED, PROVED, SBOM, SIGNATURE, evidence_of
@@ -79,6 +79,7 @@ def promote(request: Request, registries: Registries) -> dict[str, Any]:
         approvals = pool.submit(_approvals, request, [place], registries)
         scanned = pool.submit(_scanned, request, place, platforms, bool(own), registries)
         old = pool.submit(_old_reports, request, place, {} if own else platforms, registries)
+        provenance = pool.submit(provenance_at, place, registries)
         said, approved, unread = _enough(request, place, candidate, (proofs.result(), approvals.result()), registries)
         (says, wrong), (failing, warnings) = verified.result(), scanned.result()
     lacks = missing(request.rule, said, approved, request.target, datetime.now(UTC))
@@ -93,6 +94,7 @@ def promote(request: Request, registries: Registries) -> dict[str, Any]:
         "repository": says["repository"],
         "platforms": sorted(map(str, platforms)),
         "here": bool(own),
+        "provenance": provenance.result(),
         "revision": _revision(request, said, candidate),
         "warnings": warnings,
         "told": [] if own and request.running == place.digest else [_told(request, name, said, approved, bool(own))],
@@ -366,10 +368,6 @@ def _answer(it: argparse.Namespace, request: Request, logins: Logins) -> dict[st
             return {"problem": str(error)}
 
 
-def _digest_or_none(text: str) -> Digest | None:
-    return Digest(text) if text else None
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m steps.promote", description=__doc__)
     parser.add_argument("--service", required=True, help="name of the service, in all stacks")
@@ -389,7 +387,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--approval", choices=["none", "besides", "instead"], default="none")
     parser.add_argument("--version", help="the version that is pinned")
     parser.add_argument("--digest", type=Digest, help="the artifact that is pinned")
-    parser.add_argument("--running", type=_digest_or_none, help="what this stack runs now; empty for nothing")
+    parser.add_argument(
+        "--running", type=lambda it: Digest(it) if it else None, help="what this stack runs now; empty for nothing"
+    )
     add_registry_flags(parser)
     add_policy_flags(parser)
     return parser

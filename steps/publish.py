@@ -17,7 +17,7 @@ from components.artifact import Digest, ImageReference, Platform, Repository, Ve
 from steps.attached import inspect
 from steps.copy import copy
 from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
-from steps.predicates import evidence_of
+from steps.predicates import evidence_of, provenance_mark
 from steps.registry import digest_of_tag, platforms_of, referrers_of, tags_of, transport_flags
 from steps.tool import StepError, ToolError, read_secrets, run_step, run_tool, say
 from steps.verify import add_signature_flags, prove
@@ -61,6 +61,8 @@ class Request:
     """What moves the image: oras or skopeo."""
     reuse: bool = False
     """Whether it may be there already."""
+    provenance: str = ""
+    """The mark of the provenance that the source has, see steps.predicates; empty where nobody says it."""
 
     @property
     def published(self) -> ImageReference:
@@ -118,8 +120,15 @@ def _is_whole(request: Request, credentials: Path) -> bool:
         prove(request.published, platforms, request.public_key, request.annotations, environment, request.authority)
     except StepError:
         return False  # a copy says what is wrong with it
+    if request.provenance and request.provenance != _provenance(request, environment):
+        return False
     say(f"{request.published} is there already, and verified: nothing was copied")
     return True
+
+
+def _provenance(request: Request, environment: Mapping[str, str]) -> str:
+    index = str(request.published)
+    return provenance_mark(referrers_of([index], environment, request.authority)[index])
 
 
 def _copy(request: Request, credentials: Path) -> None:
@@ -250,6 +259,7 @@ def read_request(secrets: Mapping[str, str], arguments: Sequence[str] | None = N
     parser.add_argument("--source-username", help="user of the source; the password comes on standard input")
     add_registry_flags(parser)
     parser.add_argument("--copier", choices=["oras", "skopeo"], default="oras")
+    parser.add_argument("--provenance", default="", help="the mark of the source's: another one is another publication")
     parser.add_argument("--reuse", action="store_true", help="what is there already is verified, not copied again")
     it = parser.parse_args(arguments)
     logins = registry_logins(it, secrets)
@@ -268,6 +278,7 @@ def read_request(secrets: Mapping[str, str], arguments: Sequence[str] | None = N
         source_authority=dict(it.authority).get(it.source.repository.registry),
         copier=it.copier,
         reuse=it.reuse,
+        provenance=it.provenance,
     )
     return request, logins
 

@@ -236,6 +236,8 @@ class Engine(mocks.Mocks):
             answer["container"] = given["--container"]
         if module == "promote":
             answer = _promoted(given)
+        if module == "attest":
+            answer["provenance"] = "0f0f0f0f0f0f"
         if module == "prove":
             answer["time"] = "2026-11-25T10:00:00Z"
         return json.dumps(answer)
@@ -262,6 +264,7 @@ def _promoted(given: Mapping[str, str]) -> dict[str, Any]:
         "repository": first["reference"].partition("@")[0],
         "platforms": first["platforms"],
         "here": bool(given["--running"]),
+        "provenance": "0f0f0f0f0f0f",
         "revision": first["revision"],
     }
 

@@ -147,6 +147,17 @@ def test_the_provenance_has_the_arguments_and_the_revision_that_the_build_got() 
     assert json.loads(build)["externalParameters"]["arguments"] == given
 
 
+def test_what_was_attested_last_is_published_even_where_the_digest_stays() -> None:
+    publish = Engine().good(a_release(), secrets=SECRETS).step("publish")
+    assert publish.values("--provenance") == ["0f0f0f0f0f0f"]
+
+
+def test_a_state_from_before_there_was_a_mark_goes_on() -> None:
+    engine = Engine(broken={"attest": json.dumps({"reference": CANDIDATE})})
+    publish = engine.good(a_release(), secrets=SECRETS).step("publish")
+    assert publish.values("--provenance") == [""]
+
+
 def test_the_reports_of_each_release_have_a_folder_of_their_own_unless_one_is_named() -> None:
     engine = Engine(stack="staging").good(a_release(), secrets=SECRETS)
     folders = [engine.step(name).values("--reports") for name in ("scan", "attest")]

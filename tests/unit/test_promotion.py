@@ -151,6 +151,7 @@ def test_what_was_verified_is_what_is_copied_whatever_the_record_says() -> None:
         "repository": "localhost:5443/driftwood/web",
         "platforms": ["linux/amd64"],
         "here": False,
+        "provenance": "0f0f0f0f0f0f",
         "revision": "6" * 40,
     }
     engine = Engine(stack="production", exported=STAGING, broken={"promote": json.dumps(answer)})
@@ -271,6 +272,7 @@ def test_what_this_stack_said_of_a_digest_is_kept_once_the_other_has_moved_on() 
             "repository": "localhost:5443/driftwood/web",
             "platforms": ["linux/amd64"],
             "here": True,
+            "provenance": "0f0f0f0f0f0f",
             "revision": "5" * 40,
         }
     )
@@ -297,7 +299,9 @@ def test_passwords_of_all_registries_reach_both_steps_through_standard_input_alo
 
 
 def test_what_may_be_there_already_is_verified_and_not_copied_again() -> None:
-    assert "--reuse" in engine_of().step("publish").command
+    publish = engine_of().step("publish")
+    assert "--reuse" in publish.command
+    assert publish.values("--provenance") == ["0f0f0f0f0f0f"]
     assert engine_of(copier="skopeo").step("publish").values("--copier") == ["skopeo"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def test_each_manifest_gets_the_evidence_that_belongs_to_it(box: Toolbox, report
     assert result == {
         "reference": str(REFERENCE),
         "evidence": {str(REFERENCE): [PROVENANCE], AMD64: platform, ARM64: platform},
+        "provenance": result["provenance"],
     }
     assert box.types(str(REFERENCE)) == [SIGNATURE, PROVENANCE]
     assert box.types(AMD64) == box.types(ARM64) == [SIGNATURE, *platform]
@@ -123,6 +125,16 @@ def test_a_second_time_adds_nothing_and_needs_no_report(box: Toolbox, reports: P
         path.unlink()
     assert attested(reports) == first
     assert box.written() == before
+
+
+def test_other_inputs_of_the_same_digest_are_another_provenance(box: Toolbox, reports: Path) -> None:
+    box.write(str(REFERENCE), PROVENANCE, predicate={"buildDefinition": {"buildType": "urn:another"}})
+    first = attested(reports)["provenance"]
+    assert re.fullmatch("[0-9a-f]{12}", first)
+    box.write(AMD64, VULNERABILITIES, predicate=reported(RECORD["finished"]))
+    assert attested(reports)["provenance"] == first, "a report gets old, and says nothing else of the build"
+    box.write(str(REFERENCE), PROVENANCE, predicate={"buildDefinition": {"buildType": "urn:a-third"}})
+    assert attested(reports)["provenance"] != first
 
 
 def test_only_what_is_missing_is_written(box: Toolbox, reports: Path) -> None:

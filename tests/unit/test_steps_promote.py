@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from steps.predicates import VULNERABILITIES
+from steps.predicates import VULNERABILITIES, provenance_mark
 from steps.proofs import spelled
 from tests.conftest import ToolMaker
 from tests.registries import AMD64, ARM64, DIGEST, FINDING, NOW, OTHER, PRODUCTION, STAGING, TAKEN, World
@@ -47,6 +47,7 @@ def test_what_staging_has_proved_may_be_taken_from_where_it_is(world: World) -> 
         "platforms": ["linux/amd64", "linux/arm64"],
         "revision": "5" * 40,
         "here": False,
+        "provenance": provenance_mark({}),
     }
     [line] = told
     assert line.startswith(

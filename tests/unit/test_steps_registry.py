@@ -11,7 +11,7 @@ import pytest
 
 from components.artifact import Digest, ImageReference, Repository
 from steps.credentials import registry_credentials
-from steps.predicates import SIGNATURE, VULNERABILITIES
+from steps.predicates import PROVENANCE, SIGNATURE, VULNERABILITIES, provenance_mark
 from steps.publish import Request, publish
 from steps.registry import platforms_of, transport_flags
 from steps.tool import StepError, ToolError
@@ -356,6 +356,16 @@ def test_what_is_there_and_verifies_is_not_copied_again(tool: ToolMaker, capsys:
     assert [call.split()[0] for call in calls(path)] == ["resolve", "manifest", "resolve", "tag", "resolve"]
     assert str(SOURCE.repository.registry) not in " ".join(calls(path)), "a rollback needs nobody else"
     assert "is there already, and verified: nothing was copied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_there_with_another_provenance_is_copied_again(tool: ToolMaker, there: bool) -> None:
+    path = oras_that_holds_it(tool)
+    tool("cosign", f"echo '{VERIFIED}'")
+    listed = [it["digest"] for it in json.loads(REFERRERS)["referrers"]] if there else [str(OTHER)]
+    mark = provenance_mark(dict.fromkeys(listed, PROVENANCE))
+    publish(Request(SOURCE, TARGET, ["1.4.0"], *SIGNED_BY, reuse=True, provenance=mark), LOGINS)
+    assert ("cp" in [call.split()[0] for call in calls(path)]) is not there
 
 
 def test_what_is_there_in_part_is_copied_to_its_end(tool: ToolMaker) -> None:
