@@ -281,6 +281,19 @@ def test_slipway_evidence_believes_no_other_key(attested: Attested, tmp_path: Pa
     assert "2 of index, 3 of linux/amd64, 3 of linux/arm64" in " ".join(ended.stdout.split())
 
 
+def test_other_inputs_that_come_to_the_same_digest_are_attested_and_published(attested: Attested) -> None:
+    checkout = attested.checkout
+    container = checkout.outputs(STACK)["web"]["container"]
+    moved = f"{SOURCE}-moved"
+    checkout.edit_stack(STACK, lambda settings: settings["services"]["web"]["build"].update(source=moved))
+    checkout.up(STACK, "--skip-preview")
+    said = [it["predicate"]["buildDefinition"] for it in statements(attested, "index", "slsaprovenance1")]
+    assert [it["resolvedDependencies"][0]["uri"] for it in said] == [f"git+{SOURCE}", f"git+{moved}"]
+    assert checkout.outputs(STACK)["web"]["release"]["digest"] == attested.record.digest
+    assert checkout.outputs(STACK)["web"]["container"] == container
+    checkout.preview(STACK, "--expect-no-changes")
+
+
 def test_a_rescan_adds_what_is_newly_known_and_says_so_once(attested: Attested) -> None:
     checkout = attested.checkout
     exported = ["pulumi", "stack", "export", "--stack", STACK]
