@@ -153,7 +153,9 @@ def _preflight(
 
 def _settle(args: HardenedContainerArgs, container: docker.Container) -> list[Flow]:
     arguments: list[Flow] = ["--docker", args.host.docker, "--container", container.id]
-    return [*arguments, "--pids", str(args.run.pids), "--timeout", f"{args.run.health.wait:g}"]
+    # The provider changes the limit of memory in a container that is there: then its health is another question, too.
+    arguments += ["--pids", str(args.run.pids), "--memory", str(args.run.memory)]
+    return [*arguments, "--timeout", f"{args.run.health.wait:g}"]
 
 
 def _limits(run: Run) -> dict[str, Any]:

@@ -32,6 +32,25 @@ def limit_pids(host: str, container: str, pids: int) -> None:
         )
 
 
+def start_again(host: str, container: str) -> None:
+    """Start a container anew that was in trouble before this step began: it may have what it lacked by now.
+
+    A limit that is raised reaches a container that is there; the engine, which waits ever longer before it restarts
+    what ends again and again, does not start it for that.
+    """
+    state = _container(host, container)["State"]
+    health = (state.get("Health") or {}).get("Status")
+    if not state["Running"] or state.get("Restarting") or health == "unhealthy":
+        docker(host, "restart", container, timeout=None)
+
+
+def check_memory(host: str, container: str, memory: int) -> None:
+    """Make sure that the engine took the limit of memory, in MiB."""
+    seen = _container(host, container)["HostConfig"]["Memory"] / 2**20
+    if seen != memory:
+        raise StepError(f"container {container}: its memory limit is {seen:g} MiB, not {memory}: the engine ignores it")
+
+
 def wait_until_healthy(host: str, container: str, timeout: float) -> str:
     """Wait for the engine's own verdict.
 
@@ -120,8 +139,11 @@ def main() -> dict[str, Any]:
     parser.add_argument("--docker", required=True, help="address of the Docker Engine")
     parser.add_argument("--container", required=True)
     parser.add_argument("--pids", required=True, type=int)
+    parser.add_argument("--memory", required=True, type=int, help="MiB")
     parser.add_argument("--timeout", required=True, type=float, help="seconds to become healthy")
     request = parser.parse_args()
+    check_memory(request.docker, request.container, request.memory)
+    start_again(request.docker, request.container)
     limit_pids(request.docker, request.container, request.pids)
     with elapsed("healthy"):
         health = wait_until_healthy(request.docker, request.container, request.timeout)

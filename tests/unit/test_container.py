@@ -65,6 +65,7 @@ def test_the_pids_limit_is_set_on_the_container_that_was_created() -> None:
     engine = engine_of(pids=42)
     settle = engine.step("settle")
     assert settle.values("--pids") == ["42"]
+    assert settle.values("--memory") == ["256"]
     assert settle.values("--container") == ["web-container-id"]
     assert engine.one(CONTAINER).urn in settle.options["propertyDependencies"]["environment"].urns
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steps.preflight import Service, check_image, check_network, go_duration, preflight
-from steps.settle import limit_pids, refuse_root, wait_until_healthy
+from steps.settle import check_memory, limit_pids, refuse_root, start_again, wait_until_healthy
 from steps.tool import StepError
 from tests.conftest import ToolMaker
 from tests.engine import CHECK, CONTAINER, DOWN, HOST, REFERENCE, STACK, docker, image
@@ -124,7 +124,7 @@ def test_an_engine_that_is_down_is_told_as_such(tool: ToolMaker, step: str) -> N
             "--service",
             "web",
         ],
-        "settle": ["--container", CONTAINER, "--pids", "100", "--timeout", "5"],
+        "settle": ["--container", CONTAINER, "--pids", "100", "--memory", "256", "--timeout", "5"],
     }[step]
     ended = run_step_program(step, ["--docker", HOST, *given])
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -248,6 +248,31 @@ def test_a_container_that_is_gone_is_told(tool: ToolMaker) -> None:
     docker(tool)
     with pytest.raises(StepError, match=r"is gone: .*pulumi refresh"):
         wait_until_healthy(HOST, CONTAINER, 5)
+
+
+@pytest.mark.parametrize(
+    ("seen", "again"),
+    [
+        (state("healthy"), False),
+        (state("starting"), False),
+        (state(), False),
+        (state("unhealthy"), True),
+        (state("starting", running=False), True),
+        (state("starting", Restarting=True), True),
+    ],
+)
+def test_what_was_in_trouble_before_is_started_again(tool: ToolMaker, seen: list[dict[str, Any]], again: bool) -> None:
+    path = docker(tool, container=seen, restart="exit 0")
+    start_again(HOST, CONTAINER)
+    restarts = [call for call in calls(path) if " restart " in call]
+    assert restarts == ([f"--host {HOST} restart {CONTAINER}"] if again else [])
+
+
+def test_a_memory_limit_that_the_engine_ignores_is_told(tool: ToolMaker) -> None:
+    docker(tool, container=[{"State": {}, "HostConfig": {"Memory": 256 * 2**20}}])
+    check_memory(HOST, CONTAINER, 256)
+    with pytest.raises(StepError, match="its memory limit is 256 MiB, not 512: the engine ignores it"):
+        check_memory(HOST, CONTAINER, 512)
 
 
 def test_the_pids_limit_is_set_and_read_back(tool: ToolMaker) -> None:

@@ -191,6 +191,26 @@ def test_an_unhealthy_app_fails_with_its_last_health_output_and_log_lines(checko
     assert len(containers(checkout, container_of(stack))) == 1
 
 
+def test_less_memory_than_it_needs_fails_and_more_of_it_heals_the_same_container(checkout: Checkout) -> None:
+    needs = f"held = bytearray({64 * 2**20})\n"
+    small_stack(checkout, "hungry", lambda its: memory(its, 256), {"app.py": needs + APP})
+    checkout.up("hungry", "--skip-preview")
+    container = checkout.inspect(container_of("hungry"))["Id"]
+    checkout.edit_stack("hungry", lambda its: memory(its, 32))
+    told = "A process in it was killed for lack of memory (run.memory is 32 MiB): raise it."
+    refused(attempt(checkout, "hungry"), "web-settle", told)
+    checkout.edit_stack("hungry", lambda its: memory(its, 256))
+    checkout.up("hungry", "--skip-preview")
+    seen = checkout.inspect(container_of("hungry"))
+    assert (seen["Id"], seen["State"]["Health"]["Status"]) == (container, "healthy")
+    checkout.preview("hungry", "--expect-no-changes")
+
+
+def memory(settings: dict[str, Any], mebibytes: int) -> None:
+    """Give the service this much memory."""
+    settings["services"]["web"]["run"]["memory"] = mebibytes
+
+
 def test_an_app_that_ends_at_once_fails_with_its_exit_code_and_last_lines(checkout: Checkout) -> None:
     stack = small_stack(checkout, "ends", files={"app.py": "raise SystemExit('no tide today')\n"})
     refused(attempt(checkout, stack), "web-settle", "stopped with exit code 1", "no tide today")
