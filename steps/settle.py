@@ -7,9 +7,12 @@ itself and read back. A container that does not become healthy fails the step wi
 import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from steps.engine import docker, inspect, lack_of_memory
+from steps.previous import printed
+from steps.proofs import moment
 from steps.tool import StepError, ToolError, elapsed, run_step, say
 
 _POLL = 0.1
@@ -51,13 +54,14 @@ def check_memory(host: str, container: str, memory: int) -> None:
         raise StepError(f"container {container}: its memory limit is {seen:g} MiB, not {memory}: the engine ignores it")
 
 
-def wait_until_healthy(host: str, container: str, timeout: float) -> str:
+def wait_until_healthy(host: str, container: str, timeout: float, since: datetime | None = None) -> str:
     """Wait for the engine's own verdict.
 
     Args:
         host: address of the Docker Engine.
         container: id of the container.
         timeout: seconds.
+        since: only a check that began later counts; where none did in time, the one before is told as such.
 
     Raises:
         StepError: it stopped, is unhealthy, or says nothing in time; with its last words.
@@ -67,9 +71,12 @@ def wait_until_healthy(host: str, container: str, timeout: float) -> str:
         seen = _container(host, container)
         state = seen["State"]
         health = (state.get("Health") or {}).get("Status", "none")
-        if health == "healthy":
-            return str(health)
         waited = time.monotonic() - start
+        if health == "healthy" and (since is None or _checked_since(state, since)):
+            return str(health)
+        if health == "healthy" and waited > timeout:
+            say(f"it was healthy before the change, and no check has ended in the {waited:.0f} s since")
+            return str(health)
         if not state["Running"] or state.get("Restarting") or health == "unhealthy" or waited > timeout:
             raise StepError(_last_words(host, container, seen, waited))
         if time.monotonic() - said > _REPORT:
@@ -91,6 +98,11 @@ def refuse_root(host: str, container: str) -> None:
             f"container {container[:12]} ran as root and was stopped: the image's user has a name of its own, and "
             "root's number (uid 0). Give it another, such as `useradd --uid 10001`, then run `pulumi up` again."
         )
+
+
+def _checked_since(state: Mapping[str, Any], since: datetime) -> bool:
+    """Whether a health check has ended that began after this time."""
+    return any(moment(it["Start"]) > since for it in (state["Health"].get("Log") or ())[-1:])
 
 
 def _container(host: str, container: str) -> dict[str, Any]:
@@ -142,13 +154,16 @@ def main() -> dict[str, Any]:
     parser.add_argument("--memory", required=True, type=int, help="MiB")
     parser.add_argument("--timeout", required=True, type=float, help="seconds to become healthy")
     request = parser.parse_args()
+    before, began = printed() or {}, datetime.now(UTC)
+    # What was healthy with more memory says nothing of how it does with less.
+    same = before.get("memory", request.memory) == request.memory
     check_memory(request.docker, request.container, request.memory)
     start_again(request.docker, request.container)
     limit_pids(request.docker, request.container, request.pids)
     with elapsed("healthy"):
-        health = wait_until_healthy(request.docker, request.container, request.timeout)
+        health = wait_until_healthy(request.docker, request.container, request.timeout, None if same else began)
     refuse_root(request.docker, request.container)
-    return {"container": request.container, "health": health, "pids": request.pids}
+    return {"container": request.container, "health": health, "pids": request.pids, "memory": request.memory}
 
 
 if __name__ == "__main__":

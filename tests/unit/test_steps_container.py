@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -157,6 +158,25 @@ def test_it_waits_while_the_container_is_starting(tool: ToolMaker) -> None:
         tool, container=f"if [ -e \"$0.seen\" ]; then echo '{healthy}'; else echo '{starting}'; touch \"$0.seen\"; fi"
     )
     assert wait_until_healthy(HOST, CONTAINER, 5) == "healthy"
+
+
+def test_after_a_change_only_a_check_that_began_later_counts(
+    tool: ToolMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    since = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    old, new = state("healthy", output="fine"), state("healthy", output="fine")
+    old[0]["State"]["Health"]["Log"][0]["Start"] = "2026-11-29T12:59:59.999999999+01:00"
+    new[0]["State"]["Health"]["Log"][0]["Start"] = "2026-11-29T12:00:00.000001001Z"
+    path = docker(
+        tool,
+        container=f"if [ -e \"$0.seen\" ]; then echo '{json.dumps(new)}'; "
+        f"else echo '{json.dumps(old)}'; touch \"$0.seen\"; fi",
+    )
+    assert wait_until_healthy(HOST, CONTAINER, 5, since) == "healthy"
+    assert len(calls(path)) == 2
+    docker(tool, container=old)
+    assert wait_until_healthy(HOST, CONTAINER, 0, since) == "healthy"
+    assert "it was healthy before the change, and no check has ended" in capsys.readouterr().err
 
 
 LOGS = 'echo "to standard output"; echo "Traceback: to standard error" >&2'

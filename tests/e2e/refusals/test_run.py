@@ -30,6 +30,24 @@ print("starting", flush=True)
 print("cannot reach the tide gauge", flush=True)
 time.sleep(3600)
 """
+HUNGRY = """\
+import pathlib
+import threading
+import time
+
+
+def grow():
+    of_both_versions = "memory.max", "memory/memory.limit_in_bytes"
+    [limit] = [it for name in of_both_versions if (it := pathlib.Path("/sys/fs/cgroup", name)).exists()]
+    while int(limit.read_text()) > 128 << 20:
+        time.sleep(0.1)
+    held = bytearray(b"x") * (128 << 20)
+    time.sleep(len(held))
+
+
+threading.Thread(target=grow, daemon=True).start()
+"""
+"""It needs more than it may have, as soon as it may have less than 128 MiB."""
 SICK_CHECK = """\
 import sys
 
@@ -192,14 +210,14 @@ def test_an_unhealthy_app_fails_with_its_last_health_output_and_log_lines(checko
 
 
 def test_less_memory_than_it_needs_fails_and_more_of_it_heals_the_same_container(checkout: Checkout) -> None:
-    needs = f"held = bytearray({64 * 2**20})\n"
-    small_stack(checkout, "hungry", lambda its: memory(its, 256), {"app.py": needs + APP})
+    files = {"app.py": HUNGRY + APP, "check.py": "import socket\n\nsocket.create_connection(('127.0.0.1', 8080), 1)\n"}
+    small_stack(checkout, "hungry", lambda its: memory(its, 256), files)
     checkout.up("hungry", "--skip-preview")
     container = checkout.inspect(container_of("hungry"))["Id"]
-    checkout.edit_stack("hungry", lambda its: memory(its, 32))
-    told = "A process in it was killed for lack of memory (run.memory is 32 MiB): raise it."
+    checkout.edit_stack("hungry", lambda its: memory(its, 64))
+    told = "A process in it was killed for lack of memory (run.memory is 64 MiB): raise it."
     refused(attempt(checkout, "hungry"), "web-settle", told)
-    checkout.edit_stack("hungry", lambda its: memory(its, 256))
+    checkout.edit_stack("hungry", lambda its: memory(its, 320))
     checkout.up("hungry", "--skip-preview")
     seen = checkout.inspect(container_of("hungry"))
     assert (seen["Id"], seen["State"]["Health"]["Status"]) == (container, "healthy")
