@@ -16,7 +16,6 @@ from steps.tool import StepError, ToolError, run_tool
 
 _PAGE = 100
 """Updates that are read at a time."""
-_NAMESPACE = "slipway:"
 _CONTAINER = "docker:index/container:Container"
 
 
@@ -119,9 +118,8 @@ def secret(stack: Stack, key: str) -> str:
 
     Args:
         stack: the stack.
-        key: its key, as settings name it: without a namespace.
+        key: its key, as settings name it: without a namespace, which is that of the project, as in its program.
     """
-    key = key if ":" in key else f"{_NAMESPACE}{key}"
     return _pulumi("config", "get", key, "--stack", str(stack)).removesuffix("\n")
 
 

@@ -114,7 +114,8 @@ class FakePulumi:
             size, page = (int(arguments[arguments.index(flag) + 1]) for flag in ("--page-size", "--page"))
             return json.dumps(stack.history[(page - 1) * size : page * size])
         if arguments[:2] == ["config", "get"]:
-            return stack.secrets[arguments[2]] + "\n"
+            name = arguments[2] if ":" in arguments[2] else f"slipway:{arguments[2]}"  # the project's namespace
+            return stack.secrets[name] + "\n"
         assert arguments[0] == "config", arguments
         plain = {key: _entry(value) for key, value in stack.config.items()}
         return json.dumps(plain | {key: {"secret": True} for key in stack.secrets})

@@ -1,4 +1,4 @@
-"""The commits between two revisions of a service's source, from the repository that the project is in."""
+"""The commits between two revisions of a service's source, from the repository that the source is in."""
 
 import re
 from pathlib import Path
@@ -27,19 +27,21 @@ def commits_between(project: Path, context: str | None, before: str | None, afte
         NotKnownError: a revision is missing, or this clone does not have it.
     """
     (old, _), (new, dirty) = revision_of(before), revision_of(after)
+    # The source of a service may be another repository than the project is in.
+    clone = project / context if context and (project / context).is_dir() else project
     for revision, what in ((old, "today's image"), (new, "what would ship")):
         if revision is None:
             raise NotKnownError(f"commits: {what} does not say which commit it was built from")
-        if not _HASH.fullmatch(revision) or not _has(project, revision):
+        if not _HASH.fullmatch(revision) or not _has(clone, revision):
             raise NotKnownError(
                 f"commits: {revision[:12]}, which {what} was built from, is in no commit of this clone: "
                 "fetch the whole history, as with `fetch-depth: 0`"
             )
-    folder = context or "."
+    paths = str((project / context).resolve() if context else ".")
     return Commits(
-        context=folder,
-        added=_log(project, f"{old}..{new}", folder),
-        taken_back=_log(project, f"{new}..{old}", folder),
+        context=context or ".",
+        added=_log(clone, f"{old}..{new}", paths),
+        taken_back=_log(clone, f"{new}..{old}", paths),
         uncommitted=dirty,
     )
 

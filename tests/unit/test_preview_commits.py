@@ -19,6 +19,19 @@ def test_the_commits_of_the_context_lie_between(repository: tuple[Path, list[str
     assert (found.taken_back, found.uncommitted) == ((), True)
 
 
+def test_a_source_in_a_repository_of_its_own_has_its_commits_there(
+    repository: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    folder, hashes = repository
+    project = tmp_path / "a project"
+    project.mkdir()
+    found = commits_between(project, str(folder / "app"), hashes[0], hashes[2])
+    assert [it.hash for it in found.added] == [hashes[2]]
+    (project / "link").symlink_to(folder)
+    found = commits_between(project, "link/app", hashes[0], hashes[2])
+    assert ([it.hash for it in found.added], found.context) == ([hashes[2]], "link/app")
+
+
 def test_outside_of_git_there_are_no_commits_to_tell(tmp_path: Path) -> None:
     with pytest.raises(NotKnownError, match="is in no commit of this clone"):
         commits_between(tmp_path, None, "a" * 40, "b" * 40)
