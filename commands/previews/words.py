@@ -28,9 +28,10 @@ def headline(report: Report) -> str:
     stopped = [it for it in report.services if it.stopped_by]
     if stopped:
         return f"`up` would stop at the scan of {', '.join(it.name for it in stopped)}"
-    shipping = [it for it in report.services if it.ships]
-    if shipping:
-        return f"{counted(len(shipping), 'service')} would ship"
+    touched = [it.state == "removed" for it in report.services if it.ships]
+    told = {"would ship": touched.count(False), "would be removed": touched.count(True)}
+    if touched:
+        return ", ".join(f"{counted(number, 'service')} {what}" for what, number in told.items() if number)
     if report.other_resources:
         return f"nothing would ship; {counted(len(report.other_resources), 'resource')} would change"
     return "nothing would change"

@@ -196,6 +196,12 @@ def test_the_headline_says_whether_something_would_ship(changes: dict[str, Any],
     assert headline(report(**changes)).startswith(told)
 
 
+def test_a_service_that_goes_is_not_one_that_ships() -> None:
+    gone = Service(name="old", state="removed", ships=True)
+    assert headline(report(gone)) == "1 service would be removed"
+    assert headline(report(service(), gone, gone)) == "1 service would ship, 2 services would be removed"
+
+
 EVIL = [
     "@everyone look",
     "](javascript:x) [click](https://evil.example)",
