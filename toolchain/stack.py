@@ -147,15 +147,22 @@ class Stack:
                 "an indentation"
             )
 
-    def policy_flags(self) -> list[str]:
+    def policy_flags(self, report: Callable[[str], None]) -> list[str]:
         """Returns the flags with which `pulumi` judges the stack by the checkout's policy pack.
 
         The pack's configuration for the stack lies beside the stack's own file. Without one the pack is used all the
         same, and says what it misses.
+
+        Args:
+            report: takes a line where there is no configuration.
         """
         flags = ["--policy-pack", str(self.project.root / POLICIES)]
         if self.policy_file.exists():
-            flags += ["--policy-pack-config", str(self._with_our_ports(self.policy_file))]
+            return [*flags, "--policy-pack-config", str(self._with_our_ports(self.policy_file))]
+        report(
+            f"policies: {self.policy_file.relative_to(self.project.root)} does not exist, so the pack knows none of this "
+            "stack's registries and keys: write it, beginning with stacks/policy.dev.json"
+        )
         return flags
 
     def _with_our_ports(self, file: Path, change: Callable[[str], str] = str) -> Path:

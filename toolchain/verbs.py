@@ -38,7 +38,7 @@ def up(root: Path, options: argparse.Namespace) -> int:
     from toolchain.containers import refuse_standstill
 
     session, stack = _prepared(root, options, recovering=True)
-    code = _pulumi(session, stack, "up", ["--yes", *stack.policy_flags(), *options.arguments])
+    code = _pulumi(session, stack, "up", ["--yes", *stack.policy_flags(session.report), *options.arguments])
     if code == 0:
         state = stack.state()
         refuse_standstill(state)
@@ -50,7 +50,7 @@ def up(root: Path, options: argparse.Namespace) -> int:
 def preview(root: Path, options: argparse.Namespace) -> int:
     """Shows what ``up`` would change."""
     session, stack = _prepared(root, options, recovering=False)
-    return _pulumi(session, stack, "preview", [*stack.policy_flags(), *options.arguments])
+    return _pulumi(session, stack, "preview", [*stack.policy_flags(session.report), *options.arguments])
 
 
 def destroy(root: Path, options: argparse.Namespace) -> int:

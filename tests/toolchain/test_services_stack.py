@@ -49,6 +49,15 @@ def test_pulumi_gets_a_copy_of_the_stacks_file_with_the_moved_ports(project: Pro
     assert stack.file.read_text() == before
 
 
+def test_a_stack_whose_policies_are_told_nothing_says_which_file_is_missing(project: Project) -> None:
+    told: list[str] = []
+    assert Stack(project, "qa").policy_flags(told.append) == ["--policy-pack", str(project.root / "policies")]
+    assert told[0].startswith("policies: stacks/policy.qa.json does not exist")
+    (project.root / "stacks" / "policy.dev.json").write_text("{}")
+    assert "--policy-pack-config" in Stack(project, "dev").policy_flags(told.append)
+    assert len(told) == 1
+
+
 def test_a_registry_may_listen_where_another_one_usually_does(tmp_path: Path) -> None:
     moved = Project(tmp_path, 5443, 5444, 5500)
     text = "localhost:5380 localhost:5443/x localhost:5444 localhost:54431 mylocalhost:5443 otherlocalhost:5443"
