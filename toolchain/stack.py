@@ -160,8 +160,8 @@ class Stack:
         if self.policy_file.exists():
             return [*flags, "--policy-pack-config", str(self._with_our_ports(self.policy_file))]
         report(
-            f"policies: {self.policy_file.relative_to(self.project.root)} does not exist, so the pack knows none of this "
-            "stack's registries and keys: write it, beginning with stacks/policy.dev.json"
+            f"policies: {self.policy_file.relative_to(self.project.root)} does not exist, so the pack knows none of "
+            "this stack's registries and keys: write it, beginning with stacks/policy.dev.json"
         )
         return flags
 
