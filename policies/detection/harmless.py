@@ -25,6 +25,11 @@ _PUBLIC_NAME = re.compile(
 """Names that machines drew: the last is that of a pod of a Deployment."""
 _BASE64 = re.compile(r"(?=[^\s]*[0-9+])(?=[^\s]*[A-Z])[A-Za-z0-9+/]{24,}={0,2}")
 _STRANGE = 0.25
+_NAME = re.compile(r"[a-z]{1,60}(?:[-_.:/][a-z0-9]{1,60}){0,20}")
+_JOINED_NAME = re.compile(r"[a-z]{1,60}(?:[-_.:/][a-z0-9]{1,60}){1,20}")
+_JOINT = re.compile(r"[-_]")
+_SIZES = frozenset(("1", "2", "256", "384", "512", "v2", "v4"))
+"""Of the digest in the name of a way to authenticate: `scram-sha-256`."""
 _LIST = re.compile(r"[\s,|;+/]+")
 _SHORTEST_NUMBER = 4
 
@@ -86,5 +91,20 @@ def is_number(value: str, *, counts: bool = False) -> bool:
 
 
 def names_a_scheme(value: str) -> bool:
-    """Whether the value names ways to authenticate, one or a list."""
-    return all(word in SCHEMES or word in NOTHING for word in _LIST.split(value.strip().lower()))
+    """Whether the value names ways to authenticate, one or a list; each is made of words: `caching_sha2_password`."""
+    words = _LIST.split(value.strip().lower())
+    return all(word in NOTHING or all(map(_is_of_a_scheme, _JOINT.split(word))) for word in words)
+
+
+def _is_of_a_scheme(word: str) -> bool:
+    return word in SCHEMES or word in _SIZES
+
+
+def reads_as_name(value: str, *, joined: bool) -> bool:
+    """Whether the value reads as the name of a host, a service, an object: words in small letters.
+
+    Args:
+        value: the value.
+        joined: whether one word alone is none.
+    """
+    return bool((_JOINED_NAME if joined else _NAME).fullmatch(value))

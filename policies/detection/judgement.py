@@ -12,10 +12,11 @@ from detection.harmless import (
     is_place,
     is_public_name,
     names_a_scheme,
+    reads_as_name,
     without_store_digests,
 )
 from detection.names import Bearing, Meaning, meaning
-from detection.randomness import is_hexadecimal, looks_random
+from detection.randomness import is_hexadecimal, is_uuid, looks_random
 from detection.references import is_reference
 from detection.shapes import shape_in
 from detection.urls import address_with_credentials
@@ -27,11 +28,17 @@ _ASSIGNED = re.compile(r"-{0,2}(?P<name>[A-Za-z_][\w.-]{0,100})[=:]")
 _PUBLIC_TOKEN = re.compile(
     r"pk_(?:live|test)_|ssh-|ecdsa-|sk-ssh-|AAAA[BCE][23]|age1|sha\d{1,3}[-:/]|SHA\d{1,3}:|h1:|bc1q|bafy|urn:|arn:"
     r"|(?:price|prod|acct|cus|sub|plan|evt|dpl|prj)_[0-9A-Za-z]{10}"
-    r"|AC[0-9a-f]{32}$|pub[0-9a-f]{32}$|pk\.eyJ"  # an account of Twilio, what browsers send to Datadog and Mapbox
+    r"|AC[0-9a-f]{32}$|pub[0-9a-f]{32}$|pk\.eyJ|sb_publishable_"  # an account of Twilio, what browsers send
     r"|data:(?:image|font|audio|video)/|Qm[1-9A-HJ-NP-Za-km-z]{44}$"
+)
+_PUBLISHED = re.compile(
+    r"(?:sk-)?(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d{3})(?:@openssh\.com)? AAAA[0-9A-Za-z+/]{40,}={0,3}(?: .*)?"
+    r"|pk_(?:live|test)_[0-9A-Za-z]{10,}|sb_publishable_[\w-]{20,}|pk\.eyJ[\w-]{8,}\.[\w-]{8,}|pub[0-9a-f]{32}"
+    r"|age1[0-9a-z]{58}"
 )
 _SEED_WORDS = re.compile(r"[a-z]{2,10}(?: [a-z]{2,10}){11,23}")
 _SHORTEST_KEY = 16
+_SHORTEST_PIN = 4
 _MOST_NAMES = 3
 """Before a value, as in `--set auth.token=…`."""
 
@@ -53,18 +60,34 @@ def by_name(said: Meaning, value: str) -> Finding | None:
 
 def _is_meant(said: Meaning, value: str) -> bool:
     if said.bearing is Bearing.PLACE:
-        return not (is_place(value) or is_address(value) or is_number(value))
+        return not (_is_place(said, value) or is_address(value) or is_number(value))
+    if said.bearing is Bearing.PIN:
+        return value.isdigit() and len(value) >= _SHORTEST_PIN
+    if said.looks in ("a key", "a token") and _is_published(value):
+        return False
     if is_path(value) or is_address(value) or is_number(value, counts=said.counts):
         return False
     if said.bearing is Bearing.SECRET:
         return True
+    if said.bearing is Bearing.EITHER:
+        return not reads_as_name(value, joined=said.looks == "a secret")
     if said.bearing is Bearing.SCHEME:
         return not names_a_scheme(value)
-    if _PUBLIC_TOKEN.match(value):
+    if _PUBLIC_TOKEN.match(value) or (said.looks == "a signature" and is_uuid(value)):
         return False
     if said.bearing is Bearing.KEY and (is_hexadecimal(value.replace("-", "")) or _SEED_WORDS.fullmatch(value)):
         return True
     return looks_random(value, _SHORTEST_KEY)
+
+
+def _is_place(said: Meaning, value: str) -> bool:
+    """Whether the value is where a secret lies: a path, or a name in a store of secrets."""
+    return is_place(value) or (said.looks == "a secret" and reads_as_name(value, joined=True))
+
+
+def _is_published(value: str) -> bool:
+    """Whether a key or a token is the public one of a pair: everybody may have it."""
+    return bool(_PUBLISHED.fullmatch(value)) or not without_public_blocks(value).strip()
 
 
 def by_entropy(said: Meaning, text: str) -> Finding | None:

@@ -13,14 +13,20 @@ from functools import lru_cache
 from detection.vocabulary import (
     ABOUT,
     COMMON_KEYS,
+    COUNTING,
     IDENTIFYING,
     JOINED,
+    LIMITS,
     NO_SECRETS,
+    NOT_SECRET,
     NOUNS,
+    OWNERS,
+    PARTED,
     PLACES,
-    QUALIFIERS,
+    PUBLIC_KEYS,
     SECRET_KEYS,
     STAGES,
+    SWITCHING,
 )
 
 
@@ -33,6 +39,10 @@ class Bearing(Enum):
     """The value is a secret if it looks like a key: many things are called a key."""
     SCHEME = auto()
     """The value is either credentials or the name of a way to authenticate."""
+    PIN = auto()
+    """The value is a secret if it is a longer number: boards have pins, too."""
+    EITHER = auto()
+    """The value is a secret unless it reads as the name of something: DB_PASSWORD_SERVICE, PASSWORD_STORE=vault."""
     ABOUT = auto()
     """The value says something about a secret: its length, its name, its age."""
     PLACE = auto()
@@ -58,7 +68,25 @@ PLAIN = Meaning(Bearing.PLAIN)
 IDENTIFIER = Meaning(Bearing.IDENTIFIER)
 _NEEDED = {
     "cookie": frozenset(("erlang", "release")),
-    "code": frozenset(("auth", "access", "pass", "secret", "unlock", "invite", "registration", "security")),
+    **dict.fromkeys(
+        ("code", "codes"),
+        frozenset(
+            (
+                "auth",
+                "access",
+                "pass",
+                "secret",
+                "unlock",
+                "invite",
+                "registration",
+                "security",
+                "recovery",
+                "backup",
+                "otp",
+                "pin",
+            )
+        ),
+    ),
     "phrase": frozenset(("seed", "pass", "recovery", "mnemonic", "wallet", "secret")),
 }
 """Nouns that are secrets only after one of these words."""
@@ -80,9 +108,16 @@ def meaning(name: str) -> Meaning:
     if not segments:
         return PLAIN
     found = _of_words(segments[-1])
-    if found.looks == "a secret" and found.bearing is Bearing.SECRET and _CLUSTER_NAME.match(name):
-        return Meaning(Bearing.ABOUT, found.looks)
+    if _CLUSTER_NAME.match(name):
+        return _in_cluster(found)
     return found
+
+
+def _in_cluster(said: Meaning) -> Meaning:
+    """What the name of a label or an annotation says: a secret is the name of one, a signature is there to be read."""
+    if said.looks == "a signature":
+        return IDENTIFIER
+    return Meaning(Bearing.ABOUT, said.looks) if said.looks == "a secret" and said.bearing is Bearing.SECRET else said
 
 
 def _words(text: str) -> list[str]:
@@ -90,7 +125,10 @@ def _words(text: str) -> list[str]:
     words: list[str] = []
     for found in _WORD.finditer(text):
         word = found[0].lower()
-        words += _apart(word)
+        if words and (whole := PARTED.get((words[-1], word))):
+            words[-1] = whole
+        else:
+            words += _apart(word)
     return words
 
 
@@ -124,11 +162,22 @@ def _of_words(words: Sequence[str]) -> Meaning:
         return Meaning(Bearing.PLACE, said.looks)
     if (after == ["id"] and noun == "secret") or (after[-1] in _HASHES and said.looks == "a password"):
         return Meaning(Bearing.KEY, said.looks)  # Vault calls a password a secret's id, AWS a name
+    if _says_whose(noun, before, after) and said.bearing is Bearing.SECRET:
+        return Meaning(Bearing.EITHER, said.looks)
     if after[-1] in IDENTIFYING:
         return IDENTIFIER
     if said.bearing is not Bearing.SECRET or noun in ("pass", "cookie", "seed", "salt") or not ABOUT.isdisjoint(after):
         return Meaning(Bearing.ABOUT, said.looks)
     return said
+
+
+def _says_whose(noun: str, before: Sequence[str], after: Sequence[str]) -> bool:
+    """Whether the words after a noun may only say whose secret it is."""
+    if noun == "secret":
+        return after == ["refresh"] and not {"jwt", "token"}.isdisjoint(before)
+    if not _is_password(noun) or not OWNERS.issuperset(after):
+        return False
+    return noun == "pass" or not ABOUT.isdisjoint(after) or after[-1] in IDENTIFYING
 
 
 def _of_noun(noun: str, before: Sequence[str]) -> Meaning:
@@ -138,16 +187,38 @@ def _of_noun(noun: str, before: Sequence[str]) -> Meaning:
         return _of_key(before)
     if noun in _NEEDED and _NEEDED[noun].isdisjoint(before):
         return PLAIN
-    if not QUALIFIERS.isdisjoint(before) or (noun in ("secret", "secrets") and before[-1:] == ["tls"]):
+    if _is_about(noun, before):
         return Meaning(Bearing.ABOUT, looks)
+    if noun == "secret" and _names_an_object(before):
+        return Meaning(Bearing.EITHER, looks)
     return Meaning(Bearing[bearing], looks, counts=noun in ("tokens", "seed"))
+
+
+def _is_about(noun: str, before: Sequence[str]) -> bool:
+    """Whether the words before a noun make it something that is no secret."""
+    if not SWITCHING.isdisjoint(before) or (noun == "tokens" and not COUNTING.isdisjoint(before)):
+        return True
+    if noun in ("token", "tokens") and "public" in before:
+        return True
+    return bool(before) and (before[-1] in LIMITS or before[-1] in NOT_SECRET.get(noun, ()))
+
+
+def _names_an_object(before: Sequence[str]) -> bool:
+    """Whether `secret` can name the object that holds what stands before it: LICENSE_KEY_SECRET."""
+    held = before[-1:]
+    return held in (["credentials"], ["creds"], ["license"]) or list(before[-2:]) == ["license", "key"]
+
+
+def _is_password(word: str) -> bool:
+    return NOUNS.get(word, ("", ""))[1] == "a password"
 
 
 def _of_key(before: Sequence[str]) -> Meaning:
     """What is called a key: a secret one, one of a table, or one that says neither."""
-    if not COMMON_KEYS.isdisjoint(before) and {"private", "secret"}.isdisjoint(before):
+    last = before[-1] if before else ""
+    if {"private", "priv", "secret"}.isdisjoint(before) and (not PUBLIC_KEYS.isdisjoint(before) or last in COMMON_KEYS):
         return IDENTIFIER
-    if before[-1:] == ["secret"] and any(NOUNS.get(word, ("", ""))[1] == "a password" for word in before):
+    if _is_password(last) or (last == "secret" and any(map(_is_password, before))):
         return Meaning(Bearing.KEY, "a key")  # under which key of a Secret a password is kept
     if not SECRET_KEYS.isdisjoint(before):
         return Meaning(Bearing.SECRET, "a key")

@@ -3,8 +3,9 @@
 NOUNS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         (
-            "password", "passwords", "passwd", "pass", "passcode", "pwd", "pw", "passwort", "kennwort", "senha",
-            "contrasena", "htpasswd",
+            "password", "passwords", "passwd", "pass", "passcode", "pwd", "pw", "pswd", "passwrd", "htpasswd",
+            "passwort", "kennwort", "senha", "contrasena", "clave", "passe", "mdp", "parola", "wachtwoord", "haslo",
+            "losenord",
         ),
         ("SECRET", "a password"),
     ),
@@ -17,13 +18,18 @@ NOUNS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("license", "licence"), ("KEY", "a license key")),
     **dict.fromkeys(("auth", "auths", "oauth", "authorization"), ("SCHEME", "credentials")),
     "login": ("KEY", "credentials"),
-    "code": ("SECRET", "a code"),
+    **dict.fromkeys(("code", "codes"), ("SECRET", "a code")),
+    "pin": ("PIN", "a pin"),
     "cookie": ("SECRET", "a secret"),
     "seed": ("KEY", "a seed"),
 }  # fmt: skip
 """What a value is called, how the name bears on it (see `Bearing`), and what the value is then."""
 
+PARTED = {("pass", "word"): "password", ("pass", "words"): "passwords", ("pass", "phrase"): "passphrase"}
+"""Two words that are one: PASS_WORD, smtpPassWord."""
+
 JOINED: tuple[tuple[str, list[str]], ...] = (
+    ("masterauth", ["master", "password"]),  # of Redis
     ("password", ["password"]),
     ("passwd", ["passwd"]),
     ("passphrase", ["passphrase"]),
@@ -42,7 +48,8 @@ JOINED: tuple[tuple[str, list[str]], ...] = (
         (kind + plural, [kind, plural])
         for kind in (
             "api", "access", "secret", "private", "public", "master", "auth", "encryption", "signing", "shared",
-            "license", "account", "storage", "session", "ssh", "deploy", "app", "pub", "site",
+            "license", "account", "storage", "session", "ssh", "deploy", "app", "pub", "site", "priv", "jwt", "hmac",
+            "aes", "admin", "cookie",
         )
         for plural in ("key", "keys")
     ),
@@ -59,23 +66,47 @@ SECRET_KEYS = frozenset((
     "api", "secret", "access", "private", "master", "auth", "encryption", "encrypt", "crypto", "crypt", "cipher",
     "signing", "sign", "shared", "license", "licence", "account", "storage", "session", "jwt", "ssh", "hmac", "aes",
     "fernet", "app", "application", "admin", "root", "deploy", "webhook", "data", "passphrase", "write", "creds",
+    "priv",
 ))  # fmt: skip
 """What a key is for when it is secret."""
 
-COMMON_KEYS = frozenset((
-    "public", "publishable", "pub", "partition", "primary", "foreign", "sort", "routing", "cache", "site", "kms",
-    "gpg", "pgp", "object", "translation", "message", "idempotency", "shard", "lookup", "hot", "index", "unique",
-    "composite", "join", "map", "arrow", "function", "anon", "row", "column", "order", "group", "range", "dedup",
-    "host", "recv", "import", "export", "trusted", "authorized", "known",
-))  # fmt: skip
-"""What a key is for when it opens nothing."""
+PUBLIC_KEYS = frozenset(("public", "publishable", "pub", "gpg", "pgp", "anon", "site"))
+"""Words anywhere before a key with which it is published."""
 
-QUALIFIERS = frozenset((
-    "max", "min", "num", "number", "count", "total", "input", "output", "context", "batch", "completion", "prompt",
-    "pad", "eos", "bos", "unk", "sep", "cls", "mask", "stop", "special", "existing", "pull", "forgot", "rate",
-    "cluster", "allow", "enable", "disable", "skip", "show", "hide", "public", "publishable",
+COMMON_KEYS = frozenset((
+    "partition", "foreign", "sort", "routing", "cache", "kms", "object", "translation", "message", "idempotency",
+    "shard", "lookup", "hot", "index", "unique", "composite", "join", "map", "arrow", "row", "column", "order",
+    "group", "range", "dedup", "host", "recv", "import", "export", "trusted", "authorized", "known",
 ))  # fmt: skip
-"""Words before a noun with which it is no secret: MAX_TOKENS, EXISTING_SECRET, ALLOW_EMPTY_PASSWORD."""
+"""What a key is for when it opens nothing; only the word directly before the key says so: ORDER_API_KEY opens much."""
+
+COUNTING = frozenset((
+    "max", "min", "num", "number", "count", "total", "input", "output", "context", "batch", "completion", "prompt",
+    "pad", "eos", "bos", "unk", "sep", "cls", "mask", "stop", "special", "rate",
+))  # fmt: skip
+"""Words anywhere before `tokens` with which they are counted: MAX_OUTPUT_TOKENS."""
+
+SWITCHING = frozenset(("forgot", "allow", "enable", "disable", "skip", "show", "hide", "publishable"))
+"""Words anywhere before a noun with which the value is a switch or a page: ALLOW_EMPTY_PASSWORD."""
+
+NOT_SECRET = {
+    **dict.fromkeys(("secret", "secrets"), frozenset(("existing", "pull", "tls"))),
+    "token": frozenset(("cluster", "pad", "eos", "bos", "unk", "sep", "cls", "mask", "stop", "special")),
+    "tokens": frozenset(("cluster",)),
+    "pass": frozenset(("fastcgi", "uwsgi", "scgi", "grpc")),
+}
+"""Words directly before a noun with which it is the name of an object, a mark in a text, a server of nginx."""
+
+LIMITS = frozenset(("max", "min", "num"))
+"""Words directly before any noun with which it is counted."""
+
+OWNERS = frozenset((
+    "service", "server", "backend", "frontend", "role", "registry", "repository", "project", "source", "operator",
+    "store", "storage", "cache", "search", "order", "log", "db", "database", "admin", "root", "user", "app", "api",
+    "web", "worker", "client", "owner", "reader", "writer", "read", "write", "ro", "rw", "readonly", "replica",
+    "replication", "mysql", "postgres", "mongo", "redis", "mail", "smtp", "ldap",
+))  # fmt: skip
+"""Words after a password that can say whose it is: DB_PASSWORD_SERVICE; or where it is kept: PASSWORD_STORE=vault."""
 
 PLACES = frozenset(("file", "files", "path", "paths", "dir", "directory", "folder", "location", "filename", "mount"))
 """Words after a noun that say where the secret lies."""
@@ -124,7 +155,9 @@ IDENTIFYING = frozenset((
     "name", "version", "tag", "image", "pub", "pubkey", "public", "cert", "certs", "certificate", "crt", "ca", "csr",
     "recipient", "recipients", "lineage", "trace", "traceparent", "span", "integrity", "charset", "alphabet", "sum",
     "path", "dir", "file", "zone", "channel", "release", "build", "bundle", "sitekey", "jwks", "cursor", "urn", "arn",
-    "peer", "known", "number", "serial", "busting", "cachebust", "bust",
+    "peer", "peers", "known", "number", "serial", "busting", "cachebust", "bust", "verification",
+    "ksuid", "nanoid", "ulid", "cuid", "organization", "organisation", "org", "project", "workspace", "tenant",
+    "bucket", "playlist", "spreadsheet",
 ))  # fmt: skip
 """Last words of a name whose value may look random: it identifies something."""
 
@@ -136,20 +169,22 @@ STAGES = frozenset((
 """Words at the end of a name that do not change what it is."""
 
 SCHEMES = frozenset((
-    "basic", "digest", "ntlm", "simple", "ssh", "htpasswd", "kubernetes", "approle", "userpass", "radius", "peer",
-    "ident", "unix", "ssl", "nkey", "netrc", "oauth", "oauth2", "oidc", "openid", "ldap", "ldaps", "saml", "jwt",
-    "token", "tokens",
-    "kerberos", "gssapi", "spnego", "negotiate", "trust", "md5", "plain", "login", "cram-md5", "scram-sha-256",
-    "scram-sha-512", "sasl", "sasl_ssl", "key", "password", "cookie", "session", "anonymous", "external", "header",
-    "bearer", "local", "internal", "github", "gitlab", "google", "azure", "azuread", "keycloak", "auth0", "okta",
-    "mtls", "tls", "cert", "certificate", "iam", "x509", "default", "custom", "system", "user", "none", "pam", "db",
-    "database", "file", "env", "apikey", "info", "debug", "warn", "warning", "error", "trace", "fatal", "api_key",
-    "optional", "required", "webauthn", "passkey", "sso",
+    "basic", "digest", "ntlm", "ntlmv2", "simple", "ssh", "htpasswd", "kubernetes", "k8s", "approle", "userpass",
+    "radius", "peer", "ident", "unix", "ssl", "nkey", "netrc", "oauth", "oauth2", "oidc", "openid", "ldap", "ldaps",
+    "saml", "saml2", "jwt", "token", "tokens", "kerberos", "gssapi", "spnego", "negotiate", "trust", "md5", "plain",
+    "login", "cram", "scram", "sasl", "xoauth2", "key", "password", "cookie", "session", "anonymous", "external",
+    "header", "bearer", "local", "internal", "github", "gitlab", "google", "azure", "azuread", "entra", "aws", "gcp",
+    "keycloak", "auth0", "okta", "authelia", "authentik", "cognito", "dex", "mtls", "tls", "cert", "certificate",
+    "iam", "irsa", "sigv4", "x509", "default", "custom", "system", "user", "none", "pam", "db", "database", "file",
+    "env", "apikey", "api", "http", "proxy", "forward", "info", "debug", "warn", "warning", "error", "trace", "fatal",
+    "optional", "required", "webauthn", "passkey", "sso", "rbac", "abac", "acl", "identity", "managed", "workload",
+    "service", "account", "caching", "native", "mysql", "sha", "sha1", "sha2", "sha256", "sha512", "socket",
 ))  # fmt: skip
-"""Ways to authenticate, as settings name them."""
+"""The words of ways to authenticate, as settings name them: `cram-md5`, `managed-identity`, `sasl_ssl`."""
 
 NOTHING = frozenset((
     "", "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "undefined", "n/a", "enabled", "disabled",
     "enable", "disable", "required", "optional", "auto", "<nil>", "-", "y", "n", "t", "f", "omit", "unset", "empty",
+    "include", "same-origin",
 ))  # fmt: skip
 """Values that hold nothing, under any name."""
