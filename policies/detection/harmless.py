@@ -25,6 +25,9 @@ _PUBLIC_NAME = re.compile(
 """Names that machines drew: the last is that of a pod of a Deployment."""
 _BASE64 = re.compile(r"(?=[^\s]*[0-9+])(?=[^\s]*[A-Z])[A-Za-z0-9+/]{24,}={0,2}")
 _STRANGE = 0.25
+_SLASH_FIRST = re.compile(r"/(?![a-z]{2,20}/)[A-Za-z0-9+/]{7,4096}={0,2}")
+_SYMBOLS = re.compile(r"/(?=[^A-Za-z]*[A-Za-z])(?=[^0-9]*[0-9])[^/\\\s.!#$%^&*=?]{0,100}[!#$%^&*=?][^/\\\s.]{0,100}")
+_STRANGE_PATH = 0.3
 _NAME = re.compile(r"[a-z]{1,60}(?:[-_.:/][a-z0-9]{1,60}){0,20}")
 _JOINED_NAME = re.compile(r"[a-z]{1,60}(?:[-_.:/][a-z0-9]{1,60}){1,20}")
 _JOINT = re.compile(r"[-_]")
@@ -58,6 +61,17 @@ def is_path(value: str) -> bool:
     """Whether the value is a path: absolute, or with a file's ending; a key may have slashes in it, too."""
     value = without_store_digests(value)
     return bool(_ABSOLUTE.fullmatch(value) and not _has_random_part(value)) or bool(_FILE_NAME.fullmatch(value))
+
+
+def begins_with_slash(value: str) -> bool:
+    """Whether the value is no path although it begins as one: one in 64 keys in base64 does, and some passwords.
+
+    A path begins with a folder in small letters, or has none within and is made of words.
+    """
+    if _SYMBOLS.fullmatch(value):
+        return True
+    mixed = not (value.islower() or value.isupper())
+    return bool(_SLASH_FIRST.fullmatch(value)) and mixed and strangeness(value) >= _STRANGE_PATH
 
 
 def is_place(value: str) -> bool:

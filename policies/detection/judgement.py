@@ -5,6 +5,7 @@ import re
 from detection.encoding import decoded, without_public_blocks
 from detection.finding import Finding
 from detection.harmless import (
+    begins_with_slash,
     holds_nothing,
     is_address,
     is_number,
@@ -65,6 +66,8 @@ def _is_meant(said: Meaning, value: str) -> bool:
         return value.isdigit() and len(value) >= _SHORTEST_PIN
     if said.looks in ("a key", "a token") and _is_published(value):
         return False
+    if said.bearing is Bearing.SECRET and begins_with_slash(value):
+        return True
     if is_path(value) or is_address(value) or is_number(value, counts=said.counts):
         return False
     if said.bearing is Bearing.SECRET:
@@ -110,4 +113,10 @@ def _is_random(token: str) -> bool:
         token = token[assigned.end() :]
     if is_path(token) or is_public_name(token) or _PUBLIC_TOKEN.match(token):
         return False
-    return looks_random(token) and decoded(token) is None
+    return looks_random(token) and _encodes_randomness(token)
+
+
+def _encodes_randomness(token: str) -> bool:
+    """Whether the token is no base64 of a text, or of one that has a key in it: `id:key`, `{"k":"…"}`."""
+    inner = decoded(token)
+    return inner is None or any(_is_random(found[0]) for found in TOKEN.finditer(without_public_blocks(inner)))

@@ -21,6 +21,7 @@ _PLAIN = (
     re.compile(r"`[^`]{0,1000}`"),
     re.compile(r"<%[^%]{0,1000}%>"),
     re.compile(r"#\{[^{}]{0,200}\}#?"),
+    re.compile(r"%[A-Za-z]?\{[^{}]{0,200}\}"),
     re.compile(r"%%[A-Za-z_]\w{0,200}%%"),
     re.compile(r"\(\([\w./-]{1,200}\)\)"),
     re.compile(r"\$env:\w{1,200}"),
@@ -32,7 +33,7 @@ _VARIABLES: dict[Reader, re.Pattern[str]] = {
     "shell": re.compile(r"\$\$?(?:[A-Za-z_]\w*|[0-9@*#?!])"),
 }
 _WHOLE = re.compile(
-    r"%[A-Za-z_]\w*%|__[A-Z0-9_]+__|@[A-Za-z.]+\(.*\)|!\w+ .*"
+    r"%[A-Za-z_]\w*%|%[sdvq]|%\(\w{1,100}\)s|\$[0-9@*]|__[A-Z0-9_]+__|@[A-Za-z.]+\(.*\)|!\w+ .*"
     r"|(?:ENC\[|\{cipher\}).*"
     r"|projects/[^/\s]+/secrets/\S+"
     r"|arn:[a-z-]+:[^\s]*"
@@ -45,9 +46,15 @@ _WHOLE = re.compile(
 )
 _STAND_IN = re.compile(
     r"<[^<>]{0,200}>|\{[\w.-]{1,100}\}|(?:[\w.~-]{0,40}[_.~-])?(?P<mask>[xX*#.])(?P=mask){7,200}[\w=.~-]{0,40}|[*xX.\u2022\u2026#?_-]{3,}|[\[(<{]?(?i:redacted|masked|hidden|omitted|sanitized)[\])>}]?|\[[A-Z]{1,20}\]"
+    r"|\[[a-z_ -]{0,20}(?:secret|password|token|key)\]"
     r"|(?:\.\*|\[\^|\\[wdsSW]).*"
 )
 _DEEPEST = 3
+_VARIABLE = re.compile(r"\$\$?[A-Z_][A-Z0-9_]*")
+_LITERAL = re.compile(
+    r"(?=[^A-Za-z0-9]*+(?:[A-Za-z0-9][^A-Za-z0-9]*+){4})(?=[^0-9!#%&*+,;=?@^|~]*+[0-9!#%&*+,;=?@^|~])"
+)
+"""More than the joints of a name that is put together: four letters, and a digit or a symbol."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,13 @@ def strip(text: str, reader: Reader = "nobody") -> Stripped:
 def is_reference(value: str) -> bool:
     """Whether the whole value says where the secret is kept, or stands in for one that somebody took out."""
     return bool(_WHOLE.fullmatch(value) or _STAND_IN.fullmatch(value))
+
+
+def is_literal_beside(value: str) -> bool:
+    """Whether what is read as `$NAME` may as well stand in a password: `Tr0ub4dor&$X`."""
+    rest = _VARIABLE.sub(HOLE, value)
+    braced = any(mark in rest for mark in ("$(", "{", "`", "<%", "((", "$env:"))
+    return not braced and not rest.startswith(HOLE + "/") and not re.search(r"\s", rest) and bool(_LITERAL.match(rest))
 
 
 def held(stripped: Stripped) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ _WORD = "0-9A-Za-z"
 _URL = "0-9A-Za-z_-"
 _HEX = "0-9a-f"
 _BASE64 = "0-9A-Za-z+/"
+_UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 TABLE: tuple[tuple[str, str, str], ...] = (
     ("a private key", "PRIVATE", r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"),
     ("a private key", "SSH2", r"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY"),
@@ -32,6 +33,7 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     ("an Azure storage key", "AccountKey= SharedAccessKey=", rf"(?:AccountKey|SharedAccessKey)=[{_BASE64}]{{32}}"),
     ("an Azure signature", "sig=", r"[?&]sig=[0-9A-Za-z%_-]{40}"),
     ("an Azure client secret", "Q~", r"(?<![A-Za-z0-9~._-])[0-9A-Za-z_~.-]{3}[78]Q~[0-9A-Za-z_~.-]{31}"),
+    ("a key of Azure Functions", "code=", r"[?&]code=[0-9A-Za-z%_/+-]{40}"),
     ("a signature of AWS", "X-Amz-Signature=", rf"X-Amz-Signature=[{_HEX}]{{64}}"),
     ("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", _token("gh[pousr]_", _WORD, 36)),
     ("a GitHub token", "github_pat_", _token("github_pat_", "0-9A-Za-z_", 22)),
@@ -69,6 +71,18 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     ("a Grafana token", "glsa_ glc_", _token("gl(?:sa|c)_", "0-9A-Za-z+/=_", 30)),
     ("a New Relic key", "NRAK- NRII- NRJS- NRAA-", _token("NR(?:AK|II|AA)-", _URL, 20)),
     ("a Sentry token", "sntrys_ sntryu_", _token("sntry[su]_", "0-9A-Za-z+/=_-", 40)),
+    ("a New Relic key", "NRAL", rf"(?<![A-Za-z0-9])(?:[a-z]{{2}}\d{{2}}xx[{_HEX}]{{30}}|[{_HEX}]{{36}})NRAL\b"),
+    ("a Sourcegraph token", "sgp_", _token("sgp_(?:[0-9a-f]{16}_|local_)?", _HEX, 40)),
+    ("a MailerSend key", "mlsn.", _token(r"mlsn\.", _HEX, 64)),
+    ("a Langfuse key", "sk-lf-", rf"(?<![A-Za-z0-9])sk-lf-{_UUID}"),
+    ("an ElevenLabs key", "sk_", _token("sk_", _HEX, 48)),
+    ("a Fireworks key", "fw_", _token("fw_", _WORD, 24)),
+    ("a password of Aiven", "AVNS_", _token("AVNS_", _URL, 18)),
+    ("a HubSpot token", "pat-", rf"(?<![A-Za-z0-9])pat-[a-z]{{2}}\d-{_UUID}"),
+    ("a Flutterwave key", "FLWSECK", _token("FLWSECK(?:_TEST)?-", "0-9A-Za-z", 12)),
+    ("a Braintree token", "access_token$", rf"access_token\$[a-z]{{4,12}}\$[0-9a-z]{{16}}\$[{_HEX}]{{32}}"),
+    ("a Cloudflare key", "v1.0-", rf"(?<![\w.])v1\.0-[{_HEX}]{{24}}-[{_HEX}]{{140}}"),
+    ("a Razorpay key", "rzp_live_", _token("rzp_live_", _WORD, 14)),
     ("a Linear key", "lin_api_ lin_oauth_", _token("lin_(?:api|oauth)_", _WORD, 30)),
     ("a Notion token", "secret_ ntn_", _token("(?:secret_|ntn_)", _WORD, 40)),
     ("an Airtable token", "pat", rf"(?<![A-Za-z0-9])pat[0-9A-Za-z]{{14}}\.[{_HEX}]{{64}}"),
@@ -99,7 +113,8 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     ("a Figma token", "figd_", _token("figd_", _URL, 30)),
     ("a token", "gsk_ r8_ pplx- rnd_ syt_ sdk- hbp_ cio tfp_ phx_ nfp_ lsv2_",
      _token("(?:gsk_|r8_|pplx-|rnd_|hbp_|cio|tfp_|phx_|nfp_|lsv2_[a-z]{2}_)", _WORD, 30)),
-    ("an SDK key", "sdk- mob-", r"(?<![0-9A-Za-z])(?:sdk|mob)-[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"),
+    ("an SDK key", "sdk- mob-", rf"(?<![0-9A-Za-z])(?:sdk|mob)-{_UUID}"),
+    ("a LaunchDarkly token", "api-", rf"(?<![\w./-])api-{_UUID}"),
     ("a Cloudflare tunnel's token", "eyJhIjoi", _token("eyJhIjoi", _URL, 80)),
     ("a Twilio token", "AC", rf"(?<![A-Za-z0-9])AC[{_HEX}]{{32}}:[{_HEX}]{{32}}"),
     ("a JSON web token", "eyJ", r"(?<![0-9A-Za-z_])eyJ[0-9A-Za-z_-]{8,400}+\.eyJ[0-9A-Za-z_-]{8}"),

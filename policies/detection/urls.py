@@ -5,11 +5,38 @@ import re
 from detection.randomness import is_hexadecimal, looks_random
 from detection.references import HOLE, is_reference
 
-_USER_INFO = re.compile(r"([^\s:/@\"'`<>]{0,500})(?::([^\s/@\"'`<>]{1,4000}))?@")
-_FIRST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^/\s:@]{0,500}:([^/\s@]{1,4000})@")
+_USER_INFO = re.compile(r"([^\s:/@\"'`<>]{0,500}(?:@[\w.-]{1,253}(?=:))?)(?::([^\s/@\"'`<>]{1,4000}))?@")
+_FIRST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^/\s:@]{0,500}(?:@[\w.-]{1,253})?:([^/\s@]{1,4000})@")
 """At the very beginning, quotes and brackets belong to the password."""
 _DIGITS_PATH = re.compile(r"[^/\s]{1,300}/\d{1,12}(?![\w/])")
 _BARE = re.compile(r"[\w.+-]{1,64}:(?P<password>[^\s@/:]{3,200})@(?!sha\d)[\w.-]{1,253}(?::\d{1,5})?(?:/[^\s]{0,500})?")
+
+
+_ADDRESS = re.compile(r"https?://[^\s/?#\"'`<>]{1,300}(?P<rest>[/?#][^\s\"'`<>]{0,2000})")
+_PARTS = re.compile(r"[/?&=#;,]")
+_HOOK = re.compile(r"(?i:hook)")
+_COMMIT = 40
+_HOOK_KEY = 24
+"""Identity providers have ids of 20 letters and digits in their addresses."""
+
+
+def opens_by_itself(name: str, text: str) -> bool:
+    """Whether the text has an address that is itself the key, as that of a web hook is.
+
+    Args:
+        name: the name that the text stands under.
+        text: the text, without its references.
+    """
+    for found in _ADDRESS.finditer(text):
+        if _HOOK.search(name) or _HOOK.search(found[0]):
+            parts = _PARTS.split(found["rest"])
+            if any(looks_random(part, _HOOK_KEY) or _is_hexadecimal_key(part) for part in parts):
+                return True
+    return False
+
+
+def _is_hexadecimal_key(text: str) -> bool:
+    return is_hexadecimal(text, _HOOK_KEY) and len(text) != _COMMIT
 
 
 def address_with_credentials(text: str) -> bool:

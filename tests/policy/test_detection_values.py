@@ -15,6 +15,25 @@ from detection.values import find_in_value
 from toolchain.keys import new_password
 
 RANDOM = "kJ8s9Dk2lPq0Zx7VbN3mQwErTyUi"
+HEX = "4f2a9c1d" * 20
+UUID = "123e4567-e89b-12d3-a456-426614174000"
+TOKENS = [
+    ("a New Relic key", HEX[:36] + "NRAL"),
+    ("a New Relic key", f"eu01xx{HEX[:30]}NRAL"),
+    ("a Sourcegraph token", "sgp_" + HEX[:40]),
+    ("a Sourcegraph token", f"sgp_local_{HEX[:40]}"),
+    ("a MailerSend key", "mlsn." + HEX[:64]),
+    ("a Langfuse key", "sk-lf-" + UUID),
+    ("an ElevenLabs key", "sk_" + HEX[:48]),
+    ("a Fireworks key", "fw_" + RANDOM[:24]),
+    ("a password of Aiven", "AVNS_" + RANDOM[:19]),
+    ("a HubSpot token", "pat-na1-" + UUID),
+    ("a Flutterwave key", f"FLWSECK_TEST-{HEX[:32]}-X"),
+    ("a Braintree token", f"access_token$sandbox${HEX[:16]}${HEX[:32]}"),
+    ("a Cloudflare key", f"v1.0-{HEX[:24]}-{HEX[:146]}"),
+    ("a Razorpay key", "rzp_live_" + RANDOM[:14]),
+    ("a LaunchDarkly token", "api-" + UUID),
+]
 SECRETS = [
     ("DB_PASSWORD", "hunter2", Finding("name", "a password")),
     ("dbPassword", "hunter2", Finding("name", "a password")),
@@ -50,6 +69,18 @@ SECRETS = [
     ("secret/checksum-token", "4f2a9c1d" * 8, Finding("name", "a token")),
     ("PLAIN", f"/nix/store/8v0k519lm3wjr4nqz7xd2c6ybfh1pgsa-a/{RANDOM}", Finding("entropy", "a random key")),
     ("PLAIN", f"web-{RANDOM}-xw4fr", Finding("entropy", "a random key")),
+    *(("PASSWORD", it, Finding("name", "a password")) for it in ("/k2Qx9ZrT", "/Zr8/kT2vQxW9+bLm4A==", "/tide#4salt")),
+    *(("PASSWORD", it, Finding("name", "a password")) for it in ("S4lt&$TIDE", "p1er-$A%quay", "$T9ide,k")),
+    *(("PLAIN", it, Finding("shape", looks)) for looks, it in TOKENS),
+    *(
+        ("PLAIN", base64.b64encode(it.encode()).decode(), Finding("entropy", "a random key"))
+        for it in ("Zr8kT2vQxW9bLm4AhYcD:pN5sJ7wE3uG6fK1oR0iB", f'{{"k":"{RANDOM}","n":"harbour"}}')
+    ),
+    ("MAIL", "smtps://tide@harbour.example:hunter2@mail.example:465", Finding("shape", "an address with credentials")),
+    ("MAIL", "to smtp://me@harbour.example:hunter2@mail", Finding("shape", "an address with credentials")),
+    ("DEPLOY_HOOK", f"https://ci.example/start/{RANDOM}", Finding("entropy", "an address that is a key itself")),
+    ("NOTIFY", f"https://chat.example/hooks/{'4f2a9c1d' * 4}", Finding("entropy", "an address that is a key itself")),
+    ("REPORTS", f"https://a.example/api/f?code={RANDOM * 2}==", Finding("shape", "a key of Azure Functions")),
 ]  # fmt: skip
 WORDS = ["tide", "harbour", "pier", "quay", "boat", "storm", "lantern", "gull", "salt", "rope", "wave", "fog"]
 HARMLESS = [
@@ -92,6 +123,16 @@ HARMLESS = [
     ("DD_CLIENT", "pub811f568ec52a8e627ef2ebd2cf9b980f"),
     ("MAPBOX", "pk.eyJ1IjoiaGFyYm91ciIsImEiOiJjbHg0azJ3In0.q8ZrT2vXw9KpLm3NsB5yGd"),
     ("ULID", "01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+    *(("DB_PASSWORD", it) for it in ("/Users/Shared/db", "/Secrets", "/data/dbPassword", "$DB_HOST/password1")),
+    *(("DB_PASSWORD", it) for it in ("$TIER-password", "db-$TIER", "[secret]", "%{env:DB_PASSWORD}", "%(password)s")),
+    ("DEPLOYMENT", f"orders-api-{UUID}"),
+    ("URL", "postgres://app:%s@db/app"),
+    ("URL", "ssh://git@harbour.example:22/app.git and ops@harbour.example"),
+    ("PRE_COMMIT_HOOK", "https://git.example/raw/4f2a9c1d8b7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a/check.sh"),
+    ("WEBHOOK_URL", "https://ci.example/hooks/harbour-and-pier/123e4567-e89b-12d3-a456-426614174000"),
+    ("TOKEN_URL", f"https://login.example/oauth2/aus4k2n9x1b7t3q8w5d6/v1/token?state={RANDOM}"),
+    ("SETTINGS", base64.b64encode(b'{"listen":"0.0.0.0:8080","log":"/var/log/harbour.log"}').decode()),
+    ("SUPABASE", f"sb_publishable_{RANDOM}"),
     ("ONION", "jyyoorv5r3fndk6sqzoopaj5ninyjqv6fgcxqhqnsz3ucovbl2sf4rxc.onion"),
 ]  # fmt: skip
 
