@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from detection.finding import Finding
 from detection.judgement import SHORTEST_TOKEN, by_entropy, by_name, by_shape
-from detection.names import PLAIN, meaning
+from detection.names import PLAIN, Bearing, Meaning, meaning
 from detection.options import find_in_words
-from detection.references import held, strip
+from detection.references import HOLE, held, strip
 from detection.shapes import password_hash_in
-from detection.shell import Command, commands
+from detection.shell import Command, commands, said
 from detection.text import find_in_text
 
 _SUBSTITUTED = re.compile(r"\$\(([^()]{1,1000})\)|`([^`]{1,1000})`")
@@ -69,15 +69,27 @@ def _find_in_list(words: Sequence[str], depth: int) -> Finding | None:
 
 
 def _find_in_simple(command: Command, depth: int) -> Finding | None:
-    if found := find_in_words(command):
+    if found := find_in_words(command) or _written(command):
         return found
     before = ""
     for word in command.words:
         if len(word) >= SHORTEST_TOKEN:
-            said = meaning(before) if before.startswith("-") else PLAIN
-            if found := by_entropy(said, word):
+            option = meaning(before) if before.startswith("-") else PLAIN
+            if found := by_entropy(option, word):
                 return found
         if depth < _DEEPEST and _SEVERAL_WORDS.search(word) and (found := _find_in_line(word, depth + 1)):
             return found
         before = word
+    return None
+
+
+def _written(command: Command) -> Finding | None:
+    """`echo … > /run/secrets/db_password`."""
+    for path in command.written:
+        folder, _, name = path.replace(HOLE, "").rpartition("/")
+        if folder.endswith("/secrets") or meaning(name).bearing is Bearing.SECRET:
+            secret = Meaning(Bearing.SECRET, meaning(name).looks or "a secret")
+            text = said(command.words)
+            if HOLE not in text and (found := by_name(secret, text)):
+                return Finding(found.kind, found.looks, "a file of secrets")
     return None

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from detection.finding import Finding
 from detection.harmless import is_path
 from detection.judgement import by_name
-from detection.names import Bearing, meaning
+from detection.names import Bearing, Meaning, meaning
 from detection.programs import (
     ATTACHED,
+    COMBINED,
     ENGINES,
     LAST_WORD,
     PAIRS,
@@ -19,11 +20,13 @@ from detection.programs import (
     SETTERS,
     SETTING_VERBS,
     SHORT,
+    SLASHED,
     WHOLE_OPTIONS,
 )
 from detection.references import HOLE, is_reference
 from detection.shell import Command
 from detection.text import find_in_text
+from detection.wrappers import inner_command
 
 _OPTION = re.compile(
     r"(?P<dashes>-D(?=[a-z]+[.A-Z])|--?|/(?=[A-Za-z]{2,40}:))(?P<name>[A-Za-z][\w.-]*)(?:[=:](?P<value>.*))?", re.DOTALL
@@ -37,22 +40,45 @@ _WITHOUT_VALUE = re.compile(
 )
 _SHORTEST_ALONE = 5
 """A word that stands alone is no option with a value below this length."""
+_DEEPEST = 3
+"""How many programs may run one another: `docker exec builder docker run …`."""
 _VERB = re.compile(rf"(?i:{'|'.join(SETTING_VERBS)})[-_]")
+_MODIFIERS = frozenset(("file", "env"))
+"""`-storepass:file PATH`: where the password is kept."""
+_FILLERS = frozenset((
+    "to", "is", "are", "and", "or", "in", "for", "from", "as", "if", "of", "on", "with", "the", "a", "an", "option",
+))  # fmt: skip
+"""Words after an option in prose: `use --password to set it`."""
+_SAYS = re.compile(r"(?:/bin/)?(?:echo|printf)\s+(?:-\w+\s+)?(?P<said>[^\s|;&]{1,1000})\s*")
+"""A command that prints what somebody wrote down: `--password-command 'echo …'`."""
+_SLASHED = re.compile(r"[\w.$#]{1,60}/(?P<password>[^\s/@\"]{1,200})(?:@[^\s]{0,300})?")
+_UNKNOWN_PAIR = ("-u", "--user")
+_MIXED = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[^\s]{6,}")
 _USER_OPTIONS = ("-u", "-U", "--user", "--username", "-user", "-username")
 
 
 def find_in_words(command: Command) -> Finding | None:
     """What secret one command shows; references are taken out of its words already."""
     words = command.words
+    for _ in range(_DEEPEST):
+        if found := _in_words(words, command.fed):
+            return found
+        words = inner_command(words)
+    return None
+
+
+def _in_words(words: Sequence[str], fed: str) -> Finding | None:
     if len(words) == 1 and len(words[0]) < _SHORTEST_ALONE:
         return None
     if any(word[:1] in ("-", "/") or ":" in word for word in words):
-        for search in (_named_option, _short_option, _pair_option):
+        for search in (_named_option, _short_option, _pair_option, _unknown_pair):
             if found := search(words):
                 return found
-    if len(words) > 1 and (found := _prefixed(words) or _positional(words) or _last_word(words) or _setter(words)):
-        return found
-    if command.fed and _is_literal(command.fed) and not READERS.isdisjoint(map(_base, words)):
+    if len(words) > 1:
+        for search in (_prefixed, _positional, _last_word, _setter, _slashed):
+            if found := search(words):
+                return found
+    if fed and _is_literal(fed) and not READERS.isdisjoint(map(_base, words)):
         return Finding("shape", "a password", f"standard input of {_program(words)}")
     return None
 
@@ -88,11 +114,17 @@ def _named_option(words: Sequence[str]) -> Finding | None:
         said = meaning(option["name"])
         if said.bearing is Bearing.PLAIN and (found := find_in_text(value)):
             return found
-        if not _is_literal(value) or _names_a_secret(program, option["name"]):
+        if not _is_literal(value) or value in _MODIFIERS | _FILLERS or _names_a_secret(program, option["name"]):
             continue
-        if found := by_name(said, value):
+        if said.bearing is Bearing.ABOUT and _is_command(option["name"]) and (says := _SAYS.fullmatch(value)):
+            value, said = says["said"].strip("\"'"), Meaning(Bearing.SECRET, said.looks)
+        if _is_literal(value) and (found := by_name(said, value)):
             return Finding(found.kind, found.looks, option["dashes"] + option["name"])
     return None
+
+
+def _is_command(option: str) -> bool:
+    return option.lower().endswith(("command", "cmd"))
 
 
 def _names_a_secret(program: str, option: str) -> bool:
@@ -129,7 +161,9 @@ def _logs_in(program: str, words: Sequence[str]) -> bool:
 
 def _pair_option(words: Sequence[str]) -> Finding | None:
     options = PAIRS.get(program := _program(words), ())
-    for place, word in enumerate(words):
+    combined = COMBINED.get(program, "")
+    for place, spelled in enumerate(words):
+        word = "-" + spelled[1:].lstrip(combined) if combined and _is_short(spelled) else spelled
         for option in options:
             if word == option:
                 value = _next(words, place)
@@ -140,6 +174,22 @@ def _pair_option(words: Sequence[str]) -> Finding | None:
             pair = _PAIR.fullmatch(value)
             if pair and _is_literal(pair["password"]) and not is_reference(value) and not _IDS.fullmatch(value):
                 return Finding("shape", "a password", f"{program} {option}")
+    return None
+
+
+def _is_short(word: str) -> bool:
+    return len(word) > 2 and word[0] == "-" and word[1] != "-"
+
+
+def _unknown_pair(words: Sequence[str]) -> Finding | None:
+    """`--user USER:PASSWORD` where the words are options alone, and their program stands elsewhere."""
+    if not words[0].startswith("-"):
+        return None
+    for place, word in enumerate(words):
+        option, _, value = word.partition("=")
+        pair = _PAIR.fullmatch(value or _next(words, place)) if option in _UNKNOWN_PAIR else None
+        if pair and _MIXED.fullmatch(pair["password"]) and _is_literal(pair["password"]):
+            return Finding("shape", "a password", option)
     return None
 
 
@@ -184,18 +234,32 @@ def _setter(words: Sequence[str]) -> Finding | None:
     return None
 
 
+def _slashed(words: Sequence[str]) -> Finding | None:
+    program = _program(words)
+    if program not in SLASHED:
+        return None
+    for word in _after(words, program):
+        found = _SLASHED.fullmatch(word.removeprefix("userid="))
+        if found and _is_literal(found["password"]):
+            return Finding("shape", "a password", program)
+    return None
+
+
 def _prefixed(words: Sequence[str]) -> Finding | None:
-    """`-passin pass:PASSWORD`, `/p:PASSWORD`, `http-basic.HOST USER PASSWORD`."""
+    """`-passin pass:PASSWORD`, `/p:PASSWORD`, `http-basic.HOST USER PASSWORD`, `ACL SETUSER USER >PASSWORD`."""
+    sets_user = any(word.lower() == "setuser" for word in words)
     for place, word in enumerate(words):
         if word.startswith("http-basic.") and len(words) > place + 2 and _is_literal(words[place + 2]):
             return Finding("shape", "a password", "http-basic")
         if word.startswith("pass:") and _is_literal(word[5:]) and place and words[place - 1].startswith("-pass"):
             return Finding("shape", "a password", words[place - 1])
+        if sets_user and word.startswith(">") and _is_literal(word[1:]):
+            return Finding("shape", "a password", "setuser")
         if word.startswith("/p:") and _SWITCH.fullmatch(word) and _is_literal(word[3:]):
             return Finding("shape", "a password", "/p")
     return None
 
 
 _PROGRAMS = frozenset(
-    (*ATTACHED, *SHORT, *PAIRS, *LAST_WORD, *SECRETS_BY_NAME, *ENGINES, *(row[0] for row in POSITIONAL))
+    (*ATTACHED, *SHORT, *PAIRS, *LAST_WORD, *SECRETS_BY_NAME, *ENGINES, *SLASHED, *(row[0] for row in POSITIONAL))
 )

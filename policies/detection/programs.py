@@ -29,6 +29,9 @@ SHORT: dict[str, str] = {
 WHOLE_OPTIONS = frozenset(("openssl",))
 """Programs whose options begin with one dash and are longer than a letter."""
 
+COMBINED = {"curl": "0123456aBfgGiIjJklLMnNOpqRsSvVZ#"}
+"""Letters of options without a value, which may stand before that of a pair: `curl -sSu USER:PASSWORD`."""
+
 PAIRS: dict[str, tuple[str, ...]] = {
     "curl": ("-u", "--user", "-U", "--proxy-user"),
     "http": ("-a", "--auth"),
@@ -62,6 +65,7 @@ POSITIONAL: tuple[tuple[str, tuple[str, ...], int], ...] = (
     ("redis-cli", ("auth",), 1),
     ("redis-cli", ("AUTH",), 1),
     ("netlify", ("login",), 1),
+    ("heroku", ("auth:token",), 1),
 )
 """The program, its subcommands, and how many words after them the password stands."""
 
@@ -71,7 +75,7 @@ LAST_WORD: dict[str, tuple[str, ...]] = {"htpasswd": ("b",), "net": ("use", "use
 READERS = frozenset((
     "--password-stdin", "--stdin", "--with-token", "--passphrase-fd", "--key-file=-", "chpasswd", "cryptsetup", "-S",
     "--pass-stdin", "--token-stdin", "put", "passwd", "--from-stdin", "smbpasswd", "elasticsearch-keystore",
-    "opensearch-keystore",
+    "opensearch-keystore", "kinit", "pdbedit", "password_stdin",
 ))  # fmt: skip
 """Words of a command that reads a secret from its standard input."""
 
@@ -88,6 +92,12 @@ SECRETS_BY_NAME = frozenset((
     "act", "docker-compose",
 ))  # fmt: skip
 """Programs whose `--secret NAME` names a secret that is kept elsewhere."""
+
+SLASHED = frozenset(("sqlplus", "sqlldr", "rman", "exp", "imp", "expdp", "impdp"))
+"""Programs of Oracle that take `USER/PASSWORD@DATABASE` as a word."""
+
+CLUSTER_CLIENTS = frozenset(("kubectl", "oc", "k3s", "microk8s"))
+"""Programs that run a command in a container after `--`."""
 
 ENGINES = frozenset(("docker", "podman", "nerdctl", "docker-compose", "podman-compose"))
 """Programs whose `-p` is a port or a project, unless they log in."""

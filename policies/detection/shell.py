@@ -27,12 +27,15 @@ class Command:
     words: tuple[str, ...]
     fed: str = ""
     """What it reads on standard input, where an `echo` before it or the line itself says so."""
+    written: tuple[str, ...] = ()
+    """The files that it writes its output to."""
 
 
 def commands(text: str) -> Iterator[Command]:
     """The commands of a line, in order; where a redirection leads is no word of its command."""
     words: list[str] = []
     fed, before = "", ""
+    written: list[str] = []
     for part in _PART.finditer(text):
         kind = part.lastgroup
         if kind == "word":
@@ -41,17 +44,19 @@ def commands(text: str) -> Iterator[Command]:
                 fed = word
             elif not before:
                 words.append(word)
+            elif before.lstrip("1") in (">", ">>"):
+                written.append(word)
             before = ""
         elif kind == "end":
             if words:
-                yield Command(tuple(words), fed)
-            fed, words, before = (_said(words) if part[0] == "|" else ""), [], ""
+                yield Command(tuple(words), fed, tuple(written))
+            fed, words, written, before = (said(words) if part[0] == "|" else ""), [], [], ""
         elif kind == "redirection":
             before = "" if part[0].endswith("&") else part[0]
         elif kind == "here":
             before = "<<<" if part[0].endswith("<<<") else ""
     if words:
-        yield Command(tuple(words), fed)
+        yield Command(tuple(words), fed, tuple(written))
 
 
 def _unquoted(word: str) -> str:
@@ -63,9 +68,9 @@ def _inside(quoted: re.Match[str]) -> str:
     return _ESCAPED.sub(r"\1", text) if quoted.lastgroup == "double" else text
 
 
-def _said(words: Sequence[str]) -> str:
-    """What `echo` and `printf` print."""
+def said(words: Sequence[str]) -> str:
+    """What `echo`, `printf` and `yes` print."""
     for place, word in enumerate(words[:2]):
-        if word.rpartition("/")[2] in ("echo", "printf"):
-            return " ".join(said for said in words[place + 1 :] if not said.startswith("-"))
+        if word.rpartition("/")[2] in ("echo", "printf", "yes"):
+            return " ".join(word for word in words[place + 1 :] if not word.startswith("-"))
     return ""
