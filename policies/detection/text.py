@@ -7,12 +7,13 @@ from detection.encoding import decoded
 from detection.finding import Finding
 from detection.judgement import SHORTEST_TOKEN, TOKEN, by_name, by_shape
 from detection.names import Bearing, meaning
+from detection.prose import is_code, is_comment, is_label, is_prose, is_task, is_type, is_variable
 from detection.randomness import is_hexadecimal, looks_random
 from detection.references import HOLE, is_reference, strip
 
 _ASSIGNMENT = re.compile(
     r"(?<![\w.-])(?P<dashes>-D(?=[A-Za-z])|-{0,2})"
-    r"(?P<name>[A-Za-z_][\w.-]{0,100}+(?: Id| ID| Key| Password)?)(?P<quoted>[\"'])?"
+    r"(?P<name>[A-Za-z_][\w.-]{0,100}+(?: Id| ID| Key| Password)?)(?P<quoted>[\"']\]?)?"
     r"(?:[ \t]{1,4}(?:=>|:=|=(?!=))[ \t]{1,4}|=>|:=|=(?!=)|(?:(?<=[\"'])[ \t]{0,4})?:(?!//)(?P<space>[ \t]{0,4}))"
     r"(?:\"(?P<double>[^\"\n]{1,4000})\"|'(?P<single>[^'\n]{1,4000})'|(?P<bare>[^\s\"',;&|<>(){}\[\]]{1,4000}))"
 )
@@ -21,9 +22,21 @@ _SETTING_LINE = re.compile(
     r"(?:^|\n)[ \t]{0,40}(?P<name>[A-Za-z][\w.-]{2,60})[ \t]{1,40}"
     r"(?P<bare>[^\s=:\"'{]{2,200}[^\s=:\"'{.,!?;])[ \t]{0,8}(?=$|[\r\n;])"
 )
-_WORDS = re.compile(r"[a-z]+(?:[:/-][a-z]+)*|\d{1,5}(?:[/?][^\s]*)?")
-"""What stands after a colon in the name of a task, `npm run token:refresh`, and in an address, `auth:8080`."""
-_REST_OF_PROSE = re.compile(r"[ \t]{1,4}[A-Za-z(]")
+_ELEMENT = re.compile(r"<(?P<name>[A-Za-z][\w.:-]{0,100})>(?P<value>[^<>\n]{1,1000})</")
+_NAMED = re.compile(
+    r"(?<![\w.-])[\"']?(?i:name|key)[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?P<name>[A-Za-z_][\w.-]{0,100})[\"']?"
+    r"(?:,\s{0,40}+|\s{1,40}+)[\"']?(?i:value)[\"']?[ \t]{0,4}[:=][ \t]{0,4}"
+    r"(?:\"(?P<double>[^\"\n]{1,1000})\"|'(?P<single>[^'\n]{1,1000})'|(?P<bare>[^\s\"'{}\[\],]{1,1000}))"
+)
+"""`name: DB_PASSWORD`, and its `value:` beside it."""
+_BLOCK = re.compile(
+    r"(?:^|\n)[ \t]{0,40}(?:- )?(?P<name>[A-Za-z_][\w.-]{0,100}):[ \t]{1,4}[|>][-+]?[ \t]{0,8}\n"
+    r"[ \t]{1,40}(?P<value>[^\n]{1,1000})"
+)
+"""`name: |`, and the value in the lines below."""
+_DEFINED = re.compile(
+    r"define\([ \t]{0,4}['\"](?P<name>\w{1,100})['\"],[ \t]{0,4}['\"](?P<value>[^'\"\n]{1,1000})['\"]"
+)
 _HEADER = re.compile(
     r"(?i:authorization)[\"']?\s{0,3}[:=]?\s{0,3}[\"']?"
     r"(?i:(?P<scheme>bearer|basic|token|apikey|bot|digest|negotiate)\s{1,4})(?P<value>[^\s\"'\0<>]{4,200})"
@@ -85,13 +98,40 @@ def _in_assignments(text: str, options: bool) -> Finding | None:
 def _assignments(text: str, options: bool) -> Iterator[tuple[str, str]]:
     """The names and values that a text assigns: `name=value`, `"name": "value"`, `name: value`, a line `name value`."""
     for found in _ASSIGNMENT.finditer(text):
-        prose = found["bare"] and found["space"] and _REST_OF_PROSE.match(text, found.end())
-        words = found["quoted"] is None and found["space"] == "" and found["bare"] and _WORDS.fullmatch(found["bare"])
-        if not (prose or words) and (options or not found["dashes"]):
+        if (options or not found["dashes"]) and not _is_no_value(found, text):
             yield found["name"], found["double"] or found["single"] or found["bare"]
+    yield from _elsewhere(text)
+
+
+def _is_no_value(found: re.Match[str], text: str) -> bool:
+    """Whether what stands after the name is prose, code, a label."""
+    bare, end = found["bare"], found.end()
+    if not bare:
+        quoted = found["double"] or found["single"]
+        return is_variable(quoted) or (found["quoted"] is not None and is_label(quoted))
+    if (found["space"] and is_prose(text, end)) or (found["quoted"] is None and found["space"] == "" and is_task(bare)):
+        return True
+    return is_code(bare, text, end) or is_variable(bare) or is_comment(bare, text, found.start())
+
+
+def _elsewhere(text: str) -> Iterator[tuple[str, str]]:
+    """What is assigned otherwise: in elements of XML, as a name and a value, as a line or a block of lines."""
+    if "</" in text:
+        for found in _ELEMENT.finditer(text):
+            yield found["name"], found["value"]
+    if "alue" in text or "ALUE" in text:
+        for found in _NAMED.finditer(text):
+            yield found["name"], found["double"] or found["single"] or found["bare"]
+    if "define(" in text:
+        for found in _DEFINED.finditer(text):
+            yield found["name"], found["value"]
     if "\n" in text:
+        for found in _BLOCK.finditer(text):
+            yield found["name"], found["value"]
         for found in _SETTING_LINE.finditer(text):
-            yield found["name"], found["bare"]
+            of_nginx = found["name"].endswith("_pass") and text.startswith(";", found.end())
+            if not (of_nginx or is_type(found["bare"])):
+                yield found["name"], found["bare"]
 
 
 def _in_encoded(text: str, depth: int) -> Finding | None:

@@ -118,7 +118,8 @@ ABOUT = frozenset((
     "key", "keys", "version", "username", "model", "template", "store", "storage", "vault", "bucket", "region",
     "namespace", "project", "realm", "issuer", "audience", "scope", "scopes", "source", "claims", "url", "uri",
     "uris", "endpoint", "endpoints", "host", "server", "service", "port", "address", "domain", "domains", "sock",
-    "socket", "callback", "redirect", "link", "page", "route", "query", "repository", "registry", "secret",
+    "socket", "audiences", "permissions", "sources", "loader", "owner", "group", "groups", "environment", "stage",
+    "callback", "redirect", "link", "page", "route", "query", "repository", "registry", "secret",
     # what it must be
     "length", "min", "max", "minimum", "maximum", "size", "limit", "limits", "count", "ttl", "expiry", "expires",
     "expire", "expiration", "lifetime", "lifespan", "duration", "timeout", "age", "days", "hours", "minutes",
@@ -127,7 +128,7 @@ ABOUT = frozenset((
     "format", "charset", "encoding", "iterations", "rounds", "cost", "digits", "validity", "per", "rate", "budget",
     "usage", "threshold", "renewal", "renew", "criteria", "decimals", "strict", "quota", "throttle", "delay", "words",
     "symbols", "uppercase", "lowercase", "numbers", "cache",
-    "buffer", "pool",
+    "buffer", "pool", "granularity", "characters", "chars", "rotated", "separator",
     # whether and how it is used
     "enabled", "enable", "disabled", "disable", "required", "require", "requires", "allowed", "allow", "optional",
     "mode", "flag", "active", "use", "skip", "check", "validate", "validation", "validator", "validators", "verify",

@@ -35,7 +35,9 @@ SLOW = [
     *("-----BEGIN ", "-----BEGIN PRIVATE ", "-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----"),
     *("password=", "password: ", '"password":"', 'password="', "password a ", "login a ", "IDENTIFIED BY "),
     *("--password ", "--a=b ", "-a ", "-p ", "/p:", "authorization: bearer a ", "basic aaaaaaaa "),
-    *("<<<", ">a ", "|", "&&"),
+    *("<<<", ">a ", "|", "&&", "docker exec ", "docker run -a ", "kubectl exec -- ", "curl -s ", "sqlplus a/b@"),
+    *("https://a/", "https://hook/a?", "://a@b:", "%a{", "<a>", "<a>b</", "name: a\n", "name: a value", "value: "),
+    *("a: |\n ", "a: |\n", "define('a',", "password=a(", "password=a.b", ";password=a", "a=$A", "/aA1", "/#a1"),
 ]  # fmt: skip
 Search = Callable[[str], Finding | None]
 SEARCHES: dict[str, Search] = {
