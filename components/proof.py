@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.arguments import Arguments, Flow
 from components.registry import RegistryAccess, login_secrets
-from components.secret import holds_credential
+from components.secret import command_shows_credential, holds_credential
 from components.signature import SigningKey, signature_flags
 from components.step import Argument, result, step
 
@@ -49,7 +49,7 @@ class SmokeCheck(Arguments):
     @field_validator("command")
     @classmethod
     def _no_secrets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(map(holds_credential, value)):
+        if command_shows_credential(value):
             raise ValueError("a command line can be read by others: let the program read its secret from a file")
         return value
 

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.arguments import Arguments, refuse
 from components.logs import Logs
-from components.secret import SecretSource, holds_credential, refuse_secrets
+from components.secret import SecretSource, command_shows_credential, refuse_secrets
 from components.tmpfs import loose, tmpfs_problems
 
 _UNREMARKABLE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
@@ -41,7 +41,6 @@ _SHORTEST_DURATION = 0.001
 _SHELLS = frozenset({"sh", "bash", "/bin/sh", "/bin/bash"})
 _NEVER_FAILS = re.compile(r"(.*(\|\||;|\n))?\s*(/bin/|/usr/bin/)?(true|:|exit|exit\s+0)\s*;?\s*", re.DOTALL)
 """A line of the shell that ends well whatever came before; only the usual ones."""
-_EXPANSION = re.compile(r"\$\([^()]*\)|`[^`]*`|\$\{[^{}]*\}|\$\w+")
 _WEAKENING = ("read_only", "capabilities", "temporary", "ports", "logs")
 """The settings that can make a container weaker than the default."""
 
@@ -99,8 +98,7 @@ class Health(Arguments):
         if value and not " ".join(value[1:]).strip():
             raise ValueError(f"there is no command after {value[0]}: write one that asks the service")
         line = _shell_line(value)
-        # What a shell puts in is no part of the settings, such as "$(cat /run/secrets/probe)".
-        if any(map(holds_credential, value if line is None else [_EXPANSION.sub(" ", word) for word in value])):
+        if command_shows_credential(value[1:] if value[:1] != ("CMD-SHELL",) else [" ".join(value[1:])]):
             raise ValueError(
                 "a credential is in this command, and `docker inspect` shows it: let the command read it from a file "
                 "of run.secrets, as a shell does with $(cat /run/secrets/NAME)"

@@ -7,7 +7,7 @@ therefore holds a `SecretSource`, and the value is read where it is used, as a P
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,13 +19,17 @@ STATE_FOLDER = ".slipway"
 
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_REFERENCE = (
+    r"(?:\$\{[^{}@]{0,200}\}|\$\([^()@]{0,200}\)|\{\{[^{}@]{0,200}\}\}|<[^<>@]{0,100}>|%s"
+    r"|\$[A-Z_][A-Z0-9_]{0,100}|\*{3,20}|[xX]{3,20})"
+)
 _SECRET_LOOK = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
     r"|\b((AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[0-9A-Za-z]{36,}|github_pat_[0-9A-Za-z_]{22,}|glpat-[0-9A-Za-z_-]{20,}"
     r"|xox[abprs]-[0-9A-Za-z-]{10,}|sk[-_](live|test|ant|proj)[-_][0-9A-Za-z_-]{16,}"
     r"|eyJ[0-9A-Za-z_-]{8,2048}\.eyJ[0-9A-Za-z_-]{8,}\.)"
-    r"|(?i:\b[a-z][a-z0-9+.-]{0,31}://[^/\s:@]*:[^/\s@]+@)"
-    r"|(?i:(^|[?&;,\s])(password|passwd|pwd|secret|token|api_?key)=[^&;,\s]+)"
+    rf"|(?i:\b[a-z][a-z0-9+.-]{{0,31}}://[^/\s:@]*(?:@[\w.-]{{1,253}})?:)(?!{_REFERENCE}@)[^/\s@]+@"
+    rf"|(?i:(^|[?&;,\s])(-D[\w.]{{0,80}}(pass|password|passphrase)|password|passwd|pwd|secret|token|api_?key)=)(?!{_REFERENCE}(?:[&;,\s]|$))[^&;,\s]+"
 )
 _USER_IN_ADDRESS = re.compile(r"\bhttps?://[^/\s?#@]*@", re.IGNORECASE)
 _PARAMETER = re.compile(r"[?&#]([^=?&#\s'\"]{1,64})=([^&#\s'\"]+)")
@@ -53,7 +57,9 @@ def refuse_secrets(values: Mapping[str, str], advice: str) -> None:
 
 def holds_secret(text: str) -> bool:
     """Whether a text holds what looks like a credential: a key, a well-known token, a URL with a password."""
-    return bool(_SECRET_LOOK.search(text))
+    from components.secret_tokens import TOKEN
+
+    return bool(_SECRET_LOOK.search(text) or TOKEN.search(text))
 
 
 def holds_credential(text: str) -> bool:
@@ -66,8 +72,25 @@ def holds_credential(text: str) -> bool:
     )
 
 
+def command_shows_credential(command: Sequence[str]) -> bool:
+    """Whether a command shows a credential, by the look of a word or by the option that it stands behind.
+
+    Args:
+        command: the words of a program and its arguments, or the line of a shell as one word.
+    """
+    from components.secret_command import shows_credential
+
+    return shows_credential(command)
+
+
 def redacted(text: str) -> str:
     """The text without what looks like a credential in it."""
+    from components.secret_tokens import TOKEN
+
+    return TOKEN.sub("…", _redacted(text))
+
+
+def _redacted(text: str) -> str:
     return _SECRET_LOOK.sub("…", _CREDENTIALS.sub("…@", text))
 
 

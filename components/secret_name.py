@@ -1,26 +1,42 @@
 """Whether a setting is a secret by its name: DB_PASSWORD is one, and TOKEN_TTL=3600 only says something about one.
 
-The policy pack reads names with a larger vocabulary, and is at least as strict wherever the value may be a secret.
+A setting that this check takes for a secret is refused, so it reads names with a small vocabulary and lets pass what is
+clearly none. Where a name ends in a secret's own word, the policy pack is at least as strict, and it also knows what
+looks random; a test compares the two (tests/policy/test_detection_component.py).
 """
 
 import re
 
 _NOUN = re.compile(
-    r"(?P<noun>(?<!\bby)(?<!_by)(?<!-by)(?<!com)(?<!sur)(?<!tres)(?<!over)(?<!under)pass"
-    r"|pass(?:word|wd|phrase)|secret|token|api[_-]?key|access[_-]?key"
-    r"|(?:private|jwt|ssh|encryption|signing|master|session)[_-]?key|credential|(?<!\bno)(?<!_no)(?<!-no)auth"
-    r"|(?<![^_-])(?:pwd|pw|pat))s?[0-9]*(?=$|[_-])",
+    r"(?P<noun>(?<!\bby)(?<!_by)(?<!-by)(?<!com)(?<!sur)(?<!tres)(?<!over)(?<!under)(?<!ask)pass"
+    r"|pass(?:word|wd|phrase|wort)|kennwort|contrasena|mot[_-]de[_-]passe|secret|token|api[_-]?key|access[_-]?key"
+    r"|(?:private|priv|jwt|ssh|encryption|signing|master|session|secret|hmac|fernet|unseal|admin|deploy)[_-]{0,2}key"
+    r"|(?:seed|recovery)[_-]?phrase|credential|(?<!\bno)(?<!_no)(?<!-no)auth"
+    r"|(?<![^_-])(?:pwd|pw|pat|psk|mnemonic|cred|pepper|pswd))s?[0-9]*(?=$|[_.-])",
     re.IGNORECASE,
 )
 """Words such as BYPASS and COMPASS only end like one; PGPASS and DBPASSWORD are two, written as one."""
 _PIN = re.compile(r"(?<![^_-])pin$", re.IGNORECASE)
 """A pin of a board has a shorter number."""
 _PIN_NUMBER = re.compile(r"[0-9]{4,}")
-_NAMES_A_FILE = re.compile(r"[_-](file|path|dir)$", re.IGNORECASE)
+_WORD = re.compile(r"[_.-]+")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z][a-z])")
+"""In adminPasswordKey."""
 _COUNTS = re.compile(
-    r"(?<![^_-])(max|min|num|input|output|context|batch|completion|prompt)([_-].*)?[_-]tokens$", re.IGNORECASE
+    r"(?<![^_-])(max|min|num|input|output|context|batch|completion|prompt|rate|limit|total|count)([_-].{0,100})?[_-]tokens$"
+    r"|(?<![^_-])tokens[_-]per[_-]",
+    re.IGNORECASE,
 )
 """A language model's tokens, which a name counts."""
+_OF_AN_OBJECT = re.compile(
+    r"(?<![^_.-])((existing|pull|tls)[_-]?secrets?|cluster[_-]tokens?|(pad|eos|bos|unk|sep|cls|mask)[_-]token)$", re.I
+)
+"""Names of Secrets of Kubernetes and of clusters, and marks in what a language model reads."""
+_FOLDER = re.compile(r"(old)?pwd", re.IGNORECASE)
+"""The folder that a shell is in, by its own name for it."""
+_FORWARDED = re.compile(r"(?<![^_-])(proxy|fastcgi|uwsgi|scgi|grpc)[_-]pass$", re.IGNORECASE)
+"""Where nginx passes a request on to."""
+_LOG_LEVEL = re.compile(r"(?<![^_-])(log|logging|level)[_-]", re.IGNORECASE)
 _STILL_THE_SECRET = frozenset(
     {
         "prod", "production", "dev", "development", "stg", "staging", "test", "testing", "qa", "live", "local",
@@ -31,13 +47,15 @@ _STILL_THE_SECRET = frozenset(
     }
 )  # fmt: skip
 """Words after the noun with which the value is the secret itself: DB_PASSWORD_PROD, SECRET_KEY."""
+_OF_A_WAY_IN = frozenset({"root", "admin", "user", "app", "db", "read", "write"})
+"""Words with which AUTH_USER is no credential."""
 _MEASURES = frozenset(
     {
         "ttl", "length", "min", "max", "minimum", "maximum", "size", "limit", "count", "expiry", "expires", "expire",
-        "expiration", "lifetime", "duration", "timeout", "age", "days", "hours", "minutes", "seconds", "ms", "interval",
-        "period", "window", "leeway", "grace", "skew", "rotation", "retries", "attempts", "history", "iterations",
-        "rounds", "cost", "digits", "validity", "threshold", "delay", "budget", "quota", "words",
-        "uppercase", "lowercase", "numbers", "symbols",
+        "expiration", "lifetime", "lifespan", "duration", "timeout", "age", "days", "hours", "minutes", "seconds", "ms",
+        "second", "minute", "hour", "day", "interval", "period", "window", "leeway", "grace", "skew", "rotation",
+        "retries", "attempts", "history", "iterations", "rounds", "cost", "digits", "validity", "threshold", "delay",
+        "budget", "quota", "words", "uppercase", "lowercase", "numbers", "symbols", "rate",
     }
 )  # fmt: skip
 """Last words of a name that measures something: then a longer number is harmless, and one about a password."""
@@ -45,33 +63,103 @@ _WAYS = frozenset(
     {
         "mode", "type", "types", "kind", "method", "methods", "mechanism", "mechanisms", "scheme", "schemes",
         "provider", "providers", "backend", "backends", "strategy", "driver", "plugin", "flow", "format", "algorithm",
-        "alg", "hasher",
+        "alg", "hasher", "hashers", "validator", "validators", "verification", "encryption", "encoder", "decoder",
+        "location", "store", "engine", "helper", "manager", "source",
     }
 )  # fmt: skip
-"""Last words of a name that says how somebody is let in."""
-_SWITCHES = frozenset({"", "true", "false", "yes", "no", "on", "off", "0", "1", "none", "null", "enabled", "disabled"})
+"""Last words of a name that says how somebody is let in, or what keeps the secret."""
+_ABOUT = frozenset(
+    {
+        "name", "names", "header", "headers", "domain", "domains", "policy", "policies", "scope", "scopes", "sock",
+        "socket", "realm", "issuer", "audience", "audiences", "claim", "claims", "prefix", "suffix", "field", "label",
+        "labels", "column", "table", "param", "parameter", "query", "cookie", "selector", "property", "variable", "env",
+        "environment", "ref", "reference", "arn", "alias", "region", "namespace", "host", "hostname", "server", "url",
+        "uri", "urls", "endpoint", "callback", "redirect", "route", "page", "template", "subject", "title", "text",
+        "message", "hint", "placeholder", "prompt", "description", "question", "symbol", "contract", "rule", "rules",
+        "pattern", "regex", "charset", "encoding", "complexity", "strength", "permissions", "roles", "groups", "class",
+        "module", "handler", "factory", "generator", "require", "required", "level", "version", "stage", "email",
+        "from", "mount", "username", "role", "model", "project", "protocol", "proto", "tag", "image", "registry",
+        "repository", "bucket",
+    }
+)  # fmt: skip
+"""Last words of a name with which the value is about the secret: what is written there is read by people."""
+_OWNERS = frozenset({"server", "host", "role", "registry", "repository", "project", "bucket"})
+"""Words that may as well say whose password it is: MAIL_PASSWORD_SERVER."""
+_PLACES = frozenset({"file", "files", "path", "paths", "dir", "folder"})
+_COMMANDS = frozenset({"command", "cmd"})
+_PRINTS = re.compile(r"\s*(/(usr/)?bin/)?(echo|printf)\b")
+_IDENTIFIED = re.compile(r"(?<![^_-])(client|tenant|app|application|user|account|project|pool|key|org)[_-]ids?$", re.I)
+_SECRET_ID = re.compile(r"secret[_-]id$", re.IGNORECASE)
+"""What Vault calls a password; for a manager of secrets it is a path."""
+_IS_A_SECRET = re.compile(r"(?<![^_-])(access[_-]?key|secret[_-]key)[_-]ids?$", re.IGNORECASE)
+"""The two halves of an access key of AWS are kept together."""
+_SWITCHES = frozenset(
+    {
+        "", "true", "false", "yes", "no", "on", "off", "0", "1", "none", "null", "nil", "undefined", "enabled",
+        "disabled", "n/a", "omit", "include", "same-origin",
+    }
+)  # fmt: skip
 _PROTOCOLS = frozenset(
     {
-        "basic", "digest", "ntlm", "oauth", "oauth2", "oidc", "openid", "ldap", "ldaps", "saml", "saml2", "jwt",
-        "kerberos", "gssapi", "spnego", "negotiate", "md5", "cram-md5", "scram-sha-256", "scram-sha-512", "sasl",
-        "sasl_ssl", "anonymous", "mtls", "x509", "pam", "webauthn", "passkey", "sso", "trust", "ident", "peer",
-        "approle", "userpass", "kubernetes", "htpasswd", "iam", "bearer", "none",
+        "basic", "digest", "ntlm", "oauth", "oauth2", "xoauth2", "oidc", "openid", "ldap", "ldaps", "saml", "saml2",
+        "jwt", "kerberos", "gssapi", "spnego", "negotiate", "md5", "cram-md5", "scram-sha-256", "scram-sha-512", "sasl",
+        "sasl-ssl", "anonymous", "mtls", "x509", "pam", "webauthn", "passkey", "sso", "trust", "ident", "peer",
+        "approle", "userpass", "kubernetes", "htpasswd", "iam", "aws-iam", "bearer", "none", "rbac", "sigv4",
+        "managed-identity", "workload-identity", "login", "plain", "optional", "required",
+        "caching-sha2-password", "mysql-native-password",
     }
 )  # fmt: skip
 _MODES = _PROTOCOLS | {
-    "password", "token", "tokens", "key", "api_key", "apikey", "cookie", "session", "header", "internal", "external",
+    "password", "token", "tokens", "key", "api-key", "apikey", "cookie", "session", "header", "internal", "external",
     "local", "default", "plain", "login", "simple", "ssh", "tls", "ssl", "cert", "certificate", "file", "env", "user",
-    "database", "db", "github", "gitlab", "google", "azure", "azuread", "okta", "keycloak", "auth0", "cognito",
+    "database", "db", "github", "gitlab", "google", "azure", "azuread", "okta", "keycloak", "auth0", "cognito", "query",
     "optional", "required", "strict", "opaque", "bcrypt", "argon2", "argon2id", "scrypt", "pbkdf2", "sha256", "hs256",
-    "rs256", "es256", "vault", "implicit", "authorization_code", "client_credentials",
+    "rs256", "es256", "ed25519", "vault", "implicit", "authorization-code", "client-credentials", "memory", "redis",
+    "pass", "osxkeychain", "body",
 }  # fmt: skip
 """What a setting about the way in may say; `password` alone would be somebody's password."""
+_LOG_LEVELS = frozenset({"trace", "debug", "info", "warn", "warning", "error", "fatal"})
 _LIST = re.compile(r"[\s,;|]+")
+_INTERVALS = frozenset({"hourly", "daily", "weekly", "monthly", "yearly", "never", "always"})
 _NUMBER = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,3})?|([0-9]{1,4}\s?(ns|us|ms|s|m|h|d|w|y|sec|min|hours?|days?))+")
+_ISO_DURATION = re.compile(r"pt?[0-9]{1,6}[ymwdhs](t?[0-9]{1,6}[mhds]){0,6}")
 _LONG_NUMBER = re.compile(r"[0-9]{1,8}")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{0,31}://[^\s@?#]+", re.IGNORECASE)
 _LOOKS_DRAWN = re.compile(r"://[^/]*/.*[a-z0-9]{20}")
 """A path whose part is itself the key, as that of a web hook."""
+_CREDENTIALS = re.compile(r"(?:bearer|basic|token)\s+(?=\S*[0-9])\S{6,}", re.IGNORECASE)
+"""What a header has."""
+_RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
+_NAME = re.compile(r"[A-Za-z]+(?:[-_.:/][A-Za-z0-9]+)*")
+"""The first word has no digit: `kv-v2`, `accounts.User`."""
+_WORDS = re.compile(r"[A-Za-z]+(?:[-_.:/][A-Za-z]+)+|password|passwd|token|secret")
+_PATH = re.compile(r"(?:/[\w.@+-]+){1,40}/?|[A-Za-z]:\\[\w.\\ -]+")
+_CLEAR_PATH = re.compile(r"/[a-z][a-z0-9_-]*(?:/[\w.@+-]+)+/?|[A-Za-z]:\\[\w.\\ -]+")
+"""More than one part, and the first a folder's name: a key in base64 may begin with a slash."""
+_RELATIVE = re.compile(r"(?:\.{1,2}/|~/)?[\w.@+-]+(?:/[\w.@+-]+)+|(?:\.{1,2}|~)/[\w.@+-]+|[\w-]+\.[a-z]{2,5}")
+_STRANGE_PART = re.compile(r"(?=[^/]*[a-z])(?=[^/]*[A-Z])(?=[^/]*[0-9])[A-Za-z0-9+]{12,}")
+_REFERENCE = re.compile(
+    r"\$\$?[A-Z_][A-Z0-9_]*|%\w+%|%s|__[A-Z0-9_]+__|<[^<>]*>|\{\w+\}|[*xX.#\u2022]{3,}"
+    r"|\[?(?i:redacted|masked|hidden)\]?|\[secret\]|@Microsoft\.KeyVault\(.*\)|(?:ENC\[|\{cipher\}|!\w+ ).*"
+    r"|arn:[a-z-]+:\S+|projects/[^/\s]+/secrets/\S+|(?!https?:)[a-z][a-z0-9+-]*://[^\s@]+"
+    r"|(?:ref\+\w+|awssm|awsssm|ssm|sm|gcp|gcpsm|akv|vault|kms|op|bws|sops|doppler|infisical|secretref|secretsmanager"
+    r"|keyring|env|file):/?[\w][\w./:#@-]*"
+    r"|https://[\w-]+\.vault\.azure\.net/secrets/[\w/-]+",
+    re.DOTALL,
+)
+"""What only says where the secret is kept, or stands for one: `$NAME`, `vault:path`, `<password>`."""
+_PUT_IN = re.compile(
+    r"\$?\$\{[\w.:/]{1,200}(?::?[?+][^{}]{0,200}|:?-)?\}|\$\([^()]{0,200}\)|\$?\{\{[^{}]{0,200}\}\}|`[^`]{0,200}`"
+    r"|[%#]\{[^{}]{0,200}\}#?|\(\([\w./-]{1,200}\)\)"
+)
+_JOINTS = re.compile(r"[A-Za-z]*[-_.:/ ]*[A-Za-z]*")
+"""What may stand beside a value that is put in: `admin:${PASSWORD}`."""
+_PUBLISHED = re.compile(
+    r"(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-nistp[0-9]{3}) AAAA\S+( .*)?"
+    r"|-----BEGIN (?:[A-Z]+ )?(?:PUBLIC KEY|CERTIFICATE)-----.*|pk_(?:live|test)_\w+|pk\.eyJ\S+|pub[0-9a-f]{32}",
+    re.DOTALL,
+)
+"""The half of a pair of keys that everybody may have."""
 
 
 def is_secret_by_name(name: str, value: str) -> bool:
@@ -79,40 +167,93 @@ def is_secret_by_name(name: str, value: str) -> bool:
 
     A name such as DB_PASSWORD_FILE is none when an absolute path stands there.
     """
+    name, value = _HUMP.sub("_", name), value.strip().strip("\"'")
     if _PIN.search(name) and _PIN_NUMBER.fullmatch(value):
         return True
     *_, last = [None, *_NOUN.finditer(name)]
-    if last is None or (_NAMES_A_FILE.search(name) and value.startswith("/")):
+    if last is None or value.lower() in _SWITCHES or _refers(value):
         return False
-    return not _is_harmless(name, last["noun"].lower(), _words_about(name[last.end() :]), value.strip().lower())
+    noun = last["noun"].lower()
+    about = _words_about(name[last.end() :], _STILL_THE_SECRET - _OF_A_WAY_IN if noun == "auth" else _STILL_THE_SECRET)
+    if _is_about_another(name, value) or (noun.endswith(("key", "token")) and _PUBLISHED.fullmatch(value)):
+        return False
+    return not (_is_harmless_after(noun, about, value) if about else _is_harmless_alone(name, noun, value))
 
 
-def _words_about(rest: str) -> list[str]:
-    """The words after the noun, from the first one that says something else than which secret it is."""
-    words = [word for word in re.split(r"[_.-]+", rest.lower()) if word]
-    return [] if all(word in _STILL_THE_SECRET or word.strip("v").isdigit() for word in words) else words
-
-
-def _is_harmless(name: str, noun: str, about: list[str], value: str) -> bool:
-    """Whether nothing is given away: a switch, a number, an address or a mode, where the name is only about a secret.
-
-    A name that ends in the secret's own word, such as DB_PASSWORD, has a secret in any other value than a switch.
-    """
-    if value in _SWITCHES:
+def _refers(value: str) -> bool:
+    """Whether nothing but references stands there, and what joins them."""
+    if _REFERENCE.fullmatch(value):
         return True
+    rest = _PUT_IN.sub("", value)
+    return rest != value and bool(_JOINTS.fullmatch(rest))
+
+
+def _words_about(rest: str, still: frozenset[str]) -> list[str]:
+    """The words after the noun, from the first one that says something else than which secret it is."""
+    words = [word for word in _WORD.split(rest.lower()) if word]
+    return [] if all(word in still or word.strip("v").isdigit() for word in words) else words
+
+
+def _is_about_another(name: str, value: str) -> bool:
+    """Whether the whole name tells that something else than the noun's own secret stands there."""
     if _COUNTS.search(name):
         return bool(_LONG_NUMBER.fullmatch(value))
-    if not about:
-        return noun == "auth" and _are(value, _PROTOCOLS)
-    measures = about[-1] in _MEASURES
-    if _NUMBER.fullmatch(value):  # people choose four digits for a password, too
+    if _OF_AN_OBJECT.search(name):
+        return not _looks_drawn(value)
+    if _IDENTIFIED.search(name):
+        return not _IS_A_SECRET.search(name)
+    if _FORWARDED.search(name):
+        return bool(_ADDRESS.fullmatch(value))
+    return bool(_FOLDER.fullmatch(name)) and value.startswith("/")
+
+
+def _is_harmless_alone(name: str, noun: str, value: str) -> bool:
+    """Whether nothing is given away under a name that ends in the secret's own word: a path, a way in, a level."""
+    if _CLEAR_PATH.fullmatch(value):
+        return not _has_strange_part(value)
+    if _SECRET_ID.search(name) and "/" in value:
+        return bool(_RELATIVE.fullmatch(value)) and not _has_strange_part(value)
+    if re.search(r"pass(?:word|wd)?s?[_-]key$", name, re.IGNORECASE):  # under which key of a Secret it is kept
+        return bool(_WORDS.fullmatch(value))
+    return noun == "auth" and (_are(value, _PROTOCOLS) or (bool(_LOG_LEVEL.search(name)) and _are(value, _LOG_LEVELS)))
+
+
+def _is_harmless_after(noun: str, about: list[str], value: str) -> bool:
+    """Whether nothing is given away under a name that goes on after the noun, which says what stands there."""
+    last, low = about[-1], value.lower()
+    measures = last in _MEASURES
+    if _NUMBER.fullmatch(low):  # people choose four digits for a password, too
         return measures or not (value.isdigit() and noun.startswith(("pass", "pw")))
-    if measures and _LONG_NUMBER.fullmatch(value):
+    if measures and (_LONG_NUMBER.fullmatch(value) or _ISO_DURATION.fullmatch(low) or low in _INTERVALS):
         return True
-    if _ADDRESS.fullmatch(value):
-        return not _LOOKS_DRAWN.search(value)
-    return about[-1] in _WAYS and _are(value, _MODES)
+    if "://" in value:
+        return bool(_ADDRESS.fullmatch(value)) and not _LOOKS_DRAWN.search(low)
+    if last in _PLACES and (value.startswith("/") or _RELATIVE.fullmatch(value)):
+        return not _has_strange_part(value)
+    if _PATH.fullmatch(value):
+        return not _has_strange_part(value)
+    if last in _WAYS:
+        return all(_NAME.fullmatch(word) for word in _LIST.split(value)) or _are(value, _MODES)
+    if last in _COMMANDS:
+        return not _PRINTS.match(value)
+    if last in _OWNERS and noun.startswith(("pass", "pw")):
+        return bool(_NAME.fullmatch(value))
+    if last in _ABOUT:
+        return not _looks_drawn(value) and not _CREDENTIALS.match(value)
+    return noun == "auth" and not measures and bool(_NAME.fullmatch(value))
+
+
+def _looks_drawn(value: str) -> bool:
+    """Whether a part of the value is a key: capitals, small letters and digits without a joint."""
+    return any(
+        any(map(str.isdigit, run)) and any(map(str.islower, run)) and any(map(str.isupper, run))
+        for run in _RUN.findall(value)
+    )
+
+
+def _has_strange_part(path: str) -> bool:
+    return any(_STRANGE_PART.fullmatch(part) for part in path.split("/"))
 
 
 def _are(value: str, words: frozenset[str]) -> bool:
-    return all(word in words for word in _LIST.split(value))
+    return all(word in words for word in _LIST.split(value.lower().replace("_", "-")))

@@ -66,7 +66,7 @@ SECRET_KEYS = frozenset((
     "api", "secret", "access", "private", "master", "auth", "encryption", "encrypt", "crypto", "crypt", "cipher",
     "signing", "sign", "shared", "license", "licence", "account", "storage", "session", "jwt", "ssh", "hmac", "aes",
     "fernet", "app", "application", "admin", "root", "deploy", "webhook", "data", "passphrase", "write", "creds",
-    "priv",
+    "priv", "unseal",
 ))  # fmt: skip
 """What a key is for when it is secret."""
 

@@ -8,25 +8,25 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from components.secret import holds_secret, looks_secret
+from components.secret import command_shows_credential, holds_secret, looks_secret
 from detection.values import find_in_value
 from tests.policy.corpus.entries import HALVES, Half, load
 
 OVERCAUTIOUS = {
-    "attribute-of-a-secret": "PASSWORD_POLICY=strong: the component takes switches, numbers, addresses and modes alone",
-    "empty-or-switch": "ADMIN_PASSWORD=N/A holds nothing, in a word that the component does not know",
-    "reference": "${DB_PASSWORD} names what is kept elsewhere",
-    "path": "PWD=/app is a path",
-    "look-alike-name": "BOARDING_PASS_TEMPLATE=pass-v2 is about another pass",
-    "plain-label": "example.com/password-policy=strict is about a secret",
+    "attribute-of-a-secret": "KAFKA_SSL_KEY_CREDENTIALS=key_creds.txt: it takes no file in the working folder",
+    "reference": "amqp://${USER:-guest}:${PASS}@mq has a default, and the component does not look at which",
+    "look-alike-name": "TOKENS=100000 may be counted, or be tokens",
+    "plain-label": "the component reads no labels",
     "build-setting": "NPM_TOKEN_SECRET_ID=npm is the id of a secret",
-    "image-or-version": "AUTH_SERVICE_HOST=10.96.4.97 is an address without a scheme",
 }
 """The component's false alarms, by the corpus's families of harmless entries, and why the pack has none of them."""
+MOST_FALSE_ALARMS = 0.01
+"""Of the component among settings: what it takes for a secret is refused."""
 ENDINGS = (
     *("password", "passwd", "passphrase", "pass", "secret", "token", "api_key", "apikey", "access_key", "private_key"),
     *("jwt_key", "ssh_key", "encryption_key", "signing_key", "master_key", "session_key", "credential", "credentials"),
-    *("_pwd", "_pw", "_pat"),
+    *("_pwd", "_pw", "_pat", "_psk", "_creds", "_mnemonic", "_pepper", "_pswd", "passwort", "kennwort", "contrasena"),
+    *("hmac_key", "fernet_key", "unseal_key", "admin_key", "deploy_key", "privkey", "seed_phrase", "recovery_phrase"),
 )
 OPAQUE = string.ascii_letters + string.digits + "!#%*+,;?@^_~-"
 
@@ -39,6 +39,20 @@ def test_what_the_component_refuses_the_pack_refuses_or_documents(half: Half) ->
         if find_in_value(entry.name, entry.text) is None:
             assert entry.label == "harmless", entry
             assert entry.family in OVERCAUTIOUS, entry
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_the_component_hardly_refuses_what_is_harmless(half: Half) -> None:
+    settings = [it for it in load(half) if it.kind in ("environment", "build-argument") and it.label == "harmless"]
+    refused = [entry for entry in settings if looks_secret(entry.name, entry.text)]
+    assert len(refused) <= MOST_FALSE_ALARMS * len(settings), "\n".join(map(str, refused))
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_no_harmless_command_of_the_corpus_shows_a_credential(half: Half) -> None:
+    commands = [it for it in load(half) if it.kind in ("command", "argument") and it.label == "harmless"]
+    shown = [it for it in commands if command_shows_credential([it.value] if isinstance(it.value, str) else it.value)]
+    assert len(shown) <= MOST_FALSE_ALARMS * len(commands), "\n".join(map(str, shown))
 
 
 @given(
@@ -70,6 +84,48 @@ LOOKS = st.one_of(
     st.builds("xox{}-{}".format, st.sampled_from("abprs"), TOKEN),
     st.builds("sk{0}{1}{0}{2}".format, st.sampled_from("-_"), st.sampled_from(["live", "test", "ant", "proj"]), TOKEN),
     st.builds("eyJ{}.eyJ{}.".format, TOKEN, TOKEN),
+    st.builds(
+        "{}{}".format,
+        st.sampled_from(
+            [
+                "AIza",
+                "GOCSPX-",
+                "ya29.",
+                "hvs.",
+                "npm_",
+                "pypi-Ag",
+                "dckr_pat_",
+                "hf_",
+                "whsec_",
+                "glsa_",
+                "xapp-",
+                "glrt-",
+                "secret_",
+                "ntn_",
+                "lin_api_",
+                "gsk_",
+                "rk_live_",
+                "AVNS_",
+                "fw_",
+                "rzp_live_",
+                "nvapi-",
+                "tvly-",
+                "CFPAT-",
+                "HRKU-",
+                "sk.eyJ",
+                "sb_secret_",
+                "tskey-auth-",
+            ]
+        ),
+        TOKEN.map(lambda it: it * 2),
+    ),
+    st.builds(
+        "{}{}".format,
+        st.sampled_from(
+            ["dop_v1_", "pul-", "sqp_", "shpat_", "rubygems_", "sntryu_", "bkua_", "dapi", "sgp_", "mlsn."]
+        ),
+        st.text("0123456789abcdef", min_size=64, max_size=64),
+    ),
     st.builds(
         "{}://{}:{}@{}".format, st.sampled_from(["http", "postgres", "a+b.c-d", "X"]), WORD | st.just(""), WORD, WORD
     ),

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from components.secret import holds_credential, holds_secret, redacted
+from components.secret import command_shows_credential, holds_credential, holds_secret, redacted
 
 LONG = 100_000
 PARTS = (
@@ -24,6 +24,26 @@ PARTS = (
     "?a",
     "?a=",
     "https://a",
+    "a://a@a:",
+    "a://a:${",
+    "-Da.",
+    "password=${",
+    "-----BEGIN A",
+    "glpat-",
+    "hvs.",
+    "SG.aaaaaaaaaaaaaaaaaaa",
+    "dt0a00.",
+    "secret_",
+    "1//0",
+    "--password ",
+    "curl -u ",
+    "mysql -p ",
+    "'a b' ",
+    '"',
+    "$(",
+    "`",
+    "a | ",
+    "X-Token: ",
 )
 
 
@@ -36,6 +56,7 @@ PARTS = (
         ("a page at registry.example:5000/web", "a page at registry.example:5000/web"),
         ("?token=tide-and-salt&page=2", "…&page=2"),
         ("mail to salt@example.com", "mail to salt@example.com"),
+        ("pushed with npm_" + "a1B2" * 9, "pushed with …"),
     ],
 )
 def test_a_message_shows_no_credential(text: str, shown: str) -> None:
@@ -49,4 +70,38 @@ def test_a_long_text_is_read_in_a_moment(part: str) -> None:
     holds_secret(text)
     holds_credential(text)
     redacted(text)
+    command_shows_credential(["CMD-SHELL", text])
     assert time.perf_counter() - start < 2
+
+
+HEX = "4f2a9c1d" * 20
+WORD = "kJ8s9Dk2lPq0Zx7VbN3mQwErTyUi" * 3
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "AIza" + WORD[:35],
+        "GOCSPX-" + WORD[:28],
+        "hvs." + WORD[:30],
+        "npm_" + WORD[:36],
+        "glsa_" + WORD[:41],
+        "dop_v1_" + HEX[:64],
+        f"SG.{WORD[:22]}.{WORD[:43]}",
+        f"https://hooks.slack.com/services/T0000000/B0000000/{WORD[:24]}",
+        "sk-lf-123e4567-e89b-12d3-a456-426614174000",
+        f"DefaultEndpointsProtocol=https;AccountKey={WORD[:64]}==",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----",
+    ],
+)
+def test_a_vendors_token_is_known_by_its_look(token: str) -> None:
+    assert holds_secret(token)
+    assert holds_secret(f"go to {token} now")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["npm_config_cache", "pat-eu1-harbour", "key-value-store", "sk-learn", "glsa_short", "api-gateway", "s.tide"],
+)
+def test_a_prefix_alone_is_no_token(text: str) -> None:
+    assert not holds_secret(text)
