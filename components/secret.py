@@ -21,15 +21,18 @@ STATE_FOLDER = ".slipway"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _REFERENCE = (
     r"(?:\$\{[^{}@]{0,200}\}|\$\([^()@]{0,200}\)|\{\{[^{}@]{0,200}\}\}|<[^<>@]{0,100}>|%s"
-    r"|\$[A-Z_][A-Z0-9_]{0,100}|\*{3,20}|[xX]{3,20})"
+    r"|\$[A-Z_][A-Z0-9_]{0,100}|\"\$\w{1,100}\"|%\w?\{[^{}]{0,100}\}|\*{3,20}|[xX]{3,20})"
 )
+_CALL = r"[A-Za-z_]\w{0,60}(?:\.\w{1,60}){0,5}\("
+"""Of a program: `token=os.getenv("TOKEN")`."""
 _SECRET_LOOK = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
     r"|\b((AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[0-9A-Za-z]{36,}|github_pat_[0-9A-Za-z_]{22,}|glpat-[0-9A-Za-z_-]{20,}"
     r"|xox[abprs]-[0-9A-Za-z-]{10,}|sk[-_](live|test|ant|proj)[-_][0-9A-Za-z_-]{16,}"
     r"|eyJ[0-9A-Za-z_-]{8,2048}\.eyJ[0-9A-Za-z_-]{8,}\.)"
     rf"|(?i:\b[a-z][a-z0-9+.-]{{0,31}}://[^/\s:@]*(?:@[\w.-]{{1,253}})?:)(?!{_REFERENCE}@)[^/\s@]+@"
-    rf"|(?i:(^|[?&;,\s])(-D[\w.]{{0,80}}(pass|password|passphrase)|password|passwd|pwd|secret|token|api_?key)=)(?!{_REFERENCE}(?:[&;,\s]|$))[^&;,\s]+"
+    r"|(?i:(^|[?&;,\s])(-D[\w.]{0,80}(pass|password|passphrase)|password|passwd|pwd|secret|token|api_?key)=)"
+    rf"(?!{_REFERENCE}(?:[&;,\s]|$)|{_CALL})[^&;,\s]+"
 )
 _USER_IN_ADDRESS = re.compile(r"\bhttps?://[^/\s?#@]*@", re.IGNORECASE)
 _PARAMETER = re.compile(r"[?&#]([^=?&#\s'\"]{1,64})=([^&#\s'\"]+)")

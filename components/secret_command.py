@@ -64,7 +64,7 @@ def _with_holes(text: str) -> str:
 
 def _shows(words: Sequence[str], depth: int) -> bool:
     words = [_with_holes(word) for word in words]
-    if any(_in_one(words[start:end]) for start, end in _simple_commands(words)):
+    if any(_in_one(command, end) for command, end in _simple_commands(words)):
         return True
     return depth < _DEEPEST and any(_shows(_split(word), depth + 1) for word in words if len(word.split(None, 1)) > 1)
 
@@ -79,22 +79,25 @@ def _split(line: str) -> list[str]:
         return line.split()
 
 
-def _simple_commands(words: Sequence[str]) -> Iterator[tuple[int, int]]:
+def _simple_commands(words: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
+    """The commands of a line, and what ends each."""
     start = 0
     for place, word in enumerate(words):
         if word and _ENDS.issuperset(word):
-            yield start, place
+            yield words[start:place], word
             start = place + 1
-    yield start, len(words)
+    yield words[start:], ""
 
 
-def _in_one(words: Sequence[str]) -> bool:
+def _in_one(words: Sequence[str], end: str) -> bool:
     program = ""
     for place, word in enumerate(words):
         base = word.rpartition("/")[2]
         if base in _ATTACHED or base in _NEXT or base in _KEEPERS or base == "curl":
             program = base
         following = words[place + 1] if place + 1 < len(words) else ""
+        if not following and end.startswith("(") and _ASSIGNMENT.fullmatch(word):
+            continue  # a program calls something: token=os.getenv("TOKEN")
         if program in _KEEPERS and _NAMES_A_SECRET.fullmatch(word):
             continue
         if _is_named(word, following) or _is_of_program(program, word, following):

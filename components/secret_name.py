@@ -23,18 +23,22 @@ _WORD = re.compile(r"[_.-]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z][a-z])")
 """In adminPasswordKey."""
 _COUNTS = re.compile(
-    r"(?<![^_-])(max|min|num|input|output|context|batch|completion|prompt|rate|limit|total|count)([_-].{0,100})?[_-]tokens$"
+    r"(?<![^_-])(max|min|num|input|output|context|batch|completion|prompt|rate|limit|total"
+    r"|count)([_-].{0,100})?[_-]tokens$"
     r"|(?<![^_-])tokens[_-]per[_-]",
     re.IGNORECASE,
 )
 """A language model's tokens, which a name counts."""
 _OF_AN_OBJECT = re.compile(
-    r"(?<![^_.-])((existing|pull|tls)[_-]?secrets?|cluster[_-]tokens?|(pad|eos|bos|unk|sep|cls|mask)[_-]token)$", re.I
+    r"(?<![^_.-])((existing|pull|tls|credentials|creds|license[_-]key)[_-]?secrets?|cluster[_-]tokens?"
+    r"|(pad|eos|bos|unk|sep|cls|mask)[_-]token)$",
+    re.I,
 )
 """Names of Secrets of Kubernetes and of clusters, and marks in what a language model reads."""
+_MARK = re.compile(r"[<\[|]{1,2}[^<>\[\]|]{1,30}[>\]|]{1,2}")
 _FOLDER = re.compile(r"(old)?pwd", re.IGNORECASE)
 """The folder that a shell is in, by its own name for it."""
-_FORWARDED = re.compile(r"(?<![^_-])(proxy|fastcgi|uwsgi|scgi|grpc)[_-]pass$", re.IGNORECASE)
+_FORWARDED = re.compile(r"(?<![^_-])((?P<other>fastcgi|uwsgi|scgi|grpc)|proxy)[_-]pass$", re.IGNORECASE)
 """Where nginx passes a request on to."""
 _LOG_LEVEL = re.compile(r"(?<![^_-])(log|logging|level)[_-]", re.IGNORECASE)
 _STILL_THE_SECRET = frozenset(
@@ -64,7 +68,7 @@ _WAYS = frozenset(
         "mode", "type", "types", "kind", "method", "methods", "mechanism", "mechanisms", "scheme", "schemes",
         "provider", "providers", "backend", "backends", "strategy", "driver", "plugin", "flow", "format", "algorithm",
         "alg", "hasher", "hashers", "validator", "validators", "verification", "encryption", "encoder", "decoder",
-        "location", "store", "engine", "helper", "manager", "source",
+        "location", "store", "engine", "helper", "manager", "source", "loader", "sources",
     }
 )  # fmt: skip
 """Last words of a name that says how somebody is let in, or what keeps the secret."""
@@ -79,11 +83,13 @@ _ABOUT = frozenset(
         "pattern", "regex", "charset", "encoding", "complexity", "strength", "permissions", "roles", "groups", "class",
         "module", "handler", "factory", "generator", "require", "required", "level", "version", "stage", "email",
         "from", "mount", "username", "role", "model", "project", "protocol", "proto", "tag", "image", "registry",
-        "repository", "bucket",
+        "repository", "bucket", "granularity", "separator", "owner", "group", "service",
     }
 )  # fmt: skip
 """Last words of a name with which the value is about the secret: what is written there is read by people."""
-_OWNERS = frozenset({"server", "host", "role", "registry", "repository", "project", "bucket"})
+_ALPHABETS = frozenset({"chars", "characters", "charset", "alphabet"})
+"""Last words of a name that says what secrets are made of."""
+_OWNERS = frozenset({"service", "server", "host", "role", "registry", "repository", "project", "bucket"})
 """Words that may as well say whose password it is: MAIL_PASSWORD_SERVER."""
 _PLACES = frozenset({"file", "files", "path", "paths", "dir", "folder"})
 _COMMANDS = frozenset({"command", "cmd"})
@@ -105,8 +111,9 @@ _PROTOCOLS = frozenset(
         "jwt", "kerberos", "gssapi", "spnego", "negotiate", "md5", "cram-md5", "scram-sha-256", "scram-sha-512", "sasl",
         "sasl-ssl", "anonymous", "mtls", "x509", "pam", "webauthn", "passkey", "sso", "trust", "ident", "peer",
         "approle", "userpass", "kubernetes", "htpasswd", "iam", "aws-iam", "bearer", "none", "rbac", "sigv4",
-        "managed-identity", "workload-identity", "login", "plain", "optional", "required",
-        "caching-sha2-password", "mysql-native-password",
+        "managed-identity", "workload-identity", "login", "plain", "optional", "required", "mysql-native-password",
+        "scram", "scram-sha-1", "authelia", "authentik", "entra", "http", "proxy", "forward", "acl",
+        "caching-sha2-password",
     }
 )  # fmt: skip
 _MODES = _PROTOCOLS | {
@@ -149,7 +156,8 @@ _REFERENCE = re.compile(
 )
 """What only says where the secret is kept, or stands for one: `$NAME`, `vault:path`, `<password>`."""
 _PUT_IN = re.compile(
-    r"\$?\$\{[\w.:/]{1,200}(?::?[?+][^{}]{0,200}|:?-)?\}|\$\([^()]{0,200}\)|\$?\{\{[^{}]{0,200}\}\}|`[^`]{0,200}`"
+    r"\$\$?[A-Z_][A-Z0-9_]*|\$?\$\{[\w.:/]{1,200}(?::?[?+][^{}]{0,200}|:?-)?\}|\$\([^()]{0,200}\)"
+    r"|\$?\{\{[^{}]{0,200}\}\}|`[^`]{0,200}`"
     r"|[%#]\{[^{}]{0,200}\}#?|\(\([\w./-]{1,200}\)\)"
 )
 _JOINTS = re.compile(r"[A-Za-z]*[-_.:/ ]*[A-Za-z]*")
@@ -199,11 +207,11 @@ def _is_about_another(name: str, value: str) -> bool:
     if _COUNTS.search(name):
         return bool(_LONG_NUMBER.fullmatch(value))
     if _OF_AN_OBJECT.search(name):
-        return not _looks_drawn(value)
+        return bool(_NAME.fullmatch(value) or _MARK.fullmatch(value))
     if _IDENTIFIED.search(name):
         return not _IS_A_SECRET.search(name)
-    if _FORWARDED.search(name):
-        return bool(_ADDRESS.fullmatch(value))
+    if forwarded := _FORWARDED.search(name):
+        return bool(_ADDRESS.fullmatch(value) or (forwarded["other"] and _NAME.fullmatch(value)))
     return bool(_FOLDER.fullmatch(name)) and value.startswith("/")
 
 
@@ -236,11 +244,15 @@ def _is_harmless_after(noun: str, about: list[str], value: str) -> bool:
         return all(_NAME.fullmatch(word) for word in _LIST.split(value)) or _are(value, _MODES)
     if last in _COMMANDS:
         return not _PRINTS.match(value)
+    if last in _ALPHABETS:
+        return True
     if last in _OWNERS and noun.startswith(("pass", "pw")):
         return bool(_NAME.fullmatch(value))
     if last in _ABOUT:
         return not _looks_drawn(value) and not _CREDENTIALS.match(value)
-    return noun == "auth" and not measures and bool(_NAME.fullmatch(value))
+    if noun == "auth" or (noun.startswith("secret") and last in _PLACES):
+        return not measures and bool(_NAME.fullmatch(value))
+    return False
 
 
 def _looks_drawn(value: str) -> bool:

@@ -8,7 +8,8 @@ _REST_OF_PROSE = re.compile(r"[ \t]{1,4}[A-Za-z(0-9]")
 _WORDS = re.compile(r"[a-z]+(?:[:/-][a-z]+)*|\d{1,5}(?:[/?][^\s]*)?")
 """What stands after a colon in the name of a task, `npm run token:refresh`, and in an address, `auth:8080`."""
 _TYPE = re.compile(
-    r"(?i:string|str|text|varchar|char|bytes|bytea|int|integer|bool|boolean|uuid|secretstr|(?:optional|list)\[\w+\]?)[!?]?"
+    r"(?i:string|str|text|varchar|char|bytes|bytea|int|integer|bool|boolean|uuid|secretstr"
+    r"|(?:optional|list)\[\w+\]?)[!?]?"
 )
 _KEYWORDS = frozenset(
     ("await", "new", "async", "function", "lambda", "def", "func", "self", "this", "null", "undefined")

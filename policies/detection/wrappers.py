@@ -7,7 +7,8 @@ from detection.programs import CLUSTER_CLIENTS, ENGINES
 
 _VERBS = frozenset(("exec", "run"))
 _WITHOUT_VALUE = re.compile(
-    r"-[ditTPq]{1,6}|--(?:detach|interactive|tty|rm|privileged|init|read-only|publish-all|quiet|quiet-pull|build|no-deps"
+    r"-[ditTPq]{1,6}|--(?:detach|interactive|tty|rm|privileged|init|read-only|publish-all|quiet"
+    r"|quiet-pull|build|no-deps"
     r"|no-TTY|no-tty|use-aliases|service-ports|remove-orphans|replace|sig-proxy|no-healthcheck|oom-kill-disable)"
 )
 _FURTHEST_VERB = 8

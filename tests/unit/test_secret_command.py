@@ -52,6 +52,11 @@ CLEAN = [
     "mkdir -p data && mosquitto_sub -p 1883 -t a",
     "test -s /run/secrets/token",
     "psql --password --host db",
+    "docker service inspect --secret db_password web",
+    "aws secretsmanager get-secret-value --secret-id prod/db",
+    "python -c 'import os; token=os.getenv(\"T\"); ask(token)'",
+    'test -n "$TOKEN" || { echo "TOKEN is missing"; exit 1; }',
+    "app check --set auth.existingSecret=shop --set auth.secretKeys.adminPasswordKey=password",
 ]
 
 
