@@ -34,6 +34,8 @@ _SECRET_LOOK = re.compile(
     r"|(?i:(^|[?&;,\s])(-D[\w.]{0,80}(pass|password|passphrase)|password|passwd|pwd|secret|token|api_?key)=)"
     rf"(?!{_REFERENCE}(?:[&;,\s]|$)|{_CALL})[^&;,\s]+"
 )
+_WORDS = re.compile(r"[a-z]{0,15}(?:[^0-9A-Za-z_~-][a-z]{0,15})*")
+"""Short words in small letters, as most addresses are: no vendor's token has that form, but addresses of hooks."""
 _USER_IN_ADDRESS = re.compile(r"\bhttps?://[^/\s?#@]*@", re.IGNORECASE)
 _PARAMETER = re.compile(r"[?&#]([^=?&#\s'\"]{1,64})=([^&#\s'\"]+)")
 _CREDENTIALS = re.compile(r"(?<![^\s'\"/@])[^\s'\"/:@]*:[^\s'\"/@]+@")
@@ -60,9 +62,15 @@ def refuse_secrets(values: Mapping[str, str], advice: str) -> None:
 
 def holds_secret(text: str) -> bool:
     """Whether a text holds what looks like a credential: a key, a well-known token, a URL with a password."""
-    from components.secret_tokens import TOKEN
+    return bool(_SECRET_LOOK.search(text)) or _holds_token(text)
 
-    return bool(_SECRET_LOOK.search(text) or TOKEN.search(text))
+
+def _holds_token(text: str) -> bool:
+    if _WORDS.fullmatch(text) and "hook" not in text:
+        return False
+    from components.secret_tokens import TOKEN  # only here: its many patterns take as long to compile as all others
+
+    return bool(TOKEN.search(text))
 
 
 def holds_credential(text: str) -> bool:

@@ -50,5 +50,5 @@ _PATTERNS = (
     rf"(?:gsk_|r8_|pplx-|rnd_|hbp_){_WORD}{{30,}}|sk_{_HEX}{{48,}}|sk\.eyJ{_URL}{{8,}}|fw_{_WORD}{{24,}}",
     rf"(?:napi|pcsk|jina)_\w{{40,}}|xai-{_WORD}{{40,}}|nvapi-{_URL}{{40,}}|tvly-{_URL}{{30,}}",
 )
-TOKEN = re.compile(rf"(?<![0-9A-Za-z])(?:{'|'.join(_PATTERNS)})")
+TOKEN = re.compile(rf"(?<![0-9A-Za-z])(?:{'|'.join(_PATTERNS)})", re.ASCII)
 """A token of a vendor, not in the middle of a word."""

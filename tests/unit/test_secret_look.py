@@ -3,8 +3,11 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components.secret import command_shows_credential, holds_credential, holds_secret, redacted
+from components.secret_tokens import TOKEN
 
 LONG = 100_000
 PARTS = (
@@ -105,3 +108,8 @@ def test_a_vendors_token_is_known_by_its_look(token: str) -> None:
 )
 def test_a_prefix_alone_is_no_token(text: str) -> None:
     assert not holds_secret(text)
+
+
+@given(st.from_regex(TOKEN))
+def test_every_token_of_a_vendor_is_looked_for(text: str) -> None:
+    assert holds_secret(text) >= bool(TOKEN.search(text))
