@@ -88,6 +88,8 @@ def _what(schema: dict[str, Any], kind: str, message: str, path: Place, seen: An
         return f"missing: write {_description(schema, path)}"
     if kind == "value_error":
         return message.removeprefix("Value error, ")
+    if kind in _SHAPES and kind != "tuple_type" and (keys := sorted(_at(schema, path).get("properties", {}))):
+        message = f"a value alone says nothing here: below it belongs {' or '.join(keys)}"
     shown = isinstance(seen, str | int | float | bool) and kind not in _SHAPES and not _is_private(path)
     value = f" ({seen!r})" if shown else ""
     description = _description(schema, path)

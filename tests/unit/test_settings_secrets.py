@@ -18,6 +18,16 @@ from tests.recording import Engine
 from tests.stacks import Stack
 
 
+@pytest.mark.parametrize("value", ["hunter2", 7, True, ["hunter2"]])
+def test_a_value_in_the_place_of_a_secrets_source_is_told_what_belongs_there(stack: Stack, value: object) -> None:
+    stack.settings["registry"]["password"] = value
+    told = stack.mistake()
+    assert told.startswith(
+        "slipway:registry.password: a value alone says nothing here: below it belongs config or file"
+    )
+    assert "hunter2" not in told
+
+
 @pytest.mark.parametrize(
     ("mode", "told"), [(0o644, "0644"), (0o640, "0640"), (0o604, "0604"), (0o620, "0620"), (0o666, "0666")]
 )
