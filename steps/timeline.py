@@ -145,6 +145,24 @@ def timeline(history: Sequence[Update], today: Sequence[Running], known: Mapping
     return found
 
 
+def changes(ran: Sequence[Ran]) -> list[Ran]:
+    """The updates that brought another release of a service, of all that deployed some.
+
+    Args:
+        ran: what each update deployed, the latest first.
+    """
+    found: list[Ran] = []
+    known: dict[str, tuple[str | None, Digest | None]] = {}
+    for it in reversed(ran):
+        if it.update.kind == "destroy":
+            known.clear()
+        is_same = it.digest is not None and known.get(it.service) == (it.version, it.digest)
+        known[it.service] = (it.version, it.digest)
+        if not is_same:
+            found.append(it)
+    return found[::-1]
+
+
 def _has_it_since(now: Running, update: Update) -> bool:
     """Whether the stack has had today's digest since this update, or an earlier one."""
     return now.update is not None and now.update.start <= update.start

@@ -9,10 +9,10 @@ from commands.part import Part
 from steps.known import known_of
 from steps.proofs import Approval, Proof, spelled
 from steps.stacks import Stack, Update, exported, history, outputs
-from steps.timeline import Known, Ran, Running, running, timeline
+from steps.timeline import Known, Ran, Running, changes, running, timeline
 from steps.tool import StepError
 
-RELEASES_VERSION = 1
+RELEASES_VERSION = 2
 _AT_ONCE = 4
 """Stacks that are read at a time."""
 
@@ -99,7 +99,7 @@ class StackPart(Part):
     services: tuple[Standing, ...]
     """What stands there today, by name."""
     history: tuple[Deployment, ...]
-    """What it deployed, the latest first."""
+    """What it deployed, the latest first; an update that brought no other release is left out."""
     problems: tuple[str, ...]
     """What could not be read, in words; what it would have said is null."""
     read: bool = True
@@ -124,7 +124,7 @@ def releases(stacks: Sequence[Stack], last: int) -> Releases:
 
     Args:
         stacks: the stacks; at least one.
-        last: how many deployments of each stack to tell.
+        last: how many deployments of each stack to tell; an update that brought no other release is left out.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         parts = list(pool.map(lambda stack: _stack(stack, last), stacks))
@@ -163,7 +163,7 @@ def _stack(stack: Stack, last: int) -> StackPart:
         stack=stack.name,
         takes_from=takes_from,
         services=tuple(_standing(it, known.get(it.service)) for it in today),
-        history=tuple(_deployment(it) for it in timeline(updates, today, known)[:last]),
+        history=tuple(_deployment(it) for it in changes(timeline(updates, today, known))[:last]),
         problems=tuple(problems),
     )
 

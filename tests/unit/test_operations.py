@@ -42,7 +42,7 @@ def test_releases_as_data_has_a_schema_and_whole_digests(project: Project) -> No
         },
     )
     data = json.loads(good(project.cli(releases, "--json")))
-    assert (data["schema_version"], data["project"]) == (1, "slipway")
+    assert (data["schema_version"], data["project"]) == (2, "slipway")
     staging, production = data["stacks"]
     assert (staging["stack"], production["stack"], production["takes_from"]) == ("staging", "production", ["staging"])
     [web] = staging["services"]

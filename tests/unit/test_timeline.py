@@ -11,7 +11,7 @@ from steps.known import known_of
 from steps.predicates import APPROVED, PROVED
 from steps.proofs import DEPLOYED, HELD, Proof, StackName
 from steps.stacks import exported, find_stack, history, outputs
-from steps.timeline import Known, Ran, Running, running, timeline
+from steps.timeline import Known, Ran, Running, changes, running, timeline
 from tests.notary import Notary, a_notary
 from tests.pulumi_cli import START, FakePulumi, FakeStack, fake_pulumi, time
 
@@ -52,6 +52,21 @@ def test_what_runs_is_told_with_the_update_that_brought_it(pulumi_cli: FakePulum
     assert (web.service, web.version, web.reference.digest) == ("web", "1.4.0", B)
     assert web.since == at(5.05)
     assert web.update and web.update.start == at(5)
+
+
+def test_an_update_that_brought_no_other_release_is_left_out(pulumi_cli: FakePulumi) -> None:
+    stack = pulumi_cli.stack("staging")
+    for hours, version in ((1, "1.3.0"), (2, "1.3.0"), (5, "1.4.0"), (9, "1.4.0"), (12, "1.3.0")):
+        stack.updated(hours, version)
+    known = Known(tags={"1.3.0": A, "1.4.0": B})
+    ran = timeline(history(find_stack("staging")), [], {"web": known})
+    assert [(it.digest, it.update.start) for it in changes(ran)] == [(A, at(12)), (B, at(5)), (A, at(1))]
+    stack.updated(13, "1.3.0", kind="destroy")
+    stack.updated(14, "1.3.0")
+    ran = timeline(history(find_stack("staging")), [], {"web": known})
+    assert [(it.digest, it.update.start) for it in changes(ran)][:2] == [(A, at(14)), (None, at(13))]
+    unknown = timeline(history(find_stack("staging")), [], {})
+    assert len(changes(unknown)) == len(unknown) == 7, "nobody says that they are the same"
 
 
 def test_a_resource_that_is_about_to_go_does_not_say_since_when(pulumi_cli: FakePulumi) -> None:
