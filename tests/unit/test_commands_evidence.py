@@ -198,11 +198,13 @@ def test_an_artifact_that_this_key_has_never_seen_lacks_everything(box: Toolbox)
 TLS = 'Error: Head "https://registry.driftwood.example/v2/driftwood/web/manifests/x": {}'
 AUTHORITY = "tls: failed to verify certificate: x509: certificate signed by unknown authority"
 WANTS_TLS = 'Error: Get "http://localhost:5443/v2/": Client sent an HTTP request to an HTTPS server.'
+BAD_REQUEST = 'Error response from registry: GET "http://localhost:5443/v2/x": response status code 400: Bad Request'
 PLAIN = "http: server gave HTTP response to HTTPS client"
 
 
 @pytest.mark.parametrize(
-    ("said", "helps"), [(AUTHORITY, True), (WANTS_TLS, True), (PLAIN, False), ("connection refused", False)]
+    ("said", "helps"),
+    [(AUTHORITY, True), (WANTS_TLS, True), (BAD_REQUEST, True), (PLAIN, False), ("connection refused", False)],
 )
 @pytest.mark.parametrize("reference", [REFERENCE, f"{REPOSITORY}:1.4.0"], ids=["digest", "tag"])
 def test_a_registry_with_an_authority_of_its_own_is_told_the_option_that_names_it(
