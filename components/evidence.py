@@ -14,6 +14,7 @@ from components.registry import login_secrets
 from components.secret import refuse_secrets
 from components.signature import SigningKey, signature_flags
 from components.step import result, step
+from components.tree import top_level
 
 BUILD_TYPE = "urn:slipway:build-type:dockerfile:1"
 """How the parameters of a build are to be read: docs/evidence.md says it."""
@@ -77,7 +78,7 @@ def build_definition(args: EvidenceArgs) -> dict[str, Any]:
     """
     image = args.image
     parameters: dict[str, Any] = {
-        "context": image.context,
+        "context": _in_its_repository(image.context),
         "dockerfile": image.dockerfile,
         "platforms": list(image.platforms),
         "arguments": args.arguments,
@@ -90,6 +91,12 @@ def build_definition(args: EvidenceArgs) -> dict[str, Any]:
         "externalParameters": parameters,
         "resolvedDependencies": [*_source(args), *_dockerfile(image), *_bases(args)],
     }
+
+
+def _in_its_repository(context: str) -> str:
+    """The folder of the source; an absolute path names one machine's, so it begins at the top of its repository."""
+    top = top_level(Path(context)) if Path(context).is_absolute() else None
+    return str(Path(context).resolve().relative_to(top)) if top else context
 
 
 def _source(args: EvidenceArgs) -> list[dict[str, Any]]:

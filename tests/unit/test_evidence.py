@@ -60,6 +60,14 @@ def test_the_parameters_are_those_of_the_build() -> None:
     assert "target" not in build_definition(evidence_args())["externalParameters"]
 
 
+def test_an_absolute_path_of_the_source_names_no_machine(tmp_path: Path) -> None:
+    (tmp_path / "clone" / ".git").mkdir(parents=True)
+    (tmp_path / "clone" / "web").mkdir()
+    for context, told in ((tmp_path / "clone" / "web", "web"), (tmp_path / "clone", "."), (Path("app"), "app")):
+        parameters = build_definition(evidence_args({"context": str(context)}))["externalParameters"]
+        assert parameters["context"] == told
+
+
 @pytest.mark.parametrize(("revision", "dirty"), [(COMMIT, False), (f"{COMMIT}-dirty", True)])
 def test_the_source_is_its_commit_and_whether_the_tree_was_changed(revision: str, dirty: bool) -> None:
     found = dependencies(evidence_args(revision=revision))["source"]
