@@ -123,7 +123,7 @@ def test_make_up_is_no_success_while_a_container_stands_still(
     folder.mkdir(parents=True)
     (folder / "dev.json").write_text(json.dumps({"checkpoint": {"latest": state(at(engine))}}))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(verbs, "_prepared", lambda *_, **__: (SimpleNamespace(), stack))
+    monkeypatch.setattr(verbs, "_prepared", lambda *_, **__: (SimpleNamespace(report=lambda _: None), stack))
     monkeypatch.setattr(verbs, "_pulumi", lambda *_: 0)
     assert main(["up"]) == code
     said = capsys.readouterr()
