@@ -11,6 +11,13 @@ _ELSEWHERE = (
     "GIT_OBJECT_DIRECTORY",
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_PREFIX",
+    "GIT_GRAFT_FILE",
+    "GIT_SHALLOW_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
     "GIT_LITERAL_PATHSPECS",
     "GIT_GLOB_PATHSPECS",
     "GIT_NOGLOB_PATHSPECS",
@@ -18,7 +25,8 @@ _ELSEWHERE = (
 )
 """What makes git look at another repository, as in a hook or `git rebase --exec`, or read paths in another way.
 
-Source: git-scm.com, git(1), "Environment Variables"; `git rev-parse --local-env-vars`.
+What its configuration is, as in `git -c`, stays. Source: git-scm.com, git(1), "Environment Variables"; `git rev-parse
+--local-env-vars`.
 """
 
 

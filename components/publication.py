@@ -47,7 +47,10 @@ class PublicationArgs(Arguments):
     reuse: bool = False
     """Whether it may be there already: then it is verified there, tagged, and not copied again."""
     provenance: Flow = ""
-    """The mark of the artifact's provenance, see `Evidence`: where that has changed, it is published again."""
+    """The mark of the artifact's provenance, see `Evidence`: where that has changed, it is published again.
+
+    What a stack that promotes has proved itself stays with the provenance that it was proved with.
+    """
 
     _repository = field_validator("repository")(lambda value: str(Repository.parse(value)))
 

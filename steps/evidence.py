@@ -111,10 +111,7 @@ def _report(predicate: Mapping[str, Any], platform: Platform) -> dict[str, Any]:
         "database": (scanner.get("db") or {}).get("lastUpdate", ""),
         "started": metadata.get("scanStartedOn", ""),
         "finished": metadata.get("scanFinishedOn", ""),
-        # Another scanner's report is not one without findings: it counts nothing here.
-        "counts": {}
-        if findings is None
-        else {name: sum(it.severity == name for it in findings) for name in SEVERITIES},
+        "counts": _counts(findings),
         "findings": [asdict(it) for it in findings or ()],
     }
 

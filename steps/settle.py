@@ -35,15 +35,22 @@ def limit_pids(host: str, container: str, pids: int) -> None:
         )
 
 
-def start_again(host: str, container: str) -> None:
-    """Start a container anew that was in trouble before this step began: it may have what it lacked by now.
+def start_again(host: str, container: str, *, changed: bool) -> None:
+    """Start a container anew that is in trouble for what it had before: it may have what it lacked by now.
 
     A limit that is raised reaches a container that is there; the engine, which waits ever longer before it restarts
-    what ends again and again, does not start it for that.
+    what ends again and again, does not start it for that. What somebody has stopped stays stopped.
+
+    Args:
+        host: address of the Docker Engine.
+        container: id of the container.
+        changed: whether it has something else than when it was settled, if it ever was.
     """
     state = _container(host, container)["State"]
     health = (state.get("Health") or {}).get("Status")
-    if not state["Running"] or state.get("Restarting") or health == "unhealthy":
+    ended = state.get("Restarting") or (not state["Running"] and state.get("OOMKilled"))
+    if ended or (changed and state["Running"] and health == "unhealthy"):
+        say(f"starting it again: it was {'ending' if ended else 'unhealthy'} with what it had before")
         docker(host, "restart", container, timeout=None)
 
 
@@ -154,11 +161,11 @@ def main() -> dict[str, Any]:
     parser.add_argument("--memory", required=True, type=int, help="MiB")
     parser.add_argument("--timeout", required=True, type=float, help="seconds to become healthy")
     request = parser.parse_args()
-    before, began = printed() or {}, datetime.now(UTC)
+    before, began = printed(), datetime.now(UTC)
     # What was healthy with more memory says nothing of how it does with less.
-    same = before.get("memory", request.memory) == request.memory
+    same = before is None or before.get("memory", request.memory) == request.memory
     check_memory(request.docker, request.container, request.memory)
-    start_again(request.docker, request.container)
+    start_again(request.docker, request.container, changed=before is None or not same)
     limit_pids(request.docker, request.container, request.pids)
     with elapsed("healthy"):
         health = wait_until_healthy(request.docker, request.container, request.timeout, None if same else began)

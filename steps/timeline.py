@@ -145,21 +145,20 @@ def timeline(history: Sequence[Update], today: Sequence[Running], known: Mapping
     return found
 
 
-def changes(ran: Sequence[Ran]) -> list[Ran]:
+def changes(ran: Sequence[Ran], history: Sequence[Update]) -> list[Ran]:
     """The updates that brought another release of a service, of all that deployed some.
 
     Args:
         ran: what each update deployed, the latest first.
+        history: the stack's updates, the latest first.
     """
     found: list[Ran] = []
-    known: dict[str, tuple[str | None, Digest | None]] = {}
-    for it in reversed(ran):
-        if it.update.kind == "destroy":
-            known.clear()
-        is_same = it.digest is not None and known.get(it.service) == (it.version, it.digest)
-        known[it.service] = (it.version, it.digest)
-        if not is_same:
-            found.append(it)
+    before: dict[str, Digest | None] = {}
+    for update in reversed(history):
+        now = [it for it in ran if it.update is update]
+        found += [it for it in reversed(now) if it.digest is None or before.get(it.service) != it.digest]
+        if now or update.deployed:
+            before = {it.service: it.digest for it in now}  # one that was not there for a while comes anew
     return found[::-1]
 
 

@@ -46,6 +46,8 @@ class World:
         self.config: dict[str, Any] = {"User": "10001", "Healthcheck": {"Test": ["CMD", "check"]}}
         self.down: dict[str, str] = {}
         self.age = timedelta(days=1)
+        self.provenance: dict[str, list[str]] = {}
+        """By reference, the digests of the provenance that refers to it."""
 
     def proved(self, reference: ImageReference = TAKEN, key: str = "staging.pub", **changes: Any) -> None:
         """Let a stack say that it proved an artifact."""
@@ -124,6 +126,7 @@ class World:
             "findings": self.findings,
             "config": self.config,
             "down": self.down,
+            "provenance": self.provenance,
         }
         script.write_text(f"KNOWN = {known!r}\n{PLAY}")
         cache = self.folder / "cache"
@@ -170,6 +173,10 @@ if tool == "oras":
         sys.exit("Error: " + target + ": not found") if target not in KNOWN["tags"] else print(KNOWN["tags"][target])
     elif words[:2] == ["repo", "tags"]:
         print("\\n".join(name.rpartition(":")[2] for name in KNOWN["tags"] if name.rpartition(":")[0] == target))
+    elif words[0] == "discover":
+        says = {"dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1"}
+        found = [{"digest": it, "annotations": says} for it in KNOWN["provenance"].get(target, [])]
+        print(json.dumps({"referrers": found}))
     elif target not in KNOWN["manifests"]:
         sys.exit("Error response from registry: " + target + ": not found")
     else:

@@ -163,7 +163,7 @@ def _stack(stack: Stack, last: int) -> StackPart:
         stack=stack.name,
         takes_from=takes_from,
         services=tuple(_standing(it, known.get(it.service)) for it in today),
-        history=tuple(_deployment(it) for it in changes(timeline(updates, today, known))[:last]),
+        history=tuple(_deployment(it) for it in changes(timeline(updates, today, known), updates)[:last]),
         problems=tuple(problems),
     )
 

@@ -36,7 +36,7 @@ def quiet(_line: str) -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     # YAML and URLs would read this otherwise than a file system does.
-    found = Project(tmp_path / "my #1: 100%25 of jürgen's", free_port(), free_port(), free_port())
+    found = Project(tmp_path / "my #1: 100%25 of jürgen's 🌊", free_port(), free_port(), free_port())
     found.keys.mkdir(parents=True)
     (found.keys / "registry.password").write_text("a password of this test")
     yield found

@@ -18,13 +18,16 @@ from tests.recording import Engine
 from tests.stacks import Stack
 
 
+def test_what_has_to_be_below_a_setting_is_named(stack: Stack) -> None:
+    stack.settings["sign"] = "cosign.key"
+    assert stack.mistake().startswith("slipway:sign: settings of its own belong here: key and public_key")
+
+
 @pytest.mark.parametrize("value", ["hunter2", 7, True, ["hunter2"]])
 def test_a_value_in_the_place_of_a_secrets_source_is_told_what_belongs_there(stack: Stack, value: object) -> None:
     stack.settings["registry"]["password"] = value
     told = stack.mistake()
-    assert told.startswith(
-        "slipway:registry.password: a value alone says nothing here: below it belongs config or file"
-    )
+    assert told.startswith("slipway:registry.password: settings of its own belong here: config or file")
     assert "hunter2" not in told
 
 

@@ -271,19 +271,23 @@ def test_a_container_that_is_gone_is_told(tool: ToolMaker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "again"),
+    ("seen", "changed", "again"),
     [
-        (state("healthy"), False),
-        (state("starting"), False),
-        (state(), False),
-        (state("unhealthy"), True),
-        (state("starting", running=False), True),
-        (state("starting", Restarting=True), True),
+        (state("healthy"), True, False),
+        (state("starting"), True, False),
+        (state(), True, False),
+        (state("unhealthy"), True, True),
+        (state("unhealthy"), False, False),
+        (state("unhealthy", running=False), True, False),  # stopped by somebody, or because it ran as root
+        (state("starting", running=False, OOMKilled=True), False, True),
+        (state("starting", Restarting=True), False, True),
     ],
 )
-def test_what_was_in_trouble_before_is_started_again(tool: ToolMaker, seen: list[dict[str, Any]], again: bool) -> None:
+def test_what_is_in_trouble_for_what_it_had_before_is_started_again(
+    tool: ToolMaker, seen: list[dict[str, Any]], changed: bool, again: bool
+) -> None:
     path = docker(tool, container=seen, restart="exit 0")
-    start_again(HOST, CONTAINER)
+    start_again(HOST, CONTAINER, changed=changed)
     restarts = [call for call in calls(path) if " restart " in call]
     assert restarts == ([f"--host {HOST} restart {CONTAINER}"] if again else [])
 

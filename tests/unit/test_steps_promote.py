@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from steps.predicates import VULNERABILITIES, provenance_mark
+from steps.predicates import PROVENANCE, VULNERABILITIES, provenance_mark
 from steps.proofs import spelled
 from tests.conftest import ToolMaker
 from tests.registries import AMD64, ARM64, DIGEST, FINDING, NOW, OTHER, PRODUCTION, STAGING, TAKEN, World
@@ -216,6 +216,16 @@ def test_a_report_that_was_changed_into_another_is_not_believed(world: World) ->
         path.write_text(json.dumps({"ArtifactName": f"{STAGING}@{OTHER}"}))
     world.findings = [FINDING | {"Severity": "HIGH"}]
     assert "CVE-2026-1" in world.problem()
+
+
+def test_which_provenance_it_has_is_told_from_where_it_was_verified(world: World) -> None:
+    first, second = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+    world.provenance = {str(TAKEN): [first, second]}
+    assert world.ask()["provenance"] == provenance_mark(dict.fromkeys([second, first], PROVENANCE))
+    # What this stack has proved stays with the provenance that it was proved with.
+    world.copied()
+    world.provenance[str(PRODUCTION.at(DIGEST))] = [first]
+    assert world.ask()["provenance"] == provenance_mark({first: PROVENANCE})
 
 
 # What this stack has proved itself.

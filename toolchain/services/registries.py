@@ -92,8 +92,8 @@ def _private(
 
 
 def _quoted(path: Path) -> str:
-    """A path as YAML's double-quoted text, of which JSON's is a part: it may hold `#` and `: `."""
-    return json.dumps(str(path))
+    """A path as YAML's double-quoted text: JSON's, as long as no character is escaped in two halves."""
+    return json.dumps(str(path), ensure_ascii=False)
 
 
 def _registry(
