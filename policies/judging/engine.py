@@ -21,7 +21,7 @@ from judging.workload import Argument, Health, Variable
 TRUE = ("1", "t", "T", "TRUE", "true", "True")
 """What Go's ParseBool takes for true."""
 NEVER_FAILS = re.compile(
-    r"(?:[^;&\n]*\|\| ?)?(?:/bin/|/usr/bin/)?(?:true|:|exit 0)|exit|(?:/bin/|/usr/bin/)?(?:echo|printf)\b[^;&|]*|"
+    r"(?:[^;&\n]*\|\| ?)?(?:/bin/|/usr/bin/)?(?:true|:|exit 0)|exit|(?:/bin/|/usr/bin/)?(?:echo|printf)\b[^;&|>\n]*|"
 )
 """A command that ends well whatever is so; only the usual ones."""
 SHELL = re.compile(r"(?:/bin/|/usr/bin/)?(?:ba|da|a)?sh -\w*c$")
@@ -157,10 +157,10 @@ def checks_nothing(words: Sequence[str]) -> bool:
     """Whether the command of a health check never fails."""
     if len(words) > 2 and SHELL.fullmatch(" ".join(words[:2])):
         words = words[2:3]
-    command = " ".join(" ".join(words).split()).rstrip("; ")
-    if inner := re.fullmatch(r"(?P<shell>\S+ \S+) (?P<quote>['\"]?)(?P<command>.*)(?P=quote)", command):
+    command = " ".join(words).strip()
+    if inner := re.fullmatch(r"(?P<shell>\S+ \S+) (?P<quote>['\"]?)(?P<command>.*)(?P=quote)", command, re.DOTALL):
         command = inner["command"].strip() if SHELL.fullmatch(inner["shell"]) else command
-    return NEVER_FAILS.fullmatch(command) is not None
+    return NEVER_FAILS.fullmatch(" ".join(command.split(" ")).rstrip("; ")) is not None
 
 
 def is_path(source: str) -> bool:

@@ -40,8 +40,10 @@ STANDARD_INPUT = ("-", "/dev/stdin")
 RENDERING = {"helm": ("install", "upgrade"), "helmfile": ("apply", "sync"), "oc": ("new-app",)}
 """What puts objects into a cluster that it makes itself, from files that a person can read."""
 TRIED = re.compile(r"--dry-run(?:=(?:client|server|true))?")
-HANDED_ON = re.compile(r"\A\||\b(?:apply|replace)\b|\bcreate\s+-f")
-"""What follows where the objects that a trial prints reach a cluster all the same."""
+APPLIES = re.compile(r"\b(?:apply|create|replace)\b")
+"""What brings objects into a cluster, also those that a trial has printed."""
+STATIC = re.compile(r">\s*\S*/manifests?/")
+"""Where a kubelet takes the pods of its own node from."""
 RENDERER = re.compile(
     r"(?<![\w.-])(?P<program>kustomize|helmfile|helm|jsonnet|ytt|cue|kompose|base64|openssl|gunzip|zcat|curl|wget|"
     r"cat(?=\s+[^\s<|-]))(?!\S)"
@@ -52,6 +54,12 @@ REMOTE = re.compile(
 )
 """What kubectl and kustomize fetch from another host. Source: kustomize, "remoteBuild"; hashicorp/go-getter."""
 SUBSTITUTED = "<("
+_DEEPEST = 5
+"""How many commands may stand in one another."""
+_BEFORE = 2000
+"""Characters before a call in which its own pipe stands."""
+NESTED = re.compile(r"\$\(|[<>]\(|`")
+"""Where another command begins, whose words are its own."""
 MADE = re.compile(r"\b(?:kubectl|oc)\s[^|]*\bcreate\s[^|]*--dry-run\b")
 """What makes an object by options alone; a workload is seen there already."""
 
@@ -71,27 +79,48 @@ class Call:
 
 def calls(text: str) -> Iterator[Call]:
     """The calls of kubectl in a shell command that run a workload which is not written in that command."""
+    yield from _calls(text, _DEEPEST, handed_on=_hands_trials_on(text))
+
+
+def _calls(text: str, depth: int, *, handed_on: bool) -> Iterator[Call]:
     documents, command = here_documents(without_comments(text).replace("\\\n", " "))
     for document in documents:
         if not is_manifest(document.body):  # what is handed to a shell, here or on another host
-            yield from calls(document.body)
+            yield from _calls(document.body, depth, handed_on=handed_on)
     command = re.sub(r"\|\s*\n\s*", "| ", with_values(command, PROGRAM))
+    written = API_VERSION.search(text) is not None
     for call in CALL.finditer(command):
-        words = _split(call["arguments"])
-        verbs, options = _verbs(words), words[: words.index("--")] if "--" in words else words
-        if {"--help", "-h"} & set(options) or (_is_tried(options) and not HANDED_ON.search(command[call.end() :])):
+        arguments = call["arguments"]
+        if depth and (nested := NESTED.search(arguments)):
+            yield from _calls(arguments[nested.end() :], depth - 1, handed_on=True)
+        words = _split(arguments)
+        verbs, options = _verbs(words), _own_options(words)
+        if {"--help", "-h"} & set(options) or (_is_tried(options) and not handed_on):
             continue
         if (*verbs, "")[0] in RENDERING.get(call["program"], ()):
             if not _is_tried(options):
                 yield Call(f"{call['program']} {verbs[0]} renders its objects where no rule sees them", sees=True)
         elif call["program"] in ("kubectl", "oc"):
-            before = re.split(r"[;&\n]|\|\|", command[: call.start()])[-1]
-            yield from _of_kubectl(words, verbs, before, written=API_VERSION.search(text) is not None)
+            before = re.split(r"[;&\n]|\|\|", command[max(0, call.start() - _BEFORE) : call.start()])[-1]
+            yield from _of_kubectl(words, verbs, before, written=written)
+
+
+def _hands_trials_on(text: str) -> bool:
+    """Whether what a trial prints may reach a cluster: by another call, or as a file of a kubelet's own."""
+    trials = sum(1 for line in re.split(r"[;&|\n]", text) if APPLIES.search(line.rpartition("--dry-run")[0]))
+    return len(APPLIES.findall(text)) > trials or STATIC.search(text) is not None
+
+
+def _own_options(words: list[str]) -> list[str]:
+    """The words that are the call's own: what stands after `--`, or in a command within, is another program's."""
+    ends = (at for at, word in enumerate(words) if word == "--" or NESTED.search(word))
+    return words[: next(ends, len(words))]
 
 
 def _is_tried(options: Sequence[str]) -> bool:
-    """Whether it only says what it would do; what it prints may be handed on all the same."""
-    return any(TRIED.fullmatch(word) for word in options)
+    """Whether it only says what it would do; the last word on that counts."""
+    said = [word for word in options if word.startswith("--dry-run")]
+    return bool(said) and TRIED.fullmatch(said[-1]) is not None
 
 
 def _of_kubectl(words: list[str], verbs: list[str], before: str, *, written: bool) -> Iterator[Call]:
@@ -102,7 +131,8 @@ def _of_kubectl(words: list[str], verbs: list[str], before: str, *, written: boo
         yield Call(f"kubectl {' '.join(verbs[:2])} changes a workload that no manifest here describes", sees=False)
     elif verb in ("apply", "create", "replace"):
         substituted = next((at for at, word in enumerate(words) if SUBSTITUTED in word), len(words))
-        for file in _options(words[: substituted + 1], FILES):  # what follows are another program's options
+        # What follows are another program's options.
+        for file in dict.fromkeys(_options(words[: substituted + 1], FILES)):
             if file in STANDARD_INPUT:
                 yield from _piped(verb, words, before, written=written)
             elif file.startswith(SUBSTITUTED):
@@ -113,6 +143,8 @@ def _of_kubectl(words: list[str], verbs: list[str], before: str, *, written: boo
 
 def _changes(words: list[str], verb: str, kind: str) -> bool:
     """Whether `kubectl set` gives a workload another image, other limits, or a folder of its node."""
+    if "--local" in words:  # it asks no server
+        return False
     mounts = kind in ("volume", "volumes") and any("hostpath" in word.lower() for word in words)
     return verb == "set" and (kind in ("image", "resources") or mounts)
 
@@ -128,7 +160,7 @@ def _piped(verb: str, words: list[str], before: str, *, written: bool) -> Iterat
         yield Call(f"{taken} {files[0]}", sees=True)
     elif renderer:
         program = renderer["program"]
-        yield Call(f"{taken} the output of {program}", sees=program == "helm" or "://" not in before)
+        yield Call(f"{taken} the output of {program}", sees=program == "helm" or not _is_remote(before))
     elif not written and not MADE.search(before):
         yield Call(f"{taken} standard input", sees=True, handed=True)
 
@@ -138,7 +170,11 @@ def _substituted(verb: str, file: str, words: Sequence[str]) -> Call:
     position = next(at for at, word in enumerate(words) if word.endswith(file))
     inside = " ".join([file.removeprefix(SUBSTITUTED), *words[position + 1 :]])
     program = (*inside.split(), "a command")[0]
-    return Call(f"kubectl {verb} takes its objects from the output of {program}", sees="://" not in inside)
+    return Call(f"kubectl {verb} takes its objects from the output of {program}", sees=not _is_remote(inside))
+
+
+def _is_remote(command: str) -> bool:
+    return any(map(REMOTE.search, command.split()))
 
 
 def _split(arguments: str) -> list[str]:
@@ -172,5 +208,5 @@ def _options(words: list[str], names: tuple[str, ...]) -> Iterator[str]:
                 yield from (words[position + 1] if position + 1 < len(words) else "").split(",")
             elif word.startswith(f"{name}=") or (word.startswith(name) and not name.startswith("--")):
                 yield from word.removeprefix(name).removeprefix("=").split(",")
-            elif name[0] == "-" and re.fullmatch(rf"-[A-Za-z]+{name[1:]}", word):  # `-Rf FILE`
+            elif name in ("-f", "-k") and word == f"-R{name[1]}":  # `-Rf FILE`
                 yield from (words[position + 1] if position + 1 < len(words) else "").split(",")

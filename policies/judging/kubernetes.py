@@ -168,9 +168,9 @@ class KubernetesContainer:
     @property
     def health(self) -> Health | None:
         """Whether it has a liveness or a readiness probe: Kubernetes does not look at the image's own check."""
-        for probe in ("livenessProbe", "readinessProbe"):
-            if _asks(self.source.node.at(probe)):
-                return "own"
+        node, probes = self.source.node, ("livenessProbe", "readinessProbe")
+        if next(judged(probes, lambda probe: [probe] if _asks(node.at(probe)) else []), None):
+            return "own"
         if not self.source.serves:
             raise NotApplicable("Kubernetes probes no container that is meant to end")
         self._left_out(None, windows=False)

@@ -49,15 +49,11 @@ ROLES = {
 POD_KEYS = frozenset({*ROLES, "securityContext", "hostNetwork", "hostPID", "hostIPC", "hostUsers"})
 """What tells the spec of a pod from that of anything else; virtual machines and others have volumes, too."""
 
-POD_FIELDS = POD_KEYS | {
-    "activeDeadlineSeconds", "affinity", "automountServiceAccountToken", "dnsConfig", "dnsPolicy",
-    "enableServiceLinks", "hostAliases", "hostname", "hostnameOverride", "imagePullSecrets", "nodeName", "nodeSelector",
-    "os", "overhead", "preemptionPolicy", "priority", "priorityClassName", "readinessGates", "resourceClaims",
-    "resources", "restartPolicy", "runtimeClassName", "schedulerName", "schedulingGates", "serviceAccount",
-    "serviceAccountName", "setHostnameAsFQDN", "shareProcessNamespace", "subdomain", "terminationGracePeriodSeconds",
-    "tolerations", "topologySpreadConstraints", "volumes", "workloadRef",
-}  # fmt: skip
-"""All that the spec of a pod may hold. Source: kubernetes.io, API 1.37, "PodSpec"."""
+COMPLETED_KINDS = frozenset(
+    {("monitoring.coreos.com", kind) for kind in ("Prometheus", "PrometheusAgent", "Alertmanager", "ThanosRuler")}
+    | {("apps.kruise.io", "SidecarSet")}
+)
+"""Objects whose own `spec` has containers, and of which an operator makes the pod: it fills in what holds for all."""
 
 HANDLERS = (
     ("livenessProbe",),
@@ -238,10 +234,11 @@ def _pods_of(manifest: Manifest) -> Iterator[Pod]:
             yield Pod(manifest.kind, template, manifest.where, partial)
     elif "." in group and group not in WITHOUT_PODS:
         changes_others = KYVERNO.fullmatch(group) is not None
-        search = _Search(frozenset({"validate"} if changes_others else ()))
+        completed = (group, manifest.kind) in COMPLETED_KINDS
+        search = _Search(frozenset({"validate"} if changes_others else ()), completed=completed)
         for found in search.templates(manifest.node):
-            completed = "" if found.whole and not changes_others else COMPLETED
-            yield Pod(manifest.kind, found.node, manifest.where, partial or completed, found.inline)
+            filled_in = "" if found.whole and not changes_others else COMPLETED
+            yield Pod(manifest.kind, found.node, manifest.where, partial or filled_in, found.inline)
         if search.unknown:
             raise search.unknown[0]
 
@@ -257,7 +254,8 @@ class _Template(NamedTuple):
 class _Search:
     """A walk through an object of unknown shape for what has the form of a pod template."""
 
-    def __init__(self, left_out: frozenset[str]) -> None:
+    def __init__(self, left_out: frozenset[str], *, completed: bool) -> None:
+        self._completed = completed
         self._left_out = left_out | {"status"}  # the cluster adds it
         self.unknown: list[UnknownValueError] = []
 
@@ -269,8 +267,7 @@ class _Search:
         """
         if isinstance(node.value, Mapping):
             spec = self._child(node, "spec")
-            # An object whose own spec has more than a pod's is one that an operator makes a pod of.
-            if self._has_an_image(spec, "containers") and (key or POD_FIELDS.issuperset(iter(spec.mapping()))):
+            if self._has_an_image(spec, "containers") and (key or not self._completed):
                 yield _Template(node, whole=True)
                 return
             if self._has_an_image(node, "containers") or self._has_an_image(node, "initContainers"):

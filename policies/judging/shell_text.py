@@ -76,10 +76,11 @@ def without_asides(text: str, is_call: Finder) -> str:
 def without_comments(text: str) -> str:
     """The command without its comments; where something is quoted, without those that have a line of their own.
 
-    Quotes within quotes cannot be told from others here, and a sign between them begins no comment.
+    Quotes within quotes cannot be told from others here, and a sign between them begins no comment; nor does one in
+    `${name/ #/}`.
     """
-    if _QUOTES.search(text):
-        return COMMENT.sub("", text)
+    if _QUOTES.search(text) or "${" in text:
+        return COMMENT.sub(lambda found: found[0] if _QUOTES.search(found[0]) else "", text)
     return _LEFT_OUT.sub(lambda found: "" if found[0].startswith("#") else found[0], text)
 
 

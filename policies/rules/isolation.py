@@ -110,7 +110,9 @@ def _host_paths(subject: Subject, judge: Callable[[str, str, str], Iterator[Prob
     def of_the_node(manifest: Manifest) -> Iterator[Problem]:
         for kind in ("hostPath", "local") if (manifest.version, manifest.kind) == PERSISTENT_VOLUME else ():
             node = manifest.node.at("spec", kind, "path")
-            if node.value is not None:
+            # A disk that a pod gets as a whole is a device by nature, and no folder of the node.
+            is_disk = kind == "local" and manifest.node.at("spec", "volumeMode").value == "Block"
+            if node.value is not None and not is_disk:
                 yield from judge(node.path, str(node.value), manifest.where)
 
     yield from judged((_each_mount(subject, bound), judged(manifests(subject), of_the_node)), lambda found: found)

@@ -161,9 +161,10 @@ def is_health_checked(subject: Subject) -> Iterator[Problem]:
     """A process that runs and does not answer is dead to its users; only a check of its own tells."""
 
     def judge(container: Container) -> Iterator[Problem]:
-        path, health = container.path("health"), container.health
+        health = container.health
         if health == "own":
             return
+        path = container.path("health")
         if health == "disabled":
             yield Problem(f"{path} checks nothing", "write a check that asks the service", container.where)
             return

@@ -229,16 +229,16 @@ def pod_defaults(subject: Subject) -> Iterator[Problem]:
         if not pod.in_user_namespace:
             if (node := pod.security("runAsNonRoot")).value is False:
                 yield "runAsNonRoot", node
-            for field in ("runAsUser", "runAsGroup"):
-                if (node := pod.security(field)).value == 0:
-                    yield field, node
+            if (node := pod.security("runAsUser")).value == 0:
+                yield "runAsUser", node
         for field in ("seccompProfile", "appArmorProfile"):
             kind = pod.security(field).at("type")
             said = pod.security(field).value is not None and kind.value not in PROFILES
             if said and not (field == "seccompProfile" and pod.windows):
                 yield field, kind
         if pod.bare:  # where containers are known, the rule about their groups says so
-            yield from (("groups", node) for node in pod.groups() if node.value == 0)
+            own = pod.security("runAsGroup")
+            yield from (("groups", node) for node in (*pod.groups(), own) if node.value == 0)
 
     def judge(pod: Pod) -> Iterator[Problem]:
         for field, node in bad(pod):

@@ -187,7 +187,8 @@ def joins_no_privileged_group(subject: Subject) -> Iterator[Problem]:
         for group in container.groups:
             name = group.text.strip().lower()
             if (str(int(name)) if NUMBER.fullmatch(name) else name) in forbidden:
-                yield Problem(f"{group.path} joins {group.text}", "leave it out", container.where)
+                write = "write another" if group.path.endswith("runAsGroup") else "leave it out"
+                yield Problem(f"{group.path} joins {group.text}", write, container.where)
 
     return each(subject, judge)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import yaml
 
@@ -72,6 +74,7 @@ def test_a_manifest_in_the_same_command_hides_nothing_that_is_rendered(command: 
         ("kubectl apply -k github.com/shop/web//base?ref=main", "github.com/shop/web//base?ref=main"),
         ("kubectl apply -k git@git.example:shop/web", "git@git.example:shop/web"),
         ("kubectl apply -k git.example/shop/web.git", "git.example/shop/web.git"),
+        ("kustomize build github.com/shop/web | kubectl apply -f -", "the output of kustomize"),
     ],
 )
 def test_what_comes_from_another_host_is_a_violation(command: str, source: str) -> None:
@@ -102,6 +105,17 @@ STARTED = [
     "kubectl run web --image=nginx -- sh --help",
     'echo "$(echo "a # b")"; kubectl run web --image=nginx',
     "kubectl create deployment web --image=nginx --dry-run=client -o yaml | kubectl apply -f -",
+    "kubectl create deployment web --image=nginx --dry-run=client -o yaml >w.yaml; kubectl create -n shop -f w.yaml",
+    "kubectl run web --image=nginx --dry-run=client -o yaml > /etc/kubernetes/manifests/web.yaml",
+    "kubectl run web --image=nginx --dry-run=client -o yaml > >(kubectl create -n x -f -)",
+    "{ kubectl run web --image=nginx --dry-run=client -o yaml; } | kubectl create -n x -f -",
+    "bash <<EOF\nkubectl run web --image=nginx --dry-run=client -o yaml > w\nEOF\nkubectl apply -f w",
+    "kubectl create deployment web --image=nginx --dry-run=client --dry-run=none",
+    "kubectl create -f <(kubectl create deployment web --image=nginx --dry-run=client -o yaml)",
+    """kubectl run web --image=nginx --env="N=$(psql -h db -tAc 'select 1')\"""",
+    "kubectl run web --image=nginx --env=N=$(df -h / | tail -1)",
+    "x=${v/ #/}; kubectl run web --image=nginx",
+    'echo "\n# setup"; kubectl run web --image=nginx',
     "kubectl create deployment web --image=nginx --dry-run=client -o yaml >w.yaml && kubectl apply -f w.yaml",
 ]
 
@@ -121,8 +135,10 @@ def test_a_workload_that_options_describe_is_a_violation_wherever_they_stand(com
         "kubectl run web --image=nginx --dry-run=client -o yaml",
         "kubectl apply --dry-run=server -f https://a.example/b",
         "kubectl run --help",
+        "kubectl set resources -f w.yaml --local --limits=cpu=1 -o yaml",
         "kubectl patch service deploy -p '{}'",
         "kubectl -n jobs patch configmap web --type merge -p '{}'",
+        f"kubectl apply -nwork -f - <<EOF\n{MANIFEST}EOF",
     ],
 )
 def test_what_starts_nothing_is_fine(command: str) -> None:
@@ -155,3 +171,13 @@ def test_a_standard_input_that_is_unknown_is_the_word_of_the_rule_that_reads_it(
     said, advice = told(properties)
     assert said.nothing and not advice
     assert answer(READABLE, COMMAND, properties).advice == [unknown(READABLE, "stdin")]
+
+
+ENDLESS = ["run a;", "create a --dry-run;", "$(", "apply -f <(", "apply -f a -f - < "]
+
+
+@pytest.mark.parametrize("unit", [*(f"kubectl {it}" for it in ENDLESS), "helm install a b --dry-run;", "# a\n"])
+def test_a_long_command_takes_time_in_proportion_to_its_length(unit: str) -> None:
+    began = time.process_time()
+    list(calls((unit * 100_000)[:100_000]))
+    assert time.process_time() - began < 5

@@ -165,7 +165,7 @@ def test_what_a_policy_generates_is_a_workload() -> None:
     [
         ({"supplementalGroups": [1000, 0]}, "spec.securityContext.supplementalGroups[1] joins 0; leave it out"),
         ({"fsGroup": 0}, "spec.securityContext.fsGroup joins 0; leave it out"),
-        ({"runAsGroup": 0}, "spec.securityContext.runAsGroup joins 0; leave it out"),
+        ({"runAsGroup": 0}, "spec.securityContext.runAsGroup joins 0; write another"),
     ],
 )
 def test_a_group_of_root_is_named_where_it_stands(security: dict[str, Any], seen: str) -> None:

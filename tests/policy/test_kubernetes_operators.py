@@ -102,8 +102,9 @@ def test_containers_beside_an_operators_own_fields_are_judged_and_what_it_fills_
         assert not answer(BY_NAME[rule], PROMETHEUS, {"spec": spec}).violations
 
 
-def test_an_object_whose_spec_is_a_pods_and_nothing_else_is_a_whole_pod() -> None:
-    spec = {"containers": [{"name": "web", "image": "web"}], "restartPolicy": "Always"}
+@pytest.mark.parametrize("more", [{}, {"supportedModelFormats": [{"name": "onnx"}]}])
+def test_any_other_object_with_containers_in_its_spec_is_a_whole_pod(more: Properties) -> None:
+    spec = {"containers": [{"name": "web", "image": "web"}], "restartPolicy": "Always", **more}
     assert answer(BY_NAME["pod-requires-non-root"], "kubernetes:example.com/v1:Shop", {"spec": spec}).violations
 
 

@@ -296,6 +296,8 @@ def test_a_persistent_volume_that_is_a_path_of_the_node_is_judged_as_a_mount(kin
     ]
     assert len(answer(BY_NAME[PATHS], PERSISTENT, {"spec": {kind: {"path": "/etc/../root"}}}).violations) == 1
     assert answer(BY_NAME[PATHS], PERSISTENT, {"spec": {kind: {"path": "/mnt/disks/ssd1"}}}).nothing
+    disk = {"spec": {"volumeMode": "Block", "local": {"path": "/dev/sdb"}}}
+    assert answer(BY_NAME[PATHS], PERSISTENT, disk).nothing
     assert answer(BY_NAME[PATHS], PERSISTENT, {"spec": {"nfs": {"path": "/etc", "server": "files"}}}).nothing
     assert len(answer(BY_NAME[PATHS], PERSISTENT, {"spec": {kind: {"path": UNKNOWN}}}).advice) == 1
 

@@ -191,6 +191,9 @@ FINE = [
     docker(HEALTH, "", healthcheck={"tests": ["CMD-SHELL", "echo x | nc -w1 127.0.0.1 8080"]}),
     pod(HEALTH, "", {f"{FIRST}livenessProbe": {"exec": {"command": ["sh", "-c", "test -f /tmp/live"]}}}),
     pod(HEALTH, "", {f"{FIRST}livenessProbe": {"grpc": {"port": 1}}}),
+    pod(HEALTH, "", {f"{FIRST}livenessProbe": UNKNOWN, f"{FIRST}readinessProbe": {"tcpSocket": {"port": 1}}}),
+    docker(HEALTH, "", healthcheck={"tests": ["CMD", "bash", "-c", "echo > /dev/tcp/localhost/9092"]}),
+    docker(HEALTH, "", healthcheck={"tests": ["CMD-SHELL", "set -e\ncurl -f http://x\nrm -f /tmp/a || true"]}),
     pod(HEALTH, "", {f"{FIRST}livenessProbe": ..., f"{FIRST}readinessProbe": {"tcpSocket": {"port": 1}}}),
 ]
 NO_PIDS = (
