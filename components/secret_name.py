@@ -29,6 +29,15 @@ _COUNTS = re.compile(
     re.IGNORECASE,
 )
 """A language model's tokens, which a name counts."""
+_TOKENS = re.compile(
+    r"(?<!api)(?<!auth)(?<!access)(?<!bearer)(?<!refresh)(?<!secret)(?<!session)(?<!login)(?<!static)"
+    r"(?<!admin)(?<!root)(?<!user)(?<!bot)(?<!service)[_-]tokens$|^tokens$",
+    re.IGNORECASE,
+)
+"""Several tokens that are not said to be those of a way in: a number counts them."""
+_FILTER = re.compile(r"(?<![^_-])(low|high|band|all)[_-]?pass$", re.IGNORECASE)
+_FREQUENCY = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?\s?(k?hz)?", re.IGNORECASE)
+"""Of a filter for sounds; LOWPASS=200 is no password."""
 _OF_AN_OBJECT = re.compile(
     r"(?<![^_.-])((existing|pull|tls|credentials|creds|license[_-]key)[_-]?secrets?|cluster[_-]tokens?"
     r"|(pad|eos|bos|unk|sep|cls|mask)[_-]token)$",
@@ -87,6 +96,8 @@ _ABOUT = frozenset(
     }
 )  # fmt: skip
 """Last words of a name with which the value is about the secret: what is written there is read by people."""
+_PUBLISHED_ABOUT = frozenset({"audience", "audiences", "image", "tag", "version"})
+"""Of these, what is an id or a digest and drawn for that reason."""
 _ALPHABETS = frozenset({"chars", "characters", "charset", "alphabet"})
 """Last words of a name that says what secrets are made of."""
 _OWNERS = frozenset({"service", "server", "host", "role", "registry", "repository", "project", "bucket"})
@@ -97,6 +108,8 @@ _PRINTS = re.compile(r"\s*(/(usr/)?bin/)?(echo|printf)\b")
 _IDENTIFIED = re.compile(r"(?<![^_-])(client|tenant|app|application|user|account|project|pool|key|org)[_-]ids?$", re.I)
 _SECRET_ID = re.compile(r"secret[_-]id$", re.IGNORECASE)
 """What Vault calls a password; for a manager of secrets it is a path."""
+_TOKEN_ID = re.compile(r"token[_-]id$", re.IGNORECASE)
+"""A row's number, or else the half of a token."""
 _IS_A_SECRET = re.compile(r"(?<![^_-])(access[_-]?key|secret[_-]key)[_-]ids?$", re.IGNORECASE)
 """The two halves of an access key of AWS are kept together."""
 _SWITCHES = frozenset(
@@ -113,7 +126,7 @@ _PROTOCOLS = frozenset(
         "approle", "userpass", "kubernetes", "htpasswd", "iam", "aws-iam", "bearer", "none", "rbac", "sigv4",
         "managed-identity", "workload-identity", "login", "plain", "optional", "required", "mysql-native-password",
         "scram", "scram-sha-1", "authelia", "authentik", "entra", "http", "proxy", "forward", "acl",
-        "caching-sha2-password",
+        "caching-sha2-password", "simple",
     }
 )  # fmt: skip
 _MODES = _PROTOCOLS | {
@@ -132,35 +145,55 @@ _NUMBER = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,3})?|([0-9]{1,4}\s?(ns|us|ms|s|m|h
 _ISO_DURATION = re.compile(r"pt?[0-9]{1,6}[ymwdhs](t?[0-9]{1,6}[mhds]){0,6}")
 _LONG_NUMBER = re.compile(r"[0-9]{1,8}")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{0,31}://[^\s@?#]+", re.IGNORECASE)
-_LOOKS_DRAWN = re.compile(r"://[^/]*/.*[a-z0-9]{20}")
-"""A path whose part is itself the key, as that of a web hook."""
+_DRAWN_PART = re.compile(r"[a-z0-9]{20}")
+"""Of a path: the key itself, as in that of a web hook."""
+_NETWORK = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?|(?=.*::)[0-9a-f:]{2,39}(?:/[0-9]{1,3})?")
+_HASH = re.compile(r"(?<![^_-])hash$", re.IGNORECASE)
+_HASHING = re.compile(
+    r"(?:bcrypt|scrypt|yescrypt|argon2(?:id|i|d)?|pbkdf2|md5|s?sha-?[0-9]{1,3})(?:[-_:](?:hmac|sha-?[0-9]{1,3}))*"
+)
+"""A way to hash; under PASSWORD_HASH there is no hash then."""
 _CREDENTIALS = re.compile(r"(?:bearer|basic|token)\s+(?=\S*[0-9])\S{6,}", re.IGNORECASE)
 """What a header has."""
 _RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
+_LONG_RUN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{24,}+(?!\.[a-z])")
+"""Not the first part of a host's name, which a cloud draws."""
 _NAME = re.compile(r"[A-Za-z]+(?:[-_.:/][A-Za-z0-9]+)*")
 """The first word has no digit: `kv-v2`, `accounts.User`."""
 _WORDS = re.compile(r"[A-Za-z]+(?:[-_.:/][A-Za-z]+)+|password|passwd|token|secret")
 _PATH = re.compile(r"(?:/[\w.@+-]+){1,40}/?|[A-Za-z]:\\[\w.\\ -]+")
-_CLEAR_PATH = re.compile(r"/[a-z][a-z0-9_-]*(?:/[\w.@+-]+)+/?|[A-Za-z]:\\[\w.\\ -]+")
-"""More than one part, and the first a folder's name: a key in base64 may begin with a slash."""
+_CLEAR_PATH = re.compile(
+    r"/(?:run|var|etc|secrets?|mnt|media|opt|home|usr|srv|vault|app|apps|tmp|root|data|config|configs|conf|certs?|ssl|tls"
+    r"|pki|keys|credentials|creds|volumes?|workspaces?|builds?|bitnami|kaniko|nix|snap|dev|proc|private|Users|Volumes)"
+    r"(?:/[\w.@+-]+)+/?|[A-Za-z]:\\[\w.\\ -]+"
+)
+"""Below a folder that everybody knows: a password may begin with a slash, too."""
 _RELATIVE = re.compile(r"(?:\.{1,2}/|~/)?[\w.@+-]+(?:/[\w.@+-]+)+|(?:\.{1,2}|~)/[\w.@+-]+|[\w-]+\.[a-z]{2,5}")
 _STRANGE_PART = re.compile(r"(?=[^/]*[a-z])(?=[^/]*[A-Z])(?=[^/]*[0-9])[A-Za-z0-9+]{12,}")
 _REFERENCE = re.compile(
-    r"\$\$?[A-Z_][A-Z0-9_]*|%\w+%|%s|__[A-Z0-9_]+__|<[^<>]*>|\{\w+\}|[*xX.#\u2022]{3,}"
+    r"%s|__[A-Z0-9_]+__|<[^<>]*>|[*xX.#\u2022]{3,}"
     r"|\[?(?i:redacted|masked|hidden)\]?|\[secret\]|@Microsoft\.KeyVault\(.*\)|(?:ENC\[|\{cipher\}|!\w+ ).*"
     r"|arn:[a-z-]+:\S+|projects/[^/\s]+/secrets/\S+|(?!https?:)[a-z][a-z0-9+-]*://[^\s@]+"
     r"|(?:ref\+\w+|awssm|awsssm|ssm|sm|gcp|gcpsm|akv|vault|kms|op|bws|sops|doppler|infisical|secretref|secretsmanager"
-    r"|keyring|env|file):/?[\w][\w./:#@-]*"
+    r"|keyring|env|file):(?=[^/\s]*/)[./]{0,3}\w[\w./:#@-]*"
     r"|https://[\w-]+\.vault\.azure\.net/secrets/[\w/-]+",
     re.DOTALL,
 )
-"""What only says where the secret is kept, or stands for one: `$NAME`, `vault:path`, `<password>`."""
+"""What only says where the secret is kept, or stands for one: `vault:kv/path`, `<password>`.
+
+Nothing expands a container's environment: `$ECRET2024`, `{hunter2}` and `%hunter2%` are as good as any password.
+"""
+_OWN_NAME = re.compile(r"(?:\$\$?|%|\{|env:)(?P<name>[\w.-]+)[%}]?")
+"""DB_PASSWORD=$DB_PASSWORD: whoever wrote that meant a reference, and it gives nothing away."""
 _PUT_IN = re.compile(
-    r"\$\$?[A-Z_][A-Z0-9_]*|\$?\$\{[\w.:/]{1,200}(?::?[?+][^{}]{0,200}|:?-)?\}|\$\([^()]{0,200}\)"
+    r"\$?\$\{[\w.:/]{1,200}(?::?[?+][^{}]{0,200}|:?-)?\}|\$\([^()]{0,200}\)"
     r"|\$?\{\{[^{}]{0,200}\}\}|`[^`]{0,200}`"
     r"|[%#]\{[^{}]{0,200}\}#?|\(\([\w./-]{1,200}\)\)"
 )
-_JOINTS = re.compile(r"[A-Za-z]*[-_.:/ ]*[A-Za-z]*")
+_HOLE = "\0"
+_JOINED = re.compile(
+    rf"(?:[A-Za-z]+(?:[-_.@][A-Za-z]+)*:|(?i:bearer|basic|token) )?[-_.:/ ]*{_HOLE}(?:[-_.:/ ]*{_HOLE})*[-_.:/ ]*"
+)
 """What may stand beside a value that is put in: `admin:${PASSWORD}`."""
 _PUBLISHED = re.compile(
     r"(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-nistp[0-9]{3}) AAAA\S+( .*)?"
@@ -175,7 +208,10 @@ def is_secret_by_name(name: str, value: str) -> bool:
 
     A name such as DB_PASSWORD_FILE is none when an absolute path stands there.
     """
-    name, value = _HUMP.sub("_", name), value.strip().strip("\"'")
+    value = value.strip().strip("\"'")
+    if (own := _OWN_NAME.fullmatch(value)) and own["name"] == name:
+        return False
+    name = _HUMP.sub("_", name)
     if _PIN.search(name) and _PIN_NUMBER.fullmatch(value):
         return True
     *_, last = [None, *_NOUN.finditer(name)]
@@ -192,8 +228,7 @@ def _refers(value: str) -> bool:
     """Whether nothing but references stands there, and what joins them."""
     if _REFERENCE.fullmatch(value):
         return True
-    rest = _PUT_IN.sub("", value)
-    return rest != value and bool(_JOINTS.fullmatch(rest))
+    return bool(_JOINED.fullmatch(_PUT_IN.sub(_HOLE, value)))
 
 
 def _words_about(rest: str, still: frozenset[str]) -> list[str]:
@@ -206,6 +241,10 @@ def _is_about_another(name: str, value: str) -> bool:
     """Whether the whole name tells that something else than the noun's own secret stands there."""
     if _COUNTS.search(name):
         return bool(_LONG_NUMBER.fullmatch(value))
+    if _TOKENS.search(name) and _LONG_NUMBER.fullmatch(value):
+        return True
+    if _FILTER.search(name):
+        return bool(_FREQUENCY.fullmatch(value))
     if _OF_AN_OBJECT.search(name):
         return bool(_NAME.fullmatch(value) or _MARK.fullmatch(value))
     if _IDENTIFIED.search(name):
@@ -219,6 +258,10 @@ def _is_harmless_alone(name: str, noun: str, value: str) -> bool:
     """Whether nothing is given away under a name that ends in the secret's own word: a path, a way in, a level."""
     if _CLEAR_PATH.fullmatch(value):
         return not _has_strange_part(value)
+    if _HASH.search(name) and _HASHING.fullmatch(value.lower()):
+        return True
+    if _TOKEN_ID.search(name) and _LONG_NUMBER.fullmatch(value):
+        return True
     if _SECRET_ID.search(name) and "/" in value:
         return bool(_RELATIVE.fullmatch(value)) and not _has_strange_part(value)
     if re.search(r"pass(?:word|wd)?s?[_-]key$", name, re.IGNORECASE):  # under which key of a Secret it is kept
@@ -235,7 +278,7 @@ def _is_harmless_after(noun: str, about: list[str], value: str) -> bool:
     if measures and (_LONG_NUMBER.fullmatch(value) or _ISO_DURATION.fullmatch(low) or low in _INTERVALS):
         return True
     if "://" in value:
-        return bool(_ADDRESS.fullmatch(value)) and not _LOOKS_DRAWN.search(low)
+        return bool(_ADDRESS.fullmatch(value)) and not _has_drawn_path(low)
     if last in _PLACES and (value.startswith("/") or _RELATIVE.fullmatch(value)):
         return not _has_strange_part(value)
     if _PATH.fullmatch(value):
@@ -249,9 +292,10 @@ def _is_harmless_after(noun: str, about: list[str], value: str) -> bool:
     if last in _OWNERS and noun.startswith(("pass", "pw")):
         return bool(_NAME.fullmatch(value))
     if last in _ABOUT:
-        return not _looks_drawn(value) and not _CREDENTIALS.match(value)
+        drawn = _looks_drawn(value) or (last not in _PUBLISHED_ABOUT and _has_long_run(value))
+        return not drawn and not _CREDENTIALS.match(value)
     if noun == "auth" or (noun.startswith("secret") and last in _PLACES):
-        return not measures and bool(_NAME.fullmatch(value))
+        return not measures and bool(_NAME.fullmatch(value) or _are_networks(low))
     return False
 
 
@@ -261,6 +305,21 @@ def _looks_drawn(value: str) -> bool:
         any(map(str.isdigit, run)) and any(map(str.islower, run)) and any(map(str.isupper, run))
         for run in _RUN.findall(value)
     )
+
+
+def _has_long_run(value: str) -> bool:
+    """Whether letters and digits stand together for so long that no word is spelled like that."""
+    return any(any(map(str.isdigit, run)) and any(map(str.isalpha, run)) for run in _LONG_RUN.findall(value))
+
+
+def _has_drawn_path(address: str) -> bool:
+    """Whether a part of an address behind the host looks like a key."""
+    _, _, rest = address.partition("://")  # once: to look for each `://` takes the square of the time
+    return bool(_DRAWN_PART.search(rest.partition("/")[2]))
+
+
+def _are_networks(value: str) -> bool:
+    return all(_NETWORK.fullmatch(word) for word in _LIST.split(value))
 
 
 def _has_strange_part(path: str) -> bool:

@@ -11,6 +11,8 @@ _HEX = "[0-9a-f]"
 _WORD = "[0-9A-Za-z]"
 _URL = "[0-9A-Za-z_-]"
 _BASE64 = "[0-9A-Za-z+/=_-]"
+_ALONE = r"(?<![\w./-])"
+"""Before a prefix that is a word of its own: `cache-key-…` and `/sdk-…` are names of something else."""
 _PATTERNS = (
     # clouds
     rf"AIza{_URL}{{35,}}|ya29\.{_URL}{{20,}}|1//0{_URL}{{30,}}|GOCSPX-{_URL}{{20,}}|LTAI{_WORD}{{16,}}",
@@ -35,12 +37,12 @@ _PATTERNS = (
     rf"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{{32,}}|sq0[a-z]{{3}}-{_URL}{{22,}}|EAAA{_URL}{{40,}}"
     rf"|FLWSECK(?:_TEST)?-{_WORD}{{12,}}",
     rf"access_token\$[a-z]{{4,12}}\$[0-9a-z]{{16}}\${_HEX}{{32,}}",
-    rf"SG\.{_URL}{{16,26}}\.{_URL}{{30,}}|key-{_HEX}{{32}}\b|{_HEX}{{32}}-us[0-9]{{1,2}}\b|mlsn\.{_HEX}{{64,}}",
+    rf"SG\.{_URL}{{16,26}}\.{_URL}{{30,}}|{_ALONE}key-{_HEX}{{32}}\b|{_HEX}{{32}}-us[0-9]{{1,2}}\b|mlsn\.{_HEX}{{64,}}",
     rf"re_{_WORD}{{8}}_{_WORD}{{24,}}|x(?:keysib|smtpsib)-{_HEX}{{60,}}|SK{_HEX}{{32}}\b",
     # observability and tools
     rf"gl(?:sa|c)_{_BASE64}{{30,}}|NR(?:AK|II|AA)-{_URL}{{20,}}|sntry[su]_{_BASE64}{{40,}}|phx_{_WORD}{{30,}}",
-    rf"hcaik_{_WORD}{{40,}}|CFPAT-{_URL}{{40,}}|eu01xx{_HEX}{{30}}NRAL\b|(?<![\w./-])api-{_UUID}",
-    rf"{_HEX}{{36}}NRAL\b|dt0[a-z][0-9]{{2}}\.[0-9A-Z]{{24}}\.[0-9A-Z]{{64,}}|(?:sdk|mob)-{_UUID}",
+    rf"hcaik_{_WORD}{{40,}}|CFPAT-{_URL}{{40,}}|eu01xx{_HEX}{{30}}NRAL\b|{_ALONE}api-{_UUID}",
+    rf"{_HEX}{{36}}NRAL\b|dt0[a-z][0-9]{{2}}\.[0-9A-Z]{{24}}\.[0-9A-Z]{{64,}}|{_ALONE}(?:sdk|mob)-{_UUID}",
     rf"lin_(?:api|oauth)_{_WORD}{{30,}}|(?:secret_|ntn_){_WORD}{{40,}}|pat{_WORD}{{14}}\.{_HEX}{{64,}}"
     rf"|PMAK-[0-9a-f-]{{50,}}",
     rf"figd_{_URL}{{30,}}|pat-[a-z]{{2}}[0-9]-{_UUID}|tfp_{_WORD}{{30,}}",

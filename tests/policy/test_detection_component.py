@@ -14,8 +14,8 @@ from tests.policy.corpus.entries import HALVES, Half, load
 
 OVERCAUTIOUS = {
     "attribute-of-a-secret": "KAFKA_SSL_KEY_CREDENTIALS=key_creds.txt: it takes no file in the working folder",
-    "reference": "amqp://${USER:-guest}:${PASS}@mq has a default, and the component does not look at which",
-    "look-alike-name": "TOKENS=100000 may be counted, or be tokens",
+    "reference": "DB_PASSWORD=$TIER-password may be a password as it is: nothing expands a container's environment",
+    "look-alike-name": "SEASON_PASS=summer may be a ticket, or a password",
     "plain-label": "the component reads no labels",
     "build-setting": "NPM_TOKEN_SECRET_ID=npm is the id of a secret",
 }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.secret import command_shows_credential, holds_credential, holds_secret, redacted
+from components.secret import command_shows_credential, holds_credential, holds_secret, looks_secret, redacted
 from components.secret_tokens import TOKEN
 
 LONG = 100_000
@@ -47,6 +47,19 @@ PARTS = (
     "`",
     "a | ",
     "X-Token: ",
+    "-H X-Token:",
+    "http://",
+    "http://a/",
+    "a=b(",
+    "a(b=c,",
+    "import a,",
+    "a=a.b",
+    "${a}",
+    "/a",
+    "sm:/",
+    "a1",
+    "::",
+    "1.1.1.1,",
 )
 
 
@@ -75,6 +88,15 @@ def test_a_long_text_is_read_in_a_moment(part: str) -> None:
     redacted(text)
     command_shows_credential(["CMD-SHELL", text])
     assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize("name", ["TOKEN_URL", "DB_PASSWORD", "DB_PASSWORD_FILE", "SECRET_TEXT", "AUTH_MODE", "AUTH_X"])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_long_value_under_a_secrets_name_is_read_in_a_moment(part: str, name: str) -> None:
+    text = part * (LONG // len(part))
+    start = time.perf_counter()
+    looks_secret(name, text)
+    assert time.perf_counter() - start < 1
 
 
 HEX = "4f2a9c1d" * 20
@@ -108,6 +130,17 @@ def test_a_vendors_token_is_known_by_its_look(token: str) -> None:
 )
 def test_a_prefix_alone_is_no_token(text: str) -> None:
     assert not holds_secret(text)
+
+
+UUID = "123e4567-e89b-12d3-a456-426614174000"
+
+
+@pytest.mark.parametrize("token", [f"key-{HEX[:32]}", f"sdk-{UUID}", f"mob-{UUID}", f"api-{UUID}"])
+def test_a_short_prefix_is_a_vendors_only_where_a_word_begins(token: str) -> None:
+    assert holds_secret(token)
+    assert holds_secret(f"value={token}")
+    for before in ("cache-", "sort_", "https://cdn.example/", "/srv/", "web."):
+        assert not holds_secret(f"{before}{token}")
 
 
 @given(st.from_regex(TOKEN))

@@ -80,7 +80,10 @@ SUFFIXES = ["", "1", "2", "_PROD", "_2", "_V2", "_OLD", "_VALUE", "-staging"]
         ("DB_SECRET_NAME", "harbour-db"),
         ("VAULT_SECRETS_PATH", "kv/data/harbour"),
         ("EXISTING_SECRET_PASSWORD_KEY", "login-password"),
-        *(("DB_PASSWORD", it) for it in ("${DB_PASSWORD}", "$DB_PASSWORD", "$(DB_PASSWORD)", "{{ password }}")),
+        *(
+            ("DB_PASSWORD", it)
+            for it in ("${DB_PASSWORD}", "$DB_PASSWORD", "$$DB_PASSWORD", "$(DB_PASSWORD)", "{{ password }}")
+        ),
         *(("DB_PASSWORD", it) for it in ("<password>", "********", "[secret]", "%{env:DB_PASSWORD}", "op://a/b/c")),
         *(("API_TOKEN", it) for it in ("arn:aws:ssm:eu-west-1:1:parameter/a", "vault:kv/a#b", "projects/a/secrets/b")),
         *(("DATABASE_URL", f"postgres://app:{it}@db/app") for it in ("${PW}", "$(PW)", "$PW", "{{pw}}", "<pw>", "%s")),
@@ -107,10 +110,31 @@ SUFFIXES = ["", "1", "2", "_PROD", "_2", "_V2", "_OLD", "_VALUE", "-staging"]
         ("BOS_TOKEN", "<s>"),
         ("adminPasswordKey", "password"),
         *(("BASIC_AUTH", it) for it in ("${USER}:${PASSWORD}", "admin:$(PASSWORD)")),
-        *(("DB_PASSWORD", it) for it in ("`cat /run/secrets/a`", "#{pw}", "((pw))", "__PW__", "%PW%", "${PW:?unset}")),
+        *(
+            ("DB_PASSWORD", it)
+            for it in ("`cat /run/secrets/a`", "#{pw}", "((pw))", "__PW__", "%DB_PASSWORD%", "${PW:?unset}")
+        ),
         *(("DB_PASSWORD", it) for it in ("ENC[AES256_GCM,data:xdEJ7h26]", "{cipher}b3f757e8", "!vault a/b", '""')),
         *(("SIGNING_KEY", it) for it in ("gcpkms://a/b", "k8s://harbour/key", "awskms:///alias/a")),
         ("AUTH", "workload-identity"),
+        # what is put in, beside a user, a scheme or a joint
+        *(("BASIC_AUTH", it) for it in ("robot_ci:${PW}", "${USER}:${PW}", "${USER}-${PW}", "Bearer ${TOKEN}")),
+        *(("API_TOKEN", it) for it in ("{API_TOKEN}", "env:API_TOKEN", "sm://harbour/token", "ssm:/harbour/token")),
+        *(("API_TOKEN", it) for it in ("file:./token.txt", "file:///run/secrets/token", "keyring:harbour/api")),
+        *(("DB_PASSWORD", f"/{it}/db/pw") for it in ("run", "var", "vault", "secrets", "mnt", "home", "app", "certs")),
+        # numbers that count, or number something
+        *((name, "8191") for name in ("EMBEDDING_TOKENS", "TOKENS", "chunk-tokens", "TOKEN_ID", "DB_TOKEN_ID")),
+        *((name, "200") for name in ("LOWPASS", "AUDIO_HIGH_PASS", "bandPass")),
+        ("LOWPASS", "3.5 kHz"),
+        # ways in and ways to hash
+        ("LDAP_AUTH", "simple"),
+        *(("PASSWORD_HASH", it) for it in ("bcrypt", "argon2id", "pbkdf2:sha256", "SHA-512")),
+        *(("AUTH_WHITELIST", it) for it in ("10.0.0.0/8", "10.0.0.7, 192.168.0.0/16", "fd00::/8")),
+        # public, though drawn
+        ("JWT_TOKEN_AUDIENCE", "3n4b5urk1ft4fl3mg5e62d9ado"),
+        ("AUTH_TAG", "9f86d081884c7d659a2feaa0c55ad0159f86d081"),
+        ("AUTH_SERVER", "4f2a9c1d4f2a9c1d4f2a9c1d4f2a9c1d.eu.cloud.example"),
+        ("TOKEN_SUBJECT", "harbour-master-of-the-northern-tide-2"),
     ],
 )
 def test_what_is_only_about_a_secret_is_none(name: str, value: str) -> None:
@@ -174,6 +198,22 @@ def test_what_is_only_about_a_secret_is_none(name: str, value: str) -> None:
         ("MAIL_URL", "smtp://me@harbour.example:hunter2@mail:587"),
         ("JAVA_OPTS", "-Xmx1g -Dharbour.password=hunter2"),
         ("SSH_KEY", "ssh-hunter2"),
+        # nothing expands the environment of a container
+        *(("DB_PASSWORD", it) for it in ("$ECRET2024", "$$ECRET", "{hunter2}", "%hunter2%", "$OTHER", "admin:$PW")),
+        *(("DB_PASSWORD", it) for it in ("swordfish${SALT}", "${SALT}swordfish", "${A}tide${B}", "a:b:${PW}")),
+        *(("DB_PASSWORD", it) for it in ("sm:hunter2", "vault:hunter2", "file:hunter2", "env:hunter2")),
+        *(("DB_PASSWORD", it) for it in ("/summer/2024", "/tide/and/salt", "/run", "/runner/2024")),
+        ("SESSION_SECRET_TEXT", "abcdefgh12345678abcdefgh12345678"),
+        ("TOKEN_MESSAGE", "use 4f2a9c1d4f2a9c1d4f2a9c1d"),
+        ("TOKEN_URL", "https://hooks.example/x/http://y/" + "a1b2" * 6),
+        *((name, "8191") for name in ("API_TOKENS", "AUTH_TOKENS", "TOKEN", "SECRET_TOKEN")),
+        *((name, "hunter2") for name in ("TOKENS", "EMBEDDING_TOKENS", "LOWPASS", "PASSWORD_HASH", "AUTH_WHITELIST")),
+        ("DB_PASSWORD", "bcrypt"),
+        ("DB_PASSWORD", "simple"),
+        ("PASSWORD_WHITELIST", "10.0.0.7"),
+        ("PASSWORD_HASH", "bcrypt-hunter2"),
+        ("YELLOWPASS", "200"),
+        ("TOKEN_ID", "123456789012"),
     ],
 )
 def test_what_can_be_a_secret_stays_one(name: str, value: str) -> None:
