@@ -16,9 +16,22 @@ _HOLE = "\0"
 """Stands where the shell puts something in."""
 _ENDS = frozenset("|;&()<>\n")
 _OPTION = re.compile(r"--(?P<name>[A-Za-z][\w.-]*)(?:=(?P<value>.*))?", re.DOTALL)
+_CODE_NAMES = re.compile(
+    r"\bimport\s+(?P<imported>\w+(?:\s*,\s*\w+)*)|(?<![\w.$-])(?P<set>[A-Za-z_]\w*)\s*=\s*[A-Za-z_][\w.]*[(\[]"
+)
+"""What a program imports, and what it sets to the result of a call: `pw = open(…)`."""
+_CODE_ARGUMENT = re.compile(
+    r"(?<![\w.-])(?P<key>[A-Za-z_]\w*\s*=\s*)(?P<root>[A-Za-z_]\w*)(?:\.\w+|\[[\\'\"]*\w+[\\'\"]*\]){0,5}(?=\s*[,)])"
+)
+"""`password=pw` in a call."""
 _TAKES_NONE = re.compile(r"(?:no|without|ask|prompt|use|require|allow|show|skip)-|.*-(?:stdin|prompt)")
 _ASSIGNMENT = re.compile(r"(?:--?[A-Za-z][\w-]*=)?(?P<name>[A-Za-z_][\w.-]*)=(?P<value>.+)", re.DOTALL)
-_HEADER = re.compile(r"(?:--?[A-Za-z][\w-]*=|-H)?(?P<name>[A-Za-z][A-Za-z0-9-]*):[ \t]+(?P<value>\S.*)", re.DOTALL)
+_VERDICT = re.compile(r"(?:ok|pass(?:ed)?|fail(?:ed|ure)?|success|error|missing|unknown)(?=[\s;&|]|$)", re.IGNORECASE)
+"""What a script keeps of a test in a variable: `pass=ok`."""
+_HEADER_OPTION = re.compile(r"-[A-Za-z]{0,12}H|--?(?:[a-z]{1,12}-)?headers?")
+_ATTACHED_HEADER = re.compile(r"(?:-[A-Za-z]{0,12}?H=?|--?(?:[a-z]{1,12}-)?headers?=)(?P<header>.+)", re.DOTALL)
+_HEADER = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9-]*):[ \t]*(?P<value>\S.*)", re.DOTALL)
+"""Behind such an option only: `grep 'auth: ok'` looks for a text."""
 _CREDENTIALS = re.compile(r"(?:bearer|basic|token|apikey)[ \t]+\S+", re.IGNORECASE)
 _PAIR = re.compile(r"[^\s:]*:\S+")
 _IDS = re.compile(r"[0-9]+:[0-9]+")
@@ -39,6 +52,21 @@ _KEEPERS = frozenset(
     {"docker", "podman", "nerdctl", "buildah", "kubectl", "oc", "helm", "aws", "gcloud", "az", "fly", "pulumi", "vault"}
 )
 """Programs whose `--secret NAME` names a secret that is kept elsewhere."""
+_KEYWORDS = frozenset({"if", "then", "elif", "else", "while", "until", "do", "!", "{", "time", "CMD", "CMD-SHELL"})
+"""A command follows them."""
+_WRAPPERS = {
+    **dict.fromkeys(("exec", "env", "sudo", "doas", "runuser", "setpriv", "nice", "ionice", "nohup", "timeout"), 0),
+    **dict.fromkeys(("command", "eval", "xargs", "watch", "retry", "tini", "dumb-init", "catatonit", "busybox"), 0),
+    **dict.fromkeys(("stdbuf", "setsid", "strace", "docker-entrypoint.sh", "with-contenv"), 0),
+    **dict.fromkeys(("gosu", "su-exec", "chroot", "flock", "s6-setuidgid"), 1),
+}
+"""Programs that run another one, and how many words of their own stand before it: a user, a folder."""
+_CONTAINERS = frozenset({"docker", "docker-compose", "podman", "nerdctl", "kubectl", "oc"})
+"""Programs that run another one in a container, behind its name and much else."""
+_TIME = re.compile(r"[0-9.]+[smhd]?")
+_BEFORE_A_PROGRAM = frozenset({"--", "-exec", "-execdir"})
+_SETS_A_VARIABLE = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+_KNOWN = _ATTACHED | _NEXT.keys() | _KEEPERS | _WRAPPERS.keys() | {"curl"}
 _NAMES_A_SECRET = re.compile(r"--(?:set-|update-)?secrets?(?:-(?:id|name|add|rm))?(?:=.*)?", re.DOTALL)
 _DEEPEST = 3
 
@@ -49,7 +77,18 @@ def shows_credential(command: Sequence[str]) -> bool:
     Args:
         command: the words of a program and its arguments; a word with spaces in it is read as a line of a shell, too.
     """
-    return any(map(holds_credential, map(_without_expansions, command))) or _shows([*command], 0)
+    words = [_without_variables(word) for word in command]
+    return any(map(holds_credential, map(_without_expansions, words))) or _shows(words, 0)
+
+
+def _without_variables(text: str) -> str:
+    """The text where an argument of a call that the program itself has read from elsewhere is an expansion."""
+    names = {
+        name.strip() for found in _CODE_NAMES.finditer(text) for name in (found["imported"] or found["set"]).split(",")
+    }
+    if not names:
+        return text
+    return _CODE_ARGUMENT.sub(lambda it: f"{it['key']}$(code)" if it["root"] in names else it[0], text)
 
 
 def _without_expansions(text: str) -> str:
@@ -89,12 +128,39 @@ def _simple_commands(words: Sequence[str]) -> Iterator[tuple[Sequence[str], str]
     yield words[start:], ""
 
 
-def _in_one(words: Sequence[str], end: str) -> bool:
-    program = ""
-    for place, word in enumerate(words):
+def _with_programs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The words of a command, each with the program that reads it; a host may have a program's name."""
+    program, before, operands, awaited = "", "", 0, True
+    for word in words:
         base = word.rpartition("/")[2]
-        if base in _ATTACHED or base in _NEXT or base in _KEEPERS or base == "curl":
-            program = base
+        if awaited and operands and not _stands_before(program, word, before):
+            operands -= 1
+        elif (awaited and not _stands_before(program, word, before)) or _runs_another(program, base, before):
+            program, operands, awaited = base, _WRAPPERS.get(base, 0), base in _WRAPPERS
+        before = word
+        yield program, word
+
+
+def _stands_before(wrapper: str, word: str, before: str) -> bool:
+    """Whether a word where a program is awaited is none yet: a variable, or an option of what runs the program."""
+    if word in _KEYWORDS or _SETS_A_VARIABLE.fullmatch(word):
+        return True
+    if not wrapper:
+        return False
+    is_of_option = before.startswith("-") and before != "--" and word.rpartition("/")[2] not in _KNOWN
+    return word.startswith("-") or is_of_option or bool(_TIME.fullmatch(word))
+
+
+def _runs_another(program: str, base: str, before: str) -> bool:
+    """Whether a word is a program that another one runs; `docker run --name mysql` names a container."""
+    if base not in _KNOWN:
+        return False
+    is_contained = program in _CONTAINERS and base != "exec" and not before.startswith("-")
+    return before in _BEFORE_A_PROGRAM or is_contained
+
+
+def _in_one(words: Sequence[str], end: str) -> bool:
+    for place, (program, word) in enumerate(_with_programs(words)):
         following = words[place + 1] if place + 1 < len(words) else ""
         if not following and end.startswith("(") and _ASSIGNMENT.fullmatch(word):
             continue  # a program calls something: token=os.getenv("TOKEN")
@@ -111,15 +177,21 @@ def _is_named(word: str, following: str) -> bool:
         value = option["value"] if option["value"] is not None else following
         if not value.startswith("-") and _is_secret(option["name"], value):
             return True
-    if (found := _ASSIGNMENT.fullmatch(word)) and _is_secret(found["name"], found["value"]):
+    found = _ASSIGNMENT.fullmatch(word)
+    if found and not _VERDICT.match(found["value"]) and _is_secret(found["name"], found["value"]):
         return True
-    if header := _HEADER.fullmatch(word):
-        if _HOLE in header["value"]:
-            return False
-        if header["name"].lower() in ("authorization", "proxy-authorization"):
-            return bool(_CREDENTIALS.fullmatch(header["value"]))
-        return _is_secret(header["name"], header["value"])
-    return False
+    attached = _ATTACHED_HEADER.fullmatch(word)
+    header = attached["header"] if attached else following if _HEADER_OPTION.fullmatch(word) else ""
+    return _is_secret_header(header)
+
+
+def _is_secret_header(text: str) -> bool:
+    header = _HEADER.fullmatch(text)
+    if not header or _HOLE in header["value"]:
+        return False
+    if header["name"].lower() in ("authorization", "proxy-authorization"):
+        return bool(_CREDENTIALS.fullmatch(header["value"]))
+    return _is_secret(header["name"], header["value"])
 
 
 def _is_secret(name: str, value: str) -> bool:

@@ -28,6 +28,28 @@ SHOWN = [
     "test -f /ready && mysqladmin ping -phunter2 || exit 1",
     "docker exec db mysql -phunter2",
     "curl -d password=hunter2 http://localhost",
+    # behind another program, an assignment or a word of the shell
+    "timeout 5 mysqladmin ping -phunter2",
+    "timeout -k5 10s mysqladmin ping -phunter2",
+    "gosu mysql mysqladmin ping -phunter2",
+    "sudo -u redis redis-cli -a hunter2 ping",
+    "sudo -n mysqladmin ping -phunter2",
+    "wait-for db:3306 -- mysqladmin ping -phunter2",
+    "find / -maxdepth 1 -exec mysql -phunter2 ';'",
+    "LANG=C /usr/bin/mysqladmin ping -phunter2",
+    "while ! redis-cli -a hunter2 ping; do sleep 1; done",
+    "app status | curl -fu ops:hunter2 -d @- http://localhost",
+    "sh -c 'exec redis-cli -a hunter2 ping'",
+    "docker exec -it mysql mysql -phunter2",
+    "kubectl exec db -- redis-cli -a hunter2 ping",
+    # headers, in one word or two
+    "curl -fsSH 'Authorization: Bearer hunter2' http://localhost",
+    "curl '-HX-Api-Token:hunter2' http://localhost",
+    "wget -q --header 'X-Auth-Token: hunter2' http://localhost",
+    # a program's text that has the password in it
+    "psql 'host=db,password=hunter2,dbname=shop'",
+    'python -c \'import redis; redis.Redis(host="db", password="hunter2").ping()\'',
+    "app check --tokens hunter2",
 ]
 CLEAN = [
     "pg_isready -U app -d shop",
@@ -56,6 +78,30 @@ CLEAN = [
     "aws secretsmanager get-secret-value --secret-id prod/db",
     "python -c 'import os; token=os.getenv(\"T\"); ask(token)'",
     'test -n "$TOKEN" || { echo "TOKEN is missing"; exit 1; }',
+    # a program that reads the password itself
+    "python -c \"import redis; pw = open('/run/secrets/redis').read(); redis.Redis(password=pw).ping()\"",
+    "python -c \"import redis; pw=open('/run/secrets/a').read(); redis.Redis(host='db', password=pw, db=1).ping()\"",
+    "python -c \"import os, redis; redis.Redis(host='db', password=os.environ['PW']).ping()\"",
+    'python -c "import settings, redis; redis.Redis(db=1, password=settings.redis_password).ping()"',
+    # a text that is looked for is no header
+    "curl -fs localhost/health | grep -q 'auth: ok'",
+    "app status | grep 'token: valid'",
+    "echo 'password: rejected'",
+    # a host that is named like a program
+    "wait-for -h mysql -p3306",
+    "nc -z mysql -p3306",
+    "knock mongo -p 27017",
+    "timeout 5 nc -z mysql -p3306",
+    "exec -- nc -z mysql -p3306",
+    "env LANG=C wait-for -h mysql -p3306",
+    "gosu mysql app -p3306",
+    "probe --target redis-cli -a all",
+    "docker run --name mongo -p 27017:27017 mongo",
+    # what a script keeps of a test, and what is counted
+    "pass=ok; test $pass = ok",
+    "auth=failed; app status && auth=ok",
+    "app check --tokens 5",
+    "curl -H 'Accept: text/html' -H 'Host: auth.example' http://localhost",
     "app check --set auth.existingSecret=shop --set auth.secretKeys.adminPasswordKey=password",
 ]
 
