@@ -1,9 +1,10 @@
 """Values that hold no secret even where the name says so: nothing, a path, an address without credentials, a number."""
 
 import re
+from collections.abc import Sequence
 
-from detection.randomness import looks_random, strangeness
-from detection.vocabulary import NOTHING, SCHEMES
+from detection.randomness import is_hexadecimal, looks_random, strangeness
+from detection.vocabulary import FETCHING, NOTHING, SCHEMES, STAGES
 
 _ABSOLUTE = re.compile(r"(?:%[\w.]{1,60}%)?(?:/|\.{1,2}/|~[\w-]{0,32}/|[A-Za-z]:[\\/]|\\\\)[^\0\n\"'<>|]{0,4096}")
 _FILE_NAME = re.compile(
@@ -31,8 +32,15 @@ _STRANGE_PATH = 0.3
 _NAME = re.compile(r"[a-z]{1,60}(?:[-_.:/][a-z0-9]{1,60}){0,20}")
 _JOINED_NAME = re.compile(r"[a-z]{1,60}(?:[-_.:/][a-z0-9]{1,60}){1,20}")
 _JOINT = re.compile(r"[-_]")
+_JOINTS = re.compile(r"[-_.:/]")
+_SHORTEST_DRAWN = 16
 _SIZES = frozenset(("1", "2", "256", "384", "512", "v2", "v4"))
 """Of the digest in the name of a way to authenticate: `scram-sha-256`."""
+_WITH_PASSWORD = frozenset((
+    "password", "username", "mysql", "native", "old", "clear", "caching", "sha", "sha1", "sha2", "sha256", "sha512",
+    "basic", "ldap", "oauth", "oauth2", "oidc",
+))  # fmt: skip
+"""The words of ways to authenticate that have a password; `db-password` is one that somebody chose."""
 _LIST = re.compile(r"[\s,|;+/]+")
 _SHORTEST_NUMBER = 4
 
@@ -107,18 +115,32 @@ def is_number(value: str, *, counts: bool = False) -> bool:
 def names_a_scheme(value: str) -> bool:
     """Whether the value names ways to authenticate, one or a list; each is made of words: `caching_sha2_password`."""
     words = _LIST.split(value.strip().lower())
-    return all(word in NOTHING or all(map(_is_of_a_scheme, _JOINT.split(word))) for word in words)
+    return all(word in NOTHING or _is_scheme(_JOINT.split(word)) for word in words)
 
 
-def _is_of_a_scheme(word: str) -> bool:
-    return word in SCHEMES or word in _SIZES
+def _is_scheme(words: Sequence[str]) -> bool:
+    if "password" in words:
+        return _WITH_PASSWORD.issuperset(words)
+    return all(word in SCHEMES or word in _SIZES for word in words)
+
+
+def is_stage(value: str) -> bool:
+    """Whether the value is the name of a stage: `production`."""
+    return value.lower() in STAGES
+
+
+def says_when_sent(value: str) -> bool:
+    """Whether the value says when a browser sends credentials: `same-origin`."""
+    return value.lower() in FETCHING
 
 
 def reads_as_name(value: str, *, joined: bool) -> bool:
-    """Whether the value reads as the name of a host, a service, an object: words in small letters.
+    """Whether the value reads as the name of a host, a service, an object: words in small letters, none of them drawn.
 
     Args:
         value: the value.
         joined: whether one word alone is none.
     """
-    return bool((_JOINED_NAME if joined else _NAME).fullmatch(value))
+    if not (_JOINED_NAME if joined else _NAME).fullmatch(value) or looks_random(value, _SHORTEST_DRAWN):
+        return False
+    return not any(is_hexadecimal(part, _SHORTEST_DRAWN) for part in _JOINTS.split(value))

@@ -12,8 +12,10 @@ from detection.harmless import (
     is_path,
     is_place,
     is_public_name,
+    is_stage,
     names_a_scheme,
     reads_as_name,
+    says_when_sent,
     without_store_digests,
 )
 from detection.names import Bearing, Meaning, meaning
@@ -66,6 +68,8 @@ def _is_meant(said: Meaning, value: str) -> bool:
         return value.isdigit() and len(value) >= _SHORTEST_PIN
     if said.looks in ("a key", "a token") and _is_published(value):
         return False
+    if (said.staged and is_stage(value)) or (said.looks == "credentials" and says_when_sent(value)):
+        return False
     if said.bearing is Bearing.SECRET and begins_with_slash(value):
         return True
     if is_path(value) or is_address(value) or is_number(value, counts=said.counts):
@@ -73,12 +77,14 @@ def _is_meant(said: Meaning, value: str) -> bool:
     if said.bearing is Bearing.SECRET:
         return True
     if said.bearing is Bearing.EITHER:
-        return not reads_as_name(value, joined=said.looks == "a secret")
+        return not reads_as_name(value, joined=said.joined)
     if said.bearing is Bearing.SCHEME:
         return not names_a_scheme(value)
     if _PUBLIC_TOKEN.match(value) or (said.looks == "a signature" and is_uuid(value)):
         return False
-    if said.bearing is Bearing.KEY and (is_hexadecimal(value.replace("-", "")) or _SEED_WORDS.fullmatch(value)):
+    if said.bearing is Bearing.KEY and (
+        is_hexadecimal(value.removeprefix("api-").replace("-", "")) or _SEED_WORDS.fullmatch(value)
+    ):
         return True
     return looks_random(value, _SHORTEST_KEY)
 

@@ -6,7 +6,7 @@ words decide, since they say what the value is: PASSWORD_MIN_LENGTH is a length,
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import lru_cache
 
@@ -17,6 +17,7 @@ from detection.vocabulary import (
     IDENTIFYING,
     JOINED,
     LIMITS,
+    MILD_KEYS,
     NO_SECRETS,
     NOT_SECRET,
     NOUNS,
@@ -27,6 +28,7 @@ from detection.vocabulary import (
     SECRET_KEYS,
     STAGES,
     SWITCHING,
+    TENANTS,
 )
 
 
@@ -62,6 +64,10 @@ class Meaning:
     """What the value is by its name, with an article."""
     counts: bool = False
     """Whether the name may as well count something: tokens of a language model, a seed."""
+    joined: bool = False
+    """Whether the name of something that may stand there instead has several words."""
+    staged: bool = False
+    """Whether the name may as well say in which stage the secret is used: SECRETS_ENVIRONMENT."""
 
 
 PLAIN = Meaning(Bearing.PLAIN)
@@ -144,9 +150,14 @@ def _apart(word: str) -> Sequence[str]:
 
 
 def _of_words(words: Sequence[str]) -> Meaning:
-    words = list(words)
-    while len(words) > 1 and (words[-1].isdigit() or words[-1] in STAGES):
-        words.pop()
+    kept = list(words)
+    while len(kept) > 1 and (kept[-1].isdigit() or kept[-1] in STAGES):
+        kept.pop()
+    return replace(_of_kept(kept), staged=words[-1] in ("stage", "environment"))
+
+
+def _of_kept(words: Sequence[str]) -> Meaning:
+    """What a name says that ends in no stage and no number."""
     place = next((index for index in reversed(range(len(words))) if words[index] in NOUNS), None)
     if place is None:
         return IDENTIFIER if words[-1] in IDENTIFYING or "public" in words else PLAIN
@@ -163,7 +174,7 @@ def _of_words(words: Sequence[str]) -> Meaning:
     if (after == ["id"] and noun == "secret") or (after[-1] in _HASHES and said.looks == "a password"):
         return Meaning(Bearing.KEY, said.looks)  # Vault calls a password a secret's id, AWS a name
     if _says_whose(noun, before, after) and said.bearing is Bearing.SECRET:
-        return Meaning(Bearing.EITHER, said.looks)
+        return Meaning(Bearing.EITHER, said.looks, joined=noun == "secret" and TENANTS.isdisjoint(after))
     if after[-1] in IDENTIFYING:
         return IDENTIFIER
     if said.bearing is not Bearing.SECRET or noun in ("pass", "cookie", "seed", "salt") or not ABOUT.isdisjoint(after):
@@ -173,9 +184,11 @@ def _of_words(words: Sequence[str]) -> Meaning:
 
 def _says_whose(noun: str, before: Sequence[str], after: Sequence[str]) -> bool:
     """Whether the words after a noun may only say whose secret it is."""
+    if TENANTS.issuperset(after):
+        return True
     if noun == "secret":
         return after == ["refresh"] and not {"jwt", "token"}.isdisjoint(before)
-    if not _is_password(noun) or not OWNERS.issuperset(after):
+    if not _is_password(noun) or not (OWNERS | TENANTS).issuperset(after):
         return False
     return noun == "pass" or not ABOUT.isdisjoint(after) or after[-1] in IDENTIFYING
 
@@ -190,6 +203,8 @@ def _of_noun(noun: str, before: Sequence[str]) -> Meaning:
     if _is_about(noun, before):
         return Meaning(Bearing.ABOUT, looks)
     if noun == "secret" and _names_an_object(before):
+        return Meaning(Bearing.EITHER, looks, joined=True)
+    if _exists(noun, before):
         return Meaning(Bearing.EITHER, looks)
     return Meaning(Bearing[bearing], looks, counts=noun in ("tokens", "seed"))
 
@@ -209,6 +224,11 @@ def _names_an_object(before: Sequence[str]) -> bool:
     return held in (["credentials"], ["creds"], ["license"]) or list(before[-2:]) == ["license", "key"]
 
 
+def _exists(noun: str, before: Sequence[str]) -> bool:
+    """Whether the name tells which Secret of a cluster to use: existingErlangSecret, existingSecretAdminPassword."""
+    return "existing" in before and not {"secret", "secrets"}.isdisjoint((*before, noun))
+
+
 def _is_password(word: str) -> bool:
     return NOUNS.get(word, ("", ""))[1] == "a password"
 
@@ -220,6 +240,8 @@ def _of_key(before: Sequence[str]) -> Meaning:
         return IDENTIFIER
     if _is_password(last) or (last == "secret" and any(map(_is_password, before))):
         return Meaning(Bearing.KEY, "a key")  # under which key of a Secret a password is kept
+    if last in MILD_KEYS and before[-2:-1] and before[-2] in COMMON_KEYS:
+        return Meaning(Bearing.EITHER, "a key")
     if not SECRET_KEYS.isdisjoint(before):
         return Meaning(Bearing.SECRET, "a key")
     return Meaning(Bearing.KEY, "a key")

@@ -26,7 +26,7 @@ from detection.programs import (
 from detection.references import HOLE, is_reference
 from detection.shell import Command
 from detection.text import find_in_text
-from detection.wrappers import inner_command
+from detection.wrappers import inner_command, program_place
 
 _OPTION = re.compile(
     r"(?P<dashes>-D(?=[a-z]+[.A-Z])|--?|/(?=[A-Za-z]{2,40}:))(?P<name>[A-Za-z][\w.-]*)(?:[=:](?P<value>.*))?", re.DOTALL
@@ -52,6 +52,7 @@ _FILLERS = frozenset((
 _SAYS = re.compile(r"(?:/bin/)?(?:echo|printf)\s+(?:-\w+\s+)?(?P<said>[^\s|;&]{1,1000})\s*")
 """A command that prints what somebody wrote down: `--password-command 'echo …'`."""
 _SLASHED = re.compile(r"[\w.$#]{1,60}/(?P<password>[^\s/@\"]{1,200})(?:@[^\s]{0,300})?")
+_NUMBERED = re.compile(r"(?:[\w.-]{1,60}:)?(?:group|grp|users?|staff|team|node|host|pod|worker)[-_]?\d{1,6}")
 _UNKNOWN_PAIR = ("-u", "--user")
 _MIXED = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[^\s]{6,}")
 _USER_OPTIONS = ("-u", "-U", "--user", "--username", "-user", "-username")
@@ -188,9 +189,15 @@ def _unknown_pair(words: Sequence[str]) -> Finding | None:
     for place, word in enumerate(words):
         option, _, value = word.partition("=")
         pair = _PAIR.fullmatch(value or _next(words, place)) if option in _UNKNOWN_PAIR else None
-        if pair and _MIXED.fullmatch(pair["password"]) and _is_literal(pair["password"]):
+        if pair and _MIXED.fullmatch(pair["password"]) and _is_of_a_pair(pair):
             return Finding("shape", "a password", option)
     return None
+
+
+def _is_of_a_pair(pair: re.Match[str]) -> bool:
+    """Whether it is a password: no group, `app:group1`, and no part of a name of Kubernetes, `system:node:node01`."""
+    password = pair["password"]
+    return _is_literal(password) and not (_NUMBERED.fullmatch(password) or pair[0].startswith("system:"))
 
 
 def _positional(words: Sequence[str]) -> Finding | None:
@@ -235,10 +242,11 @@ def _setter(words: Sequence[str]) -> Finding | None:
 
 
 def _slashed(words: Sequence[str]) -> Finding | None:
-    program = _program(words)
+    place = program_place(words)
+    program = _base(words[place]) if place < len(words) else ""
     if program not in SLASHED:
         return None
-    for word in _after(words, program):
+    for word in words[place + 1 :]:
         found = _SLASHED.fullmatch(word.removeprefix("userid="))
         if found and _is_literal(found["password"]):
             return Finding("shape", "a password", program)

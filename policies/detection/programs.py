@@ -96,6 +96,19 @@ SECRETS_BY_NAME = frozenset((
 SLASHED = frozenset(("sqlplus", "sqlldr", "rman", "exp", "imp", "expdp", "impdp"))
 """Programs of Oracle that take `USER/PASSWORD@DATABASE` as a word."""
 
+RUNNERS = {
+    **dict.fromkeys(("exec", "sudo", "doas", "env", "nohup", "time", "nice", "command"), 0),
+    **dict.fromkeys(("if", "then", "else", "elif", "while", "until", "do", "!", "{"), 0),
+    **dict.fromkeys(("gosu", "su-exec", "timeout"), 1),
+}
+"""What stands before a program that is run, and how many words of its own each takes."""
+
+SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh", "ksh", "su", "eval", "CMD-SHELL"))
+"""Programs that read a word as a command line."""
+
+SEARCHERS = frozenset(("grep", "egrep", "fgrep", "rg", "find", "jq", "yq"))
+"""Programs whose words say what to look for."""
+
 CLUSTER_CLIENTS = frozenset(("kubectl", "oc", "k3s", "microk8s"))
 """Programs that run a command in a container after `--`."""
 

@@ -2,9 +2,9 @@
 
 import re
 
-from detection.vocabulary import NOUNS
+from detection.vocabulary import ABOUT, NOUNS
 
-_REST_OF_PROSE = re.compile(r"[ \t]{1,4}[A-Za-z(0-9]")
+_REST_OF_PROSE = re.compile(r"[ \t]{1,4}(?:[A-Za-z(]|(?P<number>\d{1,6})(?P<counted>[ \t]{1,4}[A-Za-z])?)")
 _WORDS = re.compile(r"[a-z]+(?:[:/-][a-z]+)*|\d{1,5}(?:[/?][^\s]*)?")
 """What stands after a colon in the name of a task, `npm run token:refresh`, and in an address, `auth:8080`."""
 _TYPE = re.compile(
@@ -15,7 +15,12 @@ _KEYWORDS = frozenset(
     ("await", "new", "async", "function", "lambda", "def", "func", "self", "this", "null", "undefined")
 )
 _PATH_OF_NAMES = re.compile(r"[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,10}")
-_CALL = re.compile(r"[(\[][^\n]{0,400}?[)\]](?!\w)")
+_INNER = r"[^()\[\]\n]{0,400}+"
+_CALL = re.compile(
+    rf"(?:\({_INNER}(?:[(\[]{_INNER}[)\]]{_INNER}){{0,8}}+\)|\[{_INNER}(?:\({_INNER}\){_INNER}){{0,8}}+\])"
+    r"(?=[\s;,.?:()\[\]}\"'&|]|$)"
+)
+"""After the name of what is called; one call may stand in another. What follows it goes on in a program, too."""
 _OWN_NAMES = frozenset((
     "var", "local", "data", "module", "self", "this", "req", "request", "settings", "config", "conf", "cfg", "process",
     "os", "env", "input", "args", "options", "opts", "params", "ctx", "context", "props", "state", "user", "secrets",
@@ -24,12 +29,23 @@ _OWN_NAMES = frozenset((
 """What a path of names in a program begins with; a password may have a point in it, too."""
 _VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|[0-9@*#])")
 _COMMENTED = re.compile(r"[a-z]{1,20}")
-_LABEL = re.compile(r"[^\W\d_a-z][^\W\d_]{0,30}(?: [^\W\d_]{1,30}){0,6}[?:!.\u2026]{0,3}")
+_LABEL = re.compile(r"[^\W\d_a-z][^\W\d_]{0,30}(?:[?:\u2026]{0,3}|(?: [^\W\d_]{1,30}){1,6}[?:!.\u2026]{0,3})")
+"""One word with an exclamation mark is a password as people make them."""
+_PAIR_BEFORE = re.compile(
+    r"(?:\A|[;\"'\s])(?!(?:const|let|var) )(?:[A-Za-z][\w .-]{0,40}=(?![= ])|\w[\w:]{0,40}://)[^;=()\n]{0,80};[ ]?\Z"
+)
+_PAIR_AFTER = re.compile(r";[ ]?(?:[\"'\])]|[A-Za-z][\w .-]{0,40}=(?![= ])|\Z)")
+_FURTHEST = 130
+"""How far before a pair the one before it may begin."""
+_SMALL_VARIABLE = re.compile(r"\$[a-z_]{1,40}")
 
 
-def is_prose(text: str, end: int) -> bool:
-    """Whether a sentence goes on after what looked like a value, which ends there."""
-    return bool(_REST_OF_PROSE.match(text, end))
+def is_prose(value: str, text: str, end: int) -> bool:
+    """Whether a sentence goes on after what looked like a value, which ends there; a port may stand beside one, too."""
+    rest = _REST_OF_PROSE.match(text, end)
+    if not rest or not rest["number"]:
+        return bool(rest)
+    return value.lower() in ABOUT or (value.isalpha() and rest["counted"] is not None)
 
 
 def is_task(value: str) -> bool:
@@ -61,6 +77,24 @@ def is_type(value: str) -> bool:
 def is_variable(value: str) -> bool:
     """Whether the value is a variable of a script: `token="$1"`."""
     return bool(_VARIABLE.fullmatch(value))
+
+
+def is_small_variable(value: str) -> bool:
+    """Whether the value is a variable wherever it stands: `$ummer2024` may be a password, `$password` is none."""
+    return bool(_SMALL_VARIABLE.fullmatch(value))
+
+
+def is_pair(text: str, start: int, end: int) -> bool:
+    """Whether what is assigned there stands among pairs, `Server=db;Password=…;`, where no program computes anything.
+
+    Args:
+        text: the text.
+        start: where the name begins in it.
+        end: where the value ends in it.
+    """
+    if text[start - 1 : start] in (";", " ") and _PAIR_BEFORE.search(text[max(0, start - _FURTHEST) : start]):
+        return True
+    return start == 0 and bool(_PAIR_AFTER.match(text, end))
 
 
 def is_comment(value: str, text: str, start: int) -> bool:

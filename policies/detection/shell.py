@@ -29,6 +29,8 @@ class Command:
     """What it reads on standard input, where an `echo` before it or the line itself says so."""
     written: tuple[str, ...] = ()
     """The files that it writes its output to."""
+    called: bool = False
+    """Whether a parenthesis follows: then it is no command of a shell, but a call in a program."""
 
 
 def commands(text: str) -> Iterator[Command]:
@@ -49,7 +51,7 @@ def commands(text: str) -> Iterator[Command]:
             before = ""
         elif kind == "end":
             if words:
-                yield Command(tuple(words), fed, tuple(written))
+                yield Command(tuple(words), fed, tuple(written), part[0] == "(")
             fed, words, written, before = (said(words) if part[0] == "|" else ""), [], [], ""
         elif kind == "redirection":
             before = "" if part[0].endswith("&") else part[0]

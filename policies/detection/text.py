@@ -7,7 +7,17 @@ from detection.encoding import decoded
 from detection.finding import Finding
 from detection.judgement import SHORTEST_TOKEN, TOKEN, by_name, by_shape
 from detection.names import Bearing, meaning
-from detection.prose import is_code, is_comment, is_label, is_prose, is_task, is_type, is_variable
+from detection.prose import (
+    is_code,
+    is_comment,
+    is_label,
+    is_pair,
+    is_prose,
+    is_small_variable,
+    is_task,
+    is_type,
+    is_variable,
+)
 from detection.randomness import is_hexadecimal, looks_random
 from detection.references import HOLE, is_reference, strip
 
@@ -22,6 +32,8 @@ _SETTING_LINE = re.compile(
     r"(?:^|\n)[ \t]{0,40}(?P<name>[A-Za-z][\w.-]{2,60})[ \t]{1,40}"
     r"(?P<bare>[^\s=:\"'{]{2,200}[^\s=:\"'{.,!?;])[ \t]{0,8}(?=$|[\r\n;])"
 )
+_FORWARDS = re.compile(r"(?:proxy|fastcgi|uwsgi|scgi|grpc)_pass")
+"""How nginx names where it passes requests on to."""
 _ELEMENT = re.compile(r"<(?P<name>[A-Za-z][\w.:-]{0,100})>(?P<value>[^<>\n]{1,1000})</")
 _NAMED = re.compile(
     r"(?<![\w.-])[\"']?(?i:name|key)[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?P<name>[A-Za-z_][\w.-]{0,100})[\"']?"
@@ -29,6 +41,8 @@ _NAMED = re.compile(
     r"(?:\"(?P<double>[^\"\n]{1,1000})\"|'(?P<single>[^'\n]{1,1000})'|(?P<bare>[^\s\"'{}\[\],]{1,1000}))"
 )
 """`name: DB_PASSWORD`, and its `value:` beside it."""
+_OBJECT = re.compile(r"[a-z]{1,40}(?:[-.][a-z]{1,40}){1,8}")
+"""The name of a Secret of a cluster, which a parameter `secret` asks for."""
 _BLOCK = re.compile(
     r"(?:^|\n)[ \t]{0,40}(?:- )?(?P<name>[A-Za-z_][\w.-]{0,100}):[ \t]{1,4}[|>][-+]?[ \t]{0,8}\n"
     r"[ \t]{1,40}(?P<value>[^\n]{1,1000})"
@@ -108,11 +122,22 @@ def _is_no_value(found: re.Match[str], text: str) -> bool:
     """Whether what stands after the name is prose, code, a label."""
     bare, end = found["bare"], found.end()
     if not bare:
-        quoted = found["double"] or found["single"]
-        return is_variable(quoted) or (found["quoted"] is not None and is_label(quoted))
-    if (found["space"] and is_prose(text, end)) or (found["quoted"] is None and found["space"] == "" and is_task(bare)):
+        in_json = found["quoted"] is not None
+        return is_label(found["double"] or found["single"]) if in_json else is_variable(found["double"] or "")
+    if (found["space"] and is_prose(bare, text, end)) or (
+        found["quoted"] is None and found["space"] == "" and is_task(bare)
+    ):
         return True
-    return is_code(bare, text, end) or is_variable(bare) or is_comment(bare, text, found.start())
+    if is_comment(bare, text, found.start()) or is_small_variable(bare):
+        return True
+    if not (is_code(bare, text, end) or is_variable(bare)):
+        return False
+    return not (_is_tight(found) and is_pair(text, found.start(), end))
+
+
+def _is_tight(found: re.Match[str]) -> bool:
+    """Whether nothing but `=` stands between the name and the value."""
+    return found.start("bare") == found.end("name") + 1 and found.string[found.end("name")] == "="
 
 
 def _elsewhere(text: str) -> Iterator[tuple[str, str]]:
@@ -122,7 +147,9 @@ def _elsewhere(text: str) -> Iterator[tuple[str, str]]:
             yield found["name"], found["value"]
     if "alue" in text or "ALUE" in text:
         for found in _NAMED.finditer(text):
-            yield found["name"], found["double"] or found["single"] or found["bare"]
+            value = found["double"] or found["single"] or found["bare"]
+            if not (found["name"] in ("secret", "secrets") and _OBJECT.fullmatch(value)):
+                yield found["name"], value
     if "define(" in text:
         for found in _DEFINED.finditer(text):
             yield found["name"], found["value"]
@@ -130,7 +157,7 @@ def _elsewhere(text: str) -> Iterator[tuple[str, str]]:
         for found in _BLOCK.finditer(text):
             yield found["name"], found["value"]
         for found in _SETTING_LINE.finditer(text):
-            of_nginx = found["name"].endswith("_pass") and text.startswith(";", found.end())
+            of_nginx = _FORWARDS.fullmatch(found["name"]) and text.startswith(";", found.end())
             if not (of_nginx or is_type(found["bare"])):
                 yield found["name"], found["bare"]
 

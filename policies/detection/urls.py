@@ -13,6 +13,8 @@ _BARE = re.compile(r"[\w.+-]{1,64}:(?P<password>[^\s@/:]{3,200})@(?!sha\d)[\w.-]
 
 
 _ADDRESS = re.compile(r"https?://[^\s/?#\"'`<>]{1,300}(?P<rest>[/?#][^\s\"'`<>]{0,2000})")
+_NEXT_HOST = re.compile(r"(@[\w.-]{1,253}:\d{1,5}),(?=[^\s/@,]{1,200}@)")
+"""Between the hosts of a cluster, each with its own user: `guest@mq1:5672,guest@mq2:5672`."""
 _PARTS = re.compile(r"[/?&=#;,]")
 _HOOK = re.compile(r"(?i:hook)")
 _COMMIT = 40
@@ -42,6 +44,8 @@ def _is_hexadecimal_key(text: str) -> bool:
 def address_with_credentials(text: str) -> bool:
     """Whether the text contains an address with a password, or with a token in the place of the user."""
     start = text.find("://")
+    if start >= 0 and "," in text:
+        text = _NEXT_HOST.sub(r"\1 ://", text)
     if start >= 0 and (first := _FIRST.match(text)) and _is_password(first[1]):
         return True
     while start >= 0:

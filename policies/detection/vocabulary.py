@@ -73,6 +73,9 @@ SECRET_KEYS = frozenset((
 PUBLIC_KEYS = frozenset(("public", "publishable", "pub", "gpg", "pgp", "anon", "site"))
 """Words anywhere before a key with which it is published."""
 
+MILD_KEYS = frozenset(("session", "data"))
+"""Of the secret ones, those that are none after the word of a common key: CACHE_SESSION_KEY, OBJECT_DATA_KEY."""
+
 COMMON_KEYS = frozenset((
     "partition", "foreign", "sort", "routing", "cache", "kms", "object", "translation", "message", "idempotency",
     "shard", "lookup", "hot", "index", "unique", "composite", "join", "map", "arrow", "row", "column", "order",
@@ -94,8 +97,9 @@ NOT_SECRET = {
     "token": frozenset(("cluster", "pad", "eos", "bos", "unk", "sep", "cls", "mask", "stop", "special")),
     "tokens": frozenset(("cluster",)),
     "pass": frozenset(("fastcgi", "uwsgi", "scgi", "grpc")),
+    "pin": frozenset(("apt", "gpio", "version", "dependency")),
 }
-"""Words directly before a noun with which it is the name of an object, a mark in a text, a server of nginx."""
+"""Words directly before a noun with which it is the name of an object, a mark in a text, a server, a priority."""
 
 LIMITS = frozenset(("max", "min", "num"))
 """Words directly before any noun with which it is counted."""
@@ -108,6 +112,9 @@ OWNERS = frozenset((
 ))  # fmt: skip
 """Words after a password that can say whose it is: DB_PASSWORD_SERVICE; or where it is kept: PASSWORD_STORE=vault."""
 
+TENANTS = frozenset(("tenant", "org", "organization", "organisation", "workspace", "project", "group"))
+"""Words after any secret that say whose it is, or for whom it was issued: CLIENT_SECRET_TENANT."""
+
 PLACES = frozenset(("file", "files", "path", "paths", "dir", "directory", "folder", "location", "filename", "mount"))
 """Words after a noun that say where the secret lies."""
 
@@ -118,7 +125,7 @@ ABOUT = frozenset((
     "key", "keys", "version", "username", "model", "template", "store", "storage", "vault", "bucket", "region",
     "namespace", "project", "realm", "issuer", "audience", "scope", "scopes", "source", "claims", "url", "uri",
     "uris", "endpoint", "endpoints", "host", "server", "service", "port", "address", "domain", "domains", "sock",
-    "socket", "audiences", "permissions", "sources", "loader", "owner", "group", "groups", "environment", "stage",
+    "socket", "audiences", "permissions", "sources", "loader", "owner", "group", "groups",
     "callback", "redirect", "link", "page", "route", "query", "repository", "registry", "secret",
     # what it must be
     "length", "min", "max", "minimum", "maximum", "size", "limit", "limits", "count", "ttl", "expiry", "expires",
@@ -165,7 +172,7 @@ IDENTIFYING = frozenset((
 STAGES = frozenset((
     "prod", "production", "dev", "development", "stg", "staging", "test", "testing", "qa", "live", "local", "preview",
     "default", "value", "val", "old", "new", "current", "previous", "primary", "secondary", "backup", "main", "base",
-    "encoded", "hex", "plain", "plaintext", "raw", "string", "str", "v", "b",
+    "encoded", "hex", "plain", "plaintext", "raw", "string", "str", "v", "b", "stage", "environment",
 ))  # fmt: skip
 """Words at the end of a name that do not change what it is."""
 
@@ -186,6 +193,8 @@ SCHEMES = frozenset((
 NOTHING = frozenset((
     "", "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "undefined", "n/a", "enabled", "disabled",
     "enable", "disable", "required", "optional", "auto", "<nil>", "-", "y", "n", "t", "f", "omit", "unset", "empty",
-    "include", "same-origin",
 ))  # fmt: skip
 """Values that hold nothing, under any name."""
+
+FETCHING = frozenset(("include", "same-origin"))
+"""When a browser sends credentials, as `fetch` takes it."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from detection.programs import CLUSTER_CLIENTS, ENGINES
+from detection.programs import CLUSTER_CLIENTS, ENGINES, RUNNERS
 
 _VERBS = frozenset(("exec", "run"))
 _WITHOUT_VALUE = re.compile(
@@ -13,6 +13,10 @@ _WITHOUT_VALUE = re.compile(
 )
 _FURTHEST_VERB = 8
 """Options of the engine itself stand before its verb: `docker compose -p shop exec …`."""
+
+_SET = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+_WITH_VALUE = frozenset(("-u", "-g", "--user", "--group", "-n", "-C"))
+"""Options of those that run a program: `sudo -u oracle`."""
 
 
 def inner_command(words: Sequence[str]) -> tuple[str, ...]:
@@ -30,3 +34,19 @@ def _after_options(words: Sequence[str]) -> tuple[str, ...]:
     while place < len(words) and words[place].startswith("-"):
         place += 1 if "=" in words[place] or _WITHOUT_VALUE.fullmatch(words[place]) else 2
     return tuple(words[place:])
+
+
+def program_place(words: Sequence[str]) -> int:
+    """Where the program stands that is run: the first word, or behind `exec`, `sudo -u me`, `env NAME=value`."""
+    place = 0
+    while place < len(words):
+        word = words[place]
+        if word.startswith("-") and place:
+            place += 2 if word in _WITH_VALUE else 1
+        elif (own := RUNNERS.get(word.rpartition("/")[2])) is not None:
+            place += 1 + own
+        elif _SET.fullmatch(word):
+            place += 1
+        else:
+            break
+    return place

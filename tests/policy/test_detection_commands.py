@@ -63,6 +63,22 @@ SECRETS = [
     ("redis-cli config set masterauth hunter2", Finding("name", "a password", "masterauth")),
     ("redis-cli ACL SETUSER app on '>hunter2' '~*'", Finding("shape", "a password", "setuser")),
     ("restic --password-command 'echo hunter2' backup", Finding("name", "a password", "--password-command")),
+    *(
+        (command, Finding("name", "a password", name))
+        for name, command in (
+            ("MAIL_PASSWORD", "MAIL_PASSWORD=app.Tide2031 ./serve"),
+            ("MAIL_PASSWORD", "sh -c 'export MAIL_PASSWORD=user.Tide2031; ./serve'"),
+            ("MAIL_PASSWORD", ["podman", "run", "-e", "MAIL_PASSWORD=data.Tide2031", "quay"]),
+            ("password", "kubectl create secret generic a --from-literal=password=app.Tide2031"),
+            ("mail.password", "helm install a quay --set mail.user=me,mail.password=user.Tide2031"),
+            ("mail.passwordStage", "helm install a quay --set mail.passwordStage=tide"),
+            ("mail.password", ["helm", "--set", "mail.password=Tide(2031)"]),
+            ("Password", "serve 'Server=quay;Password=user.Tide2031'"),
+        )
+    ),
+    ("sudo -u oracle sqlplus app/tide42@quay", Finding("shape", "a password", "sqlplus")),
+    ("if ! env A=b /u01/bin/exp app/tide42; then exit 1; fi", Finding("shape", "a password", "exp")),
+    ("echo tide42 > /run/secrets/.mail_password", Finding("name", "a password", "a file of secrets")),
     (["app", "--pin", "pa ss", "--password", "hunter2"], Finding("name", "a password", "--password")),
 ]
 HARMLESS = [
@@ -104,6 +120,21 @@ HARMLESS = [
     'echo "$PASSWORD" | docker login --password-stdin -u ci',
     "kubectl get secret db-password",
     "npm run token:refresh",
+    'python -c "import os; token=os.getenv(1); password=settings.password"',
+    ["python", "-c", "password=settings.password"],
+    ["sh", "-c", 'curl -d "{\\"password\\":\\"$pw\\"}" http://quay'],
+    "echo 'quay:x:1001:1001::/:/bin/false' >> /etc/passwd",
+    "printf 'quay:x:1001:' >> /rootfs/etc/group",
+    "echo '*' > /run/secrets/.gitignore",
+    "date && echo done > /run/secrets/.done",
+    "helm install a quay --set auth.existingErlangSecret=quay-erlang",
+    "git switch exp topic/quay",
+    "grep -rq password=settings.mail src",
+    "gcloud run deploy quay --set-secrets=MAIL_PASSWORD=mail-password:latest",
+    "kubectl create secret generic a --from-file=token=secrets.d/token",
+    "sudo cp -r exp build/exp",
+    ["--user=app:group12"],
+    ["--user=system:node:node07"],
     "sed -e 's/password=.*/password=xxx/' f",
     "git checkout 4f2a9c1d8b7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a",
     "echo 'password authentication failed' >&2",
@@ -164,6 +195,7 @@ def test_a_dockerfile_is_read_by_its_instructions() -> None:
         "ENV OLD_PASSWORD hunter2",
         "RUN --mount=type=secret,id=npm npm ci",
         "RUN curl -u ci:hunter2 http://a \\\n  && true",
+        "RUN echo 'quay:x:1001:1001::/:/bin/false' >> /etc/passwd",
         'CMD ["app", "--port", "80"]',
     ))  # fmt: skip
     assert list(find_in_dockerfile(text)) == [

@@ -22,6 +22,19 @@ SECRETS = [
     "password = harbour.tide.salt\n",
     'title = "Password"\npassword = "tide-42"\n',
     "proxy_pass tide-42\nother a\n",
+    "smtp:\n  port 25;\n  mail_pass tide42;\n",
+    "password: tide42 5432\n",
+    # where no program computes anything
+    "Server=quay;Password=app.Tide2031;",
+    "Server=quay; Password=user.Tide2031; Encrypt=true",
+    "Password=config.Tide2031;",
+    "Password=Tide(2031)!;",
+    '["Server=quay;Password=Tide(42q"]',
+    "jdbc:sqlserver://quay;user=sa;password=$alt2031",
+    '{"password":"$alt2031"}',
+    "password = '$alt2031'\n",
+    '{"password":"Password!"}',
+    "- name: secret\n  value: T1de!\n",
 ]
 HARMLESS = [
     # of a program
@@ -35,6 +48,11 @@ HARMLESS = [
     "interface A { password: string; token?: string }\n",
     "CREATE TABLE a (\n  id serial,\n  secret text\n);\n",
     'read -r token < /run/token\npassword="$1"\nsecret="$token"\n',
+    "import os; token = os.environ[str('T')]; password=settings.mail_password; run(token)\n",
+    "const a = 1;\nconst token=config.token;\nlogin(token);\n",
+    "connect(password=settings.password)\n# see --help and -x\n",
+    "user=me;password=$password;\n",
+    "fetch('/a', {credentials: 'same-origin'})\n",
     # of a server
     "location / {\n  proxy_pass harbour;\n  uwsgi_pass app;\n  fastcgi_pass php:9000;\n}\n",
     "[security]\n;admin_password = admin\n#secret = change\n",
@@ -42,11 +60,13 @@ HARMLESS = [
     '{"password":"Passwort","repeat_password":"Repeat the password","token":"Token"}',
     '{"password":"Kennwort","secret":"Your secret?"}',
     # prose
+    "New password: minimum 12",
     "Choose a password: at least 12 characters",
     "Bitte ein Passwort: Mindestens 10 Zeichen",
     "start it with --password to set the password",
     "%d{ISO8601} token=%X{token} %msg",
     # names of what is kept elsewhere
+    "- name: secret\n  value: quay-mail\n",
     "env:\n  - name: SMTP_PASSWORD\n    valueFrom:\n      secretKeyRef:\n        name: mail\n",
     '{"name": "SMTP_PASSWORD_FILE", "value": "/run/secrets/smtp"}',
     "password: |\n  ${SMTP_PASSWORD}\n",

@@ -37,6 +37,8 @@ SLOW = [
     *("--password ", "--a=b ", "-a ", "-p ", "/p:", "authorization: bearer a ", "basic aaaaaaaa "),
     *("<<<", ">a ", "|", "&&", "docker exec ", "docker run -a ", "kubectl exec -- ", "curl -s ", "sqlplus a/b@"),
     *("https://a/", "https://hook/a?", "://a@b:", "%a{", "<a>", "<a>b</", "name: a\n", "name: a value", "value: "),
+    *("password=a([", "password=a[(x)", "a=b;password=a.b", "a b;a=$a", "x,a@b:1,", "a://b@c:1,", "--a=b=c,"),
+    *("env -a ", "a=b; "),
     *("a: |\n ", "a: |\n", "define('a',", "password=a(", "password=a.b", ";password=a", "a=$A", "/aA1", "/#a1"),
 ]  # fmt: skip
 Search = Callable[[str], Finding | None]

@@ -33,6 +33,9 @@ TOKENS = [
     ("a Cloudflare key", f"v1.0-{HEX[:24]}-{HEX[:146]}"),
     ("a Razorpay key", "rzp_live_" + RANDOM[:14]),
     ("a LaunchDarkly token", "api-" + UUID),
+    ("a token", "xai-" + RANDOM * 2),
+    ("a token", f"pcsk_{RANDOM[:5]}_{RANDOM * 2}"),
+    ("a token", "jina_" + RANDOM * 2),
 ]
 SECRETS = [
     ("DB_PASSWORD", "hunter2", Finding("name", "a password")),
@@ -77,6 +80,11 @@ SECRETS = [
         for it in ("Zr8kT2vQxW9bLm4AhYcD:pN5sJ7wE3uG6fK1oR0iB", f'{{"k":"{RANDOM}","n":"harbour"}}')
     ),
     ("MAIL", "smtps://tide@harbour.example:hunter2@mail.example:465", Finding("shape", "an address with credentials")),
+    ("MQ", "amqp://a@q1:5672,a:tide42@q2:5672", Finding("shape", "an address with credentials")),
+    ("MQ", "amqp://a:tide42@q1:5672,a@q2:5672", Finding("shape", "an address with credentials")),
+    ("FLAGS_KEY", "api-" + UUID, Finding("name", "a key")),
+    ("HEADERS", "Authorization: api-" + UUID, Finding("name", "credentials", "Authorization")),
+    ("MAIL_CREDENTIALS", "user=app,password=tide42", Finding("name", "credentials")),
     ("MAIL", "to smtp://me@harbour.example:hunter2@mail", Finding("shape", "an address with credentials")),
     ("DEPLOY_HOOK", f"https://ci.example/start/{RANDOM}", Finding("entropy", "an address that is a key itself")),
     ("NOTIFY", f"https://chat.example/hooks/{'4f2a9c1d' * 4}", Finding("entropy", "an address that is a key itself")),
@@ -132,6 +140,11 @@ HARMLESS = [
     ("WEBHOOK_URL", "https://ci.example/hooks/harbour-and-pier/123e4567-e89b-12d3-a456-426614174000"),
     ("TOKEN_URL", f"https://login.example/oauth2/aus4k2n9x1b7t3q8w5d6/v1/token?state={RANDOM}"),
     ("SETTINGS", base64.b64encode(b'{"listen":"0.0.0.0:8080","log":"/var/log/harbour.log"}').decode()),
+    ("MQ", "amqp://a@q1:5672,a@q2:5672,a@q3:5672/quay"),
+    ("SERVICE", "xai-harbour-explainer-staging-eu-central-2"),
+    ("MODEL", "jina_reranker_v2_multilingual_onnx_quantized"),
+    *((name, "api-" + UUID) for name in ("STAGE", "GATEWAY_STAGE_NAME", "DEPLOYMENT", "API_ID")),
+    ("MAIL_CREDENTIALS", "user=app,password=$MAIL_PASSWORD"),
     ("SUPABASE", f"sb_publishable_{RANDOM}"),
     ("ONION", "jyyoorv5r3fndk6sqzoopaj5ninyjqv6fgcxqhqnsz3ucovbl2sf4rxc.onion"),
 ]  # fmt: skip
