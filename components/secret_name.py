@@ -39,7 +39,7 @@ _FILTER = re.compile(r"(?<![^_-])(low|high|band|all)[_-]?pass$", re.IGNORECASE)
 _FREQUENCY = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?\s?(k?hz)?", re.IGNORECASE)
 """Of a filter for sounds; LOWPASS=200 is no password."""
 _OF_AN_OBJECT = re.compile(
-    r"(?<![^_.-])((existing|pull|tls|credentials|creds|license[_-]key)[_-]?secrets?|cluster[_-]tokens?"
+    r"(?<![^_.-])((existing([_-][a-z]{1,20})?|pull|tls|credentials|creds|license[_-]key)[_-]?secrets?|cluster[_-]tokens?"
     r"|(pad|eos|bos|unk|sep|cls|mask)[_-]token)$",
     re.I,
 )
@@ -246,7 +246,7 @@ def _is_about_another(name: str, value: str) -> bool:
     if _FILTER.search(name):
         return bool(_FREQUENCY.fullmatch(value))
     if _OF_AN_OBJECT.search(name):
-        return bool(_NAME.fullmatch(value) or _MARK.fullmatch(value))
+        return all(map(_NAME.fullmatch, _LIST.split(value))) or bool(_MARK.fullmatch(value))
     if _IDENTIFIED.search(name):
         return not _IS_A_SECRET.search(name)
     if forwarded := _FORWARDED.search(name):

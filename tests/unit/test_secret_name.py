@@ -76,6 +76,8 @@ SUFFIXES = ["", "1", "2", "_PROD", "_2", "_V2", "_OLD", "_VALUE", "-staging"]
         ("SSH_ASKPASS", "/usr/bin/askpass"),
         # names of what is kept elsewhere
         ("EXISTING_SECRET", "harbour-login"),
+        ("EXISTING_SMTP_SECRET", "harbour-login"),
+        ("IMAGE_PULL_SECRETS", "harbour,quay-west"),
         ("REGISTRY_PULL_SECRET", "regcred"),
         ("DB_SECRET_NAME", "harbour-db"),
         ("VAULT_SECRETS_PATH", "kv/data/harbour"),
