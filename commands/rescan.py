@@ -118,8 +118,7 @@ def _targets(its: Member) -> list[tuple[str, ImageReference, list[str]]]:
 def _running(its: Member) -> list[ImageReference]:
     """What the containers in the stack's state run; those of another checkout have the same labels."""
     from components.artifact import ImageReference
-    from steps.engine import docker
-    from steps.running import STACK_LABEL
+    from steps.engine import STACK_LABEL, docker
     from steps.stacks import containers
 
     if not any(service.run for service in its.settings.services.values()):

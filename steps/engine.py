@@ -7,6 +7,9 @@ from typing import Any
 
 from steps.tool import PATIENCE, StepError, ToolError, run_tool
 
+STACK_LABEL = "io.slipway.stack"
+"""The label of a container that says which stack it belongs to."""
+
 
 def docker(host: str, *arguments: str, both: bool = False, timeout: float | None = PATIENCE) -> str:
     """Run one docker command against the engine at `host`; with `both`, its standard error is part of the result.

@@ -4,7 +4,6 @@ Names are those of the predicate types that other tools read. Source: sigstore/c
 Attestation Specification"; CycloneDX, "Attestation"; slsa.dev, "Provenance" 1.0.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -48,8 +47,8 @@ def provenance_mark(listed: Mapping[str, str]) -> str:
     Args:
         listed: what refers to the index, each with its predicate type.
     """
-    said = sorted(digest for digest, type_ in listed.items() if type_ == PROVENANCE)
-    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
+    said = sorted(digest.partition(":")[2][:12] for digest, type_ in listed.items() if type_ == PROVENANCE)
+    return "-".join(said) or "none"
 
 
 def scan_record(reference: ImageReference, database: Mapping[str, Any], source: str | None) -> dict[str, Any]:

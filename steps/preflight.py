@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steps.engine import docker, inspect
+from steps.engine import STACK_LABEL, docker, inspect
 from steps.image_config import Needs, shortcomings
 from steps.previous import printed
-from steps.running import STACK_LABEL
 from steps.tool import StepError, run_step
 
 _URN = "io.slipway.urn"

@@ -5,10 +5,7 @@ is compared with the one that the container was made from.
 """
 
 from components.artifact import ImageReference
-from steps.engine import inspect, lack_of_memory
-
-STACK_LABEL = "io.slipway.stack"
-"""The label of a container that says which stack it belongs to."""
+from steps.engine import STACK_LABEL, inspect, lack_of_memory
 
 
 def contradiction(host: str, container: str, reference: ImageReference, stack: str) -> str | None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from steps.engine import docker, inspect, lack_of_memory
 from steps.previous import printed
-from steps.proofs import moment
 from steps.tool import StepError, ToolError, elapsed, run_step, say
 
 _POLL = 0.1
@@ -35,7 +34,7 @@ def limit_pids(host: str, container: str, pids: int) -> None:
         )
 
 
-def start_again(host: str, container: str, *, changed: bool) -> None:
+def start_again(host: str, seen: Mapping[str, Any], *, changed: bool) -> None:
     """Start a container anew that is in trouble for what it had before: it may have what it lacked by now.
 
     A limit that is raised reaches a container that is there; the engine, which waits ever longer before it restarts
@@ -43,22 +42,24 @@ def start_again(host: str, container: str, *, changed: bool) -> None:
 
     Args:
         host: address of the Docker Engine.
-        container: id of the container.
+        seen: what the engine knows of the container.
         changed: whether it has something else than when it was settled, if it ever was.
     """
-    state = _container(host, container)["State"]
+    state = seen["State"]
     health = (state.get("Health") or {}).get("Status")
     ended = state.get("Restarting") or (not state["Running"] and state.get("OOMKilled"))
     if ended or (changed and state["Running"] and health == "unhealthy"):
         say(f"starting it again: it was {'ending' if ended else 'unhealthy'} with what it had before")
-        docker(host, "restart", container, timeout=None)
+        docker(host, "restart", seen["Id"], timeout=None)
 
 
-def check_memory(host: str, container: str, memory: int) -> None:
-    """Make sure that the engine took the limit of memory, in MiB."""
-    seen = _container(host, container)["HostConfig"]["Memory"] / 2**20
-    if seen != memory:
-        raise StepError(f"container {container}: its memory limit is {seen:g} MiB, not {memory}: the engine ignores it")
+def check_memory(seen: Mapping[str, Any], memory: int) -> None:
+    """Make sure that the engine took the limit of memory, in MiB, of a container that it knows."""
+    took = seen["HostConfig"]["Memory"] / 2**20
+    if took != memory:
+        raise StepError(
+            f"container {seen['Id']}: its memory limit is {took:g} MiB, not {memory}: the engine ignores it"
+        )
 
 
 def wait_until_healthy(host: str, container: str, timeout: float, since: datetime | None = None) -> str:
@@ -109,7 +110,7 @@ def refuse_root(host: str, container: str) -> None:
 
 def _checked_since(state: Mapping[str, Any], since: datetime) -> bool:
     """Whether a health check has ended that began after this time."""
-    return any(moment(it["Start"]) > since for it in (state["Health"].get("Log") or ())[-1:])
+    return any(datetime.fromisoformat(it["Start"]) > since for it in (state["Health"].get("Log") or ())[-1:])
 
 
 def _container(host: str, container: str) -> dict[str, Any]:
@@ -164,8 +165,9 @@ def main() -> dict[str, Any]:
     before, began = printed(), datetime.now(UTC)
     # What was healthy with more memory says nothing of how it does with less.
     same = before is None or before.get("memory", request.memory) == request.memory
-    check_memory(request.docker, request.container, request.memory)
-    start_again(request.docker, request.container, changed=before is None or not same)
+    seen = _container(request.docker, request.container)
+    check_memory(seen, request.memory)
+    start_again(request.docker, seen, changed=before is None or not same)
     limit_pids(request.docker, request.container, request.pids)
     with elapsed("healthy"):
         health = wait_until_healthy(request.docker, request.container, request.timeout, None if same else began)

@@ -286,17 +286,16 @@ def test_a_container_that_is_gone_is_told(tool: ToolMaker) -> None:
 def test_what_is_in_trouble_for_what_it_had_before_is_started_again(
     tool: ToolMaker, seen: list[dict[str, Any]], changed: bool, again: bool
 ) -> None:
-    path = docker(tool, container=seen, restart="exit 0")
-    start_again(HOST, CONTAINER, changed=changed)
-    restarts = [call for call in calls(path) if " restart " in call]
-    assert restarts == ([f"--host {HOST} restart {CONTAINER}"] if again else [])
+    path = docker(tool, restart="exit 0")
+    start_again(HOST, seen[0] | {"Id": CONTAINER}, changed=changed)
+    assert calls(path) == ([f"--host {HOST} restart {CONTAINER}"] if again else [])
 
 
-def test_a_memory_limit_that_the_engine_ignores_is_told(tool: ToolMaker) -> None:
-    docker(tool, container=[{"State": {}, "HostConfig": {"Memory": 256 * 2**20}}])
-    check_memory(HOST, CONTAINER, 256)
+def test_a_memory_limit_that_the_engine_ignores_is_told() -> None:
+    seen = {"Id": CONTAINER, "HostConfig": {"Memory": 256 * 2**20}}
+    check_memory(seen, 256)
     with pytest.raises(StepError, match="its memory limit is 256 MiB, not 512: the engine ignores it"):
-        check_memory(HOST, CONTAINER, 512)
+        check_memory(seen, 512)
 
 
 def test_the_pids_limit_is_set_and_read_back(tool: ToolMaker) -> None:
