@@ -88,18 +88,23 @@ def _what(schema: dict[str, Any], kind: str, message: str, path: Place, seen: An
         return f"missing: write {_description(schema, path)}"
     if kind == "value_error":
         return message.removeprefix("Value error, ")
-    if kind in _SHAPES and kind != "tuple_type" and (below := _keys_below(_at(schema, path))):
-        message = f"settings of its own belong here: {below}"
+    if kind in _SHAPES and kind != "tuple_type" and (below := _settings_below(_at(schema, path), path)):
+        return below
     shown = isinstance(seen, str | int | float | bool) and kind not in _SHAPES and not _is_private(path)
     value = f" ({seen!r})" if shown else ""
     description = _description(schema, path)
     return f"{message[0].lower()}{message[1:]}{value}" + (f": write {description}" if description else "")
 
 
-def _keys_below(described: dict[str, Any]) -> str:
-    """The keys that have to be in an object; those that may be, where none has to."""
-    required = sorted(described.get("required", ()))
-    return " and ".join(required) or " or ".join(sorted(described.get("properties", {})))
+def _settings_below(described: dict[str, Any], path: Place) -> str:
+    """The keys that have to be in an object, or those that may be where none has to, and how to write them."""
+    required, known = sorted(described.get("required", ())), sorted(described.get("properties", {}))
+    if not known:
+        return ""
+    example = ", ".join(f"{key}: …" for key in required or known[:1])
+    name = f"{path[-1]}: " if isinstance(path[-1], str) else ""
+    keys = " and ".join(required) or " or ".join(known)
+    return f"settings of its own belong here: {keys}: write `{name}{{ {example} }}`"
 
 
 def _is_private(path: Place) -> bool:

@@ -21,6 +21,15 @@ from tests.stacks import Stack
 def test_what_has_to_be_below_a_setting_is_named(stack: Stack) -> None:
     stack.settings["sign"] = "cosign.key"
     assert stack.mistake().startswith("slipway:sign: settings of its own belong here: key and public_key")
+    assert stack.mistake().endswith("write `sign: { key: …, public_key: … }`")
+
+
+def test_settings_of_its_own_in_a_list_are_shown_without_a_name(stack: Stack) -> None:
+    stack.settings["services"]["web"]["run"]["ports"] = [8080]
+    assert stack.mistake() == (
+        "slipway:services.web.run.ports.0: settings of its own belong here: container and host: "
+        "write `{ container: …, host: … }`"
+    )
 
 
 @pytest.mark.parametrize("value", ["hunter2", 7, True, ["hunter2"]])
@@ -28,6 +37,7 @@ def test_a_value_in_the_place_of_a_secrets_source_is_told_what_belongs_there(sta
     stack.settings["registry"]["password"] = value
     told = stack.mistake()
     assert told.startswith("slipway:registry.password: settings of its own belong here: config or file")
+    assert told.endswith("write `password: { config: … }`")
     assert "hunter2" not in told
 
 
