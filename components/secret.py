@@ -98,11 +98,7 @@ def redacted(text: str) -> str:
     """The text without what looks like a credential in it."""
     from components.secret_tokens import TOKEN
 
-    return TOKEN.sub("…", _redacted(text))
-
-
-def _redacted(text: str) -> str:
-    return _SECRET_LOOK.sub("…", _CREDENTIALS.sub("…@", text))
+    return TOKEN.sub("…", _SECRET_LOOK.sub("…", _CREDENTIALS.sub("…@", text)))
 
 
 class SecretSource(BaseModel):
