@@ -101,10 +101,9 @@ def _content(key: str, project: Path) -> bytes | str:
 
 def _build_problems(key: str, build: Build, version: str | None, project: Path, *, whole: bool) -> Iterator[str]:
     context, arguments = project / build.context, {"VERSION": version or "", **build.arguments}
-    unlocked = lock_problem(project / build.base_images) if build.base_images else None
+    unlocked = lock_problem(build.base_images, project) if build.base_images else None
     if unlocked:
-        lock = build.base_images
-        yield f"{key}.base_images: {unlocked} ({lock}): run `make lock-bases ARGS={lock}`"
+        yield f"{key}.base_images: {unlocked}"
     if missing := _missing(context, stat.S_IFDIR):
         yield f"{key}.context: {missing} ({build.context}): write the folder that holds the Dockerfile"
     elif missing := _missing(context / build.dockerfile):

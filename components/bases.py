@@ -30,15 +30,22 @@ def locked_bases(lock: Path) -> dict[str, ImageReference]:
     return locked
 
 
-def lock_problem(lock: Path) -> str | None:
-    """What keeps a lock from being used; None where nothing does."""
+def lock_problem(lock: str, project: Path) -> str | None:
+    """What keeps a lock from being used, and what to do; None where nothing does.
+
+    Args:
+        lock: path of the file, as the settings have it.
+        project: folder that it is relative to.
+    """
     try:
-        locked_bases(lock)
+        locked_bases(project / lock)
     except FileNotFoundError:
-        return "there is no such file"
+        problem = "there is no such file"
     except (OSError, ValueError) as error:
-        return f"it locks no digests: {error}"
-    return None
+        problem = f"it locks no digests: {error}"
+    else:
+        return None
+    return f"{problem} ({lock}): run `make lock-bases ARGS={lock}`"
 
 
 def familiar(name: str) -> str:

@@ -185,8 +185,8 @@ def base_problem(build: Build, arguments: Mapping[str, str], project: Path) -> s
         arguments: the build arguments as the build gets them.
         project: folder that its paths are relative to.
     """
-    if (lock := build.base_images) and (problem := lock_problem(project / lock)):
-        return f"base_images: {problem} ({lock}): run `make lock-bases ARGS={lock}`"
+    if (lock := build.base_images) and (problem := lock_problem(lock, project)):
+        return f"base_images: {problem}"
     try:
         bases_of(build, arguments, project)
     except UnpinnedError as unpinned:
