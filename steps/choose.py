@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform, Repository
-from steps.predicates import provenance_mark
 from steps.proofs import StackName
-from steps.registry import ABSENT, digest_of_tag, referrers_of, tags_of, transport_flags
+from steps.registry import ABSENT, digest_of_tag, tags_of, transport_flags
 from steps.tool import StepError, ToolError, run_tool
 
 _CANDIDATE = re.compile(r"(?P<version>.+)[-.][a-z][a-z0-9]{0,15}\.[0-9a-f]{12,64}")
@@ -127,16 +126,6 @@ def choose(wanted: Wanted, upstreams: Sequence[Upstream], registries: Registries
     if first.reference is None:
         raise StepError(first.problem)
     return _recorded(first, first.reference)
-
-
-def provenance_at(place: ImageReference, registries: Registries) -> str:
-    """The mark of the provenance that an artifact has there.
-
-    Raises:
-        ToolError: the registry does not answer or refuses.
-    """
-    listed = referrers_of([str(place)], registries.environment, registries.authority(place.repository))
-    return provenance_mark(listed[str(place)])
 
 
 def is_there(reference: ImageReference, registries: Registries) -> bool:

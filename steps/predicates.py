@@ -12,6 +12,7 @@ from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform
 from steps.proofs import moment
+from steps.registry import referrers_of
 from steps.tool import StepError
 
 SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
@@ -49,6 +50,20 @@ def provenance_mark(listed: Mapping[str, str]) -> str:
     """
     said = sorted(digest.partition(":")[2][:12] for digest, type_ in listed.items() if type_ == PROVENANCE)
     return "-".join(said) or "none"
+
+
+def provenance_at(index: ImageReference, environment: Mapping[str, str], authority: str | None) -> str:
+    """The mark of the provenance that an index has in its registry.
+
+    Args:
+        index: the index there.
+        environment: variables beside those of this process.
+        authority: path of a PEM file with the registry's certificate authority; None trusts the system's.
+
+    Raises:
+        ToolError: the registry does not answer or refuses.
+    """
+    return provenance_mark(referrers_of([str(index)], environment, authority)[str(index)])
 
 
 def scan_record(reference: ImageReference, database: Mapping[str, Any], source: str | None) -> dict[str, Any]:

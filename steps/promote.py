@@ -17,10 +17,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from components.artifact import Digest, ImageReference, Platform, Repository
-from steps.choose import Candidate, Registries, Upstream, Wanted, choose, is_there, provenance_at, repositories_of
+from steps.choose import Candidate, Registries, Upstream, Wanted, choose, is_there, repositories_of
 from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
 from steps.once import once_a_run
-from steps.predicates import APPROVED, PROVED, SBOM, SIGNATURE, evidence_of
+from steps.predicates import APPROVED, PROVED, SBOM, SIGNATURE, evidence_of, provenance_at
 from steps.proofs import Approval, Proof, Rule, StackName, duration, missing, proved_by, readable, spelled
 from steps.publish import explain
 from steps.registry import platforms_of
@@ -79,7 +79,7 @@ def promote(request: Request, registries: Registries) -> dict[str, Any]:
         approvals = pool.submit(_approvals, request, [place], registries)
         scanned = pool.submit(_scanned, request, place, platforms, bool(own), registries)
         old = pool.submit(_old_reports, request, place, {} if own else platforms, registries)
-        provenance = pool.submit(provenance_at, place, registries)
+        provenance = pool.submit(provenance_at, place, registries.environment, registries.authority(place.repository))
         said, approved, unread = _enough(request, place, candidate, (proofs.result(), approvals.result()), registries)
         (says, wrong), (failing, warnings) = verified.result(), scanned.result()
     lacks = missing(request.rule, said, approved, request.target, datetime.now(UTC))

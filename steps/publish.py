@@ -17,7 +17,7 @@ from components.artifact import Digest, ImageReference, Platform, Repository, Ve
 from steps.attached import inspect
 from steps.copy import copy
 from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
-from steps.predicates import evidence_of, provenance_mark
+from steps.predicates import evidence_of, provenance_at
 from steps.registry import digest_of_tag, platforms_of, referrers_of, tags_of, transport_flags
 from steps.tool import StepError, ToolError, read_secrets, run_step, run_tool, say
 from steps.verify import add_signature_flags, prove
@@ -120,15 +120,10 @@ def _is_whole(request: Request, credentials: Path) -> bool:
         prove(request.published, platforms, request.public_key, request.annotations, environment, request.authority)
     except StepError:
         return False  # a copy says what is wrong with it
-    if request.provenance and request.provenance != _provenance(request, environment):
+    if request.provenance and request.provenance != provenance_at(request.published, environment, request.authority):
         return False
     say(f"{request.published} is there already, and verified: nothing was copied")
     return True
-
-
-def _provenance(request: Request, environment: Mapping[str, str]) -> str:
-    index = str(request.published)
-    return provenance_mark(referrers_of([index], environment, request.authority)[index])
 
 
 def _copy(request: Request, credentials: Path) -> None:
