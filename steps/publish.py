@@ -18,16 +18,14 @@ from steps.attached import inspect
 from steps.copy import copy
 from steps.credentials import Logins, add_registry_flags, registry_credentials, registry_logins
 from steps.predicates import evidence_of, provenance_at
-from steps.registry import digest_of_tag, platforms_of, referrers_of, tags_of, transport_flags
+from steps.registry import WANTS_TLS, digest_of_tag, platforms_of, referrers_of, tags_of, transport_flags
 from steps.tool import StepError, ToolError, read_secrets, run_step, run_tool, say
 from steps.verify import add_signature_flags, prove
 
 # A digest may hold the digits of a status code: only a number of its own counts.
 _REFUSED = re.compile(r"\b40[13]\b|\bunauthorized\b|\bdenied\b|\bforbidden\b", re.IGNORECASE)
-OTHER_TRANSPORT = re.compile(
-    r"\bx509\b|HTTP response to HTTPS client|HTTP request to an HTTPS server|not look like a TLS handshake"
-    r'|"http://[^"]+": response status code 400',  # what a server that wants TLS answers, and a HEAD has no words
-    re.IGNORECASE,
+_OTHER_TRANSPORT = re.compile(
+    rf"\bx509\b|HTTP response to HTTPS client|not look like a TLS handshake|{WANTS_TLS}", re.IGNORECASE
 )
 """What tools say where a registry wants TLS, or has a certificate of another authority, or speaks plain HTTP."""
 _READ_ONLY = re.compile(r"\b405\b|\bread-only\b", re.IGNORECASE)
@@ -220,7 +218,7 @@ def explain(
             f"registry {registry.registry} refuses the credentials for {registry.path}: "
             f"check {setting}.username and the secret that {setting}.password names.\n{error}"
         )
-    if OTHER_TRANSPORT.search(error.output):
+    if _OTHER_TRANSPORT.search(error.output):
         return (
             f"registry {registry.registry} speaks TLS otherwise than the stack says: "
             f"check {setting}.address and {setting}.certificate_authority.\n{error}"

@@ -14,6 +14,8 @@ PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
 """The annotation of a Sigstore bundle in a registry: what its writer says, while cosign reads what is signed."""
 # The registry's own answer; "executable file not found" of a credential helper is none.
 ABSENT = re.compile(r": not found\s*$|\b(manifest|name) unknown\b", re.IGNORECASE)
+WANTS_TLS = r'HTTP request to an HTTPS server|"http://[^"]+": response status code 400'
+"""Pattern of what tools say where a registry speaks TLS alone and was asked without; a HEAD's answer has no words."""
 
 
 def transport_flags(repository: Repository, authority: str | None = None, side: str = "") -> list[str]:
