@@ -7,6 +7,7 @@ written to benchmarks/results.md.
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -79,7 +80,15 @@ def _clean_up() -> None:
         _attempt(["docker", "rm", "--force", container], PROJECT)
     _attempt(["docker", "network", "rm", f"{BY_SCRIPT}-network"], PROJECT)
     shutil.rmtree(f"/var/lib/slipway/secrets/benchmark.{BY_SCRIPT}", ignore_errors=True)
+    _remove_images()
     shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+def _remove_images() -> None:
+    """Remove what the engine has pulled: it goes through all its images for each pull, which the next run would pay."""
+    listed = _run(["docker", "images", "--digests", "--format", "{{.Repository}}@{{.Digest}}"], PROJECT).split()
+    if ours := [it for it in listed if re.match(r"localhost:[0-9]+/(cold|warm)-[0-9]", it)]:
+        _attempt(["docker", "rmi", *ours], PROJECT)
 
 
 def _attempt(command: Sequence[str], folder: Path) -> None:

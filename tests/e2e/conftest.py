@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tests.e2e.images import remove_images
 from tests.e2e.names import PREFIX
 from tests.e2e.oci import RegistryClient
 from toolchain.stack import without_salt
@@ -317,6 +318,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
         made = Checkout(root, bare | prepared_environment(root, bare))
         yield made
         made.destroy(made.stacks)
+        remove_images(made, [f"localhost:{bare[name]}" for name in _MOVED.values()])
     finally:
         subprocess.run([*toolchain, "down"], cwd=root, env=bare, check=True)
 
