@@ -34,8 +34,8 @@ _SECRET_LOOK = re.compile(
     r"|(?i:(^|[?&;,\s])(-D[\w.]{0,80}(pass|password|passphrase)|password|passwd|pwd|secret|token|api_?key)=)"
     rf"(?!{_REFERENCE}(?:[&;,\s]|$)|{_CALL})[^&;,\s]+"
 )
-_WORDS = re.compile(r"[a-z]{0,15}(?:[^0-9A-Za-z_~-][a-z]{0,15})*")
-"""Short words in small letters, as most addresses are: no vendor's token has that form, but addresses of hooks."""
+_PLAIN = re.compile(r"[a-z]{0,15}(?:[^0-9A-Za-z_~-][a-z]{0,15})*|[0-9a-f]{1,64}(?:-dirty)?|[0-9.:TZ+-]{1,64}", re.ASCII)
+"""Short small words, a commit, a time, a version: no vendor's token looks like that; the address of a hook may."""
 _USER_IN_ADDRESS = re.compile(r"\bhttps?://[^/\s?#@]*@", re.IGNORECASE)
 _PARAMETER = re.compile(r"[?&#]([^=?&#\s'\"]{1,64})=([^&#\s'\"]+)")
 _CREDENTIALS = re.compile(r"(?<![^\s'\"/@])[^\s'\"/:@]*:[^\s'\"/@]+@")
@@ -66,7 +66,7 @@ def holds_secret(text: str) -> bool:
 
 
 def _holds_token(text: str) -> bool:
-    if _WORDS.fullmatch(text) and "hook" not in text:
+    if _PLAIN.fullmatch(text) and "hook" not in text:
         return False
     from components.secret_tokens import TOKEN  # only here: its many patterns take as long to compile as all others
 

@@ -111,6 +111,22 @@ def test_a_step_starts_without_the_libraries_of_the_program(path: Path) -> None:
     assert ended.stdout.strip() == "[]"
 
 
+def test_the_arguments_of_every_build_wait_for_no_patterns_of_secrets() -> None:
+    arguments = {
+        "VERSION": "1.4.0",
+        "REVISION": f"{'0123456789abcdef' * 2}01234567-dirty",
+        "CREATED": "2026-11-23T21:14:36Z",
+        "SOURCE_DATE_EPOCH": "1795468476",
+    }
+    heavy = ("components.secret_tokens", "components.secret_harmless", "components.secret_command")
+    script = (
+        "import sys; from components.secret import refuse_secrets; import settings, components.release; "
+        f"refuse_secrets({arguments}, ''); print([name for name in {heavy} if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
 PACK = {path.stem for path in (ROOT / "policies").iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
 PACK_STANDS_ON = {"pulumi", "pulumi_policy", "cryptography", "yaml"}
 

@@ -143,6 +143,15 @@ def test_a_short_prefix_is_a_vendors_only_where_a_word_begins(token: str) -> Non
         assert not holds_secret(f"{before}{token}")
 
 
+@given(
+    st.text("0123456789abcdef", min_size=1, max_size=64).map(lambda it: f"{it}-dirty")
+    | st.text("0123456789abcdef", max_size=64)
+    | st.text("0123456789.:TZ+-", max_size=64)
+)
+def test_a_commit_a_time_and_a_version_are_no_tokens_of_a_vendor(text: str) -> None:
+    assert not TOKEN.search(text)
+
+
 @given(st.from_regex(TOKEN))
 def test_every_token_of_a_vendor_is_looked_for(text: str) -> None:
     assert holds_secret(text) >= bool(TOKEN.search(text))
