@@ -29,12 +29,14 @@ STATE = PROJECT / ".slipway"
 FOLDER = STATE / "bench"
 CHECKOUT = FOLDER / "checkout"
 EMPTY = FOLDER / "empty"
+BY_HAND = FOLDER / "by-hand"
 SCRIPT = PROJECT / "benchmarks" / "pipeline.sh"
 WARM = f"warm-{RUN}"
-PIPELINE, BY_SCRIPT = "slipway-bench-pulumi", "slipway-bench-script"
+PIPELINE, BY_SCRIPT, DECLARED = "slipway-bench-pulumi", "slipway-bench-script", "slipway-bench-by-hand"
 PORTS = {PIPELINE: 18081, BY_SCRIPT: 18082}
 _SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _START = time.monotonic()
+NO_CHANGE = "--expect-no-changes"
 COLD_ROUNDS, WARM_ROUNDS, QUIET_ROUNDS = 2, 5, 5
 
 
@@ -55,7 +57,7 @@ def _prepare() -> None:
     git = ["git", "-c", f"safe.directory={PROJECT}", "-c", f"safe.directory={PROJECT}/.git"]
     serve = shlex.join([*git, "upload-pack"])
     _run([*git, "clone", "--quiet", "--upload-pack", serve, str(PROJECT), str(CHECKOUT)], PROJECT)
-    for folder in (CHECKOUT, EMPTY):
+    for folder in (CHECKOUT, EMPTY, BY_HAND):
         folder.mkdir(exist_ok=True)
         (folder / ".venv").symlink_to(PROJECT / ".venv")
         for name in ("pyproject.toml", "uv.lock"):
@@ -63,9 +65,11 @@ def _prepare() -> None:
     (CHECKOUT / ".slipway").symlink_to(STATE)
     (CHECKOUT / "policies" / ".venv").symlink_to(PROJECT / "policies" / ".venv")
     (CHECKOUT / "policy.json").write_text(_with_our_ports((PROJECT / "stacks" / "policy.dev.json").read_text()))
-    (EMPTY / "Pulumi.yaml").write_text((PROJECT / "Pulumi.yaml").read_text().replace("name: slipway", "name: empty"))
-    (EMPTY / "__main__.py").write_text("import pulumi\n")
-    _run(["pulumi", "stack", "init", "empty"], EMPTY)
+    for folder, program in ((EMPTY, "import pulumi\n"), (BY_HAND, (PROJECT / "benchmarks" / "by_hand.py").read_text())):
+        project = (PROJECT / "Pulumi.yaml").read_text().replace("name: slipway", f"name: {folder.name}")
+        (folder / "Pulumi.yaml").write_text(project)
+        (folder / "__main__.py").write_text(program)
+        _run(["pulumi", "stack", "init", folder.name], folder)
 
 
 def _clean_up() -> None:
@@ -76,9 +80,10 @@ def _clean_up() -> None:
             # Whoever held the lock of this backend, which is the benchmarks' alone, has ended.
             _attempt(["pulumi", "cancel", "--yes", "--stack", name], CHECKOUT)
             _run(_destroy(name), CHECKOUT)
-    for container in (PIPELINE, BY_SCRIPT):
+    for container in (PIPELINE, BY_SCRIPT, DECLARED):
         _attempt(["docker", "rm", "--force", container], PROJECT)
-    _attempt(["docker", "network", "rm", f"{BY_SCRIPT}-network"], PROJECT)
+    for name in (BY_SCRIPT, DECLARED):
+        _attempt(["docker", "network", "rm", f"{name}-network"], PROJECT)
     shutil.rmtree(f"/var/lib/slipway/secrets/benchmark.{BY_SCRIPT}", ignore_errors=True)
     _remove_images()
     shutil.rmtree(FOLDER, ignore_errors=True)
@@ -152,11 +157,21 @@ def _forget() -> None:
 
 
 @dataclass
+class Quiet:
+    """`pulumi up` without a change: of the sample, of its resources declared by hand, of an empty program."""
+
+    sample: Series = field(default_factory=Series)
+    by_hand: Series = field(default_factory=Series)
+    empty: Series = field(default_factory=Series)
+
+
+@dataclass
 class Previews:
-    """Previews without a change: under the policy pack, without it, of an empty program."""
+    """Previews without a change: under the policy pack, without it, and without a pack of the two other programs."""
 
     judged: Series = field(default_factory=Series)
     plain: Series = field(default_factory=Series)
+    by_hand: Series = field(default_factory=Series)
     empty: Series = field(default_factory=Series)
     memory: float = 0.0
     """The most that the pack's process took, in MB."""
@@ -165,14 +180,14 @@ class Previews:
 
 
 def _preview(name: str, *flags: str) -> list[str]:
-    return ["pulumi", "preview", "--expect-no-changes", "--stack", name, *flags]
+    return ["pulumi", "preview", NO_CHANGE, "--stack", name, *flags]
 
 
 def _judged() -> list[str]:
     return ["--policy-pack", str(CHECKOUT / "policies"), "--policy-pack-config", str(CHECKOUT / "policy.json")]
 
 
-def _warm(pulumi: Series, script: Series, quiet: Series, empty: Series, previews: Previews) -> None:
+def _warm(pulumi: Series, script: Series, quiet: Quiet, previews: Previews) -> None:
     """One line of the source changes; then nothing does."""
     _stack(WARM)
     _run(_up(WARM), CHECKOUT)
@@ -187,16 +202,21 @@ def _warm(pulumi: Series, script: Series, quiet: Series, empty: Series, previews
             source.write_text(source.read_text() + f"# edit {number}.{way}\n")
             measure()
     _run(_up(WARM), CHECKOUT)
+    _run(_up(EMPTY.name), EMPTY)
+    _declare_by_hand()
     for _ in range(QUIET_ROUNDS):
-        quiet.measure(_up(WARM), CHECKOUT, _environment())
-        empty.measure(_up("empty"), EMPTY, _environment())
+        quiet.sample.measure([*_up(WARM), NO_CHANGE], CHECKOUT, _environment())
+        quiet.by_hand.measure([*_up(BY_HAND.name), NO_CHANGE], BY_HAND, _environment())
+        quiet.empty.measure([*_up(EMPTY.name), NO_CHANGE], EMPTY, _environment())
     for _ in range(QUIET_ROUNDS):
         for series, command, folder in (
             (previews.judged, _preview(WARM, *_judged()), CHECKOUT),
             (previews.plain, _preview(WARM), CHECKOUT),
-            (previews.empty, _preview("empty"), EMPTY),
+            (previews.by_hand, _preview(BY_HAND.name), BY_HAND),
+            (previews.empty, _preview(EMPTY.name), EMPTY),
         ):
             series.measure(command, folder, _environment())
+    _run(_destroy(BY_HAND.name), BY_HAND)
     words = ("pulumi.policy", str(CHECKOUT))
     previews.memory = most_memory(words, _preview(WARM, *_judged()), CHECKOUT, _environment())
     state = json.loads(_run(["pulumi", "stack", "export", "--stack", WARM], CHECKOUT))["deployment"]["resources"]
@@ -204,6 +224,22 @@ def _warm(pulumi: Series, script: Series, quiet: Series, empty: Series, previews
     previews.rules = rules_benchmark(state, settings)
     _run(_destroy(WARM), CHECKOUT)
     _remove_script_container()
+
+
+def _declare_by_hand() -> None:
+    """The resources of the sample, of its artifact, in a program that has nothing else."""
+    record = json.loads(_run(["pulumi", "stack", "output", "--json", "--stack", WARM], CHECKOUT))["web"]["release"]
+    settings = {
+        "name": DECLARED,
+        "context": str(CHECKOUT / "examples" / "driftwood-web"),
+        "base": json.loads((STATE / "base-images.lock.json").read_text())["python:3.12-slim"],
+        "keys": str(STATE / "keys"),
+        "repository": f"{_with_our_ports('localhost:5380')}/{WARM}/by-hand",
+        "reference": record["reference"],
+    }
+    plain = [word for key, value in settings.items() for word in ("--plaintext", f"{key}={value}")]
+    _run(["pulumi", "config", "set-all", "--stack", BY_HAND.name, *plain], BY_HAND)
+    _run(_up(BY_HAND.name), BY_HAND)
 
 
 def _remove_script_container() -> None:
@@ -219,8 +255,8 @@ def _say(step: str) -> None:
 
 def main() -> int:
     """Measure, print, record; 1 where a bound was missed."""
-    ready, cold, cold_script, warm, warm_script, quiet, empty = (Series() for _ in range(7))
-    previews = Previews()
+    ready, cold, cold_script, warm, warm_script = (Series() for _ in range(5))
+    quiet, previews = Quiet(), Previews()
     _say("tools and services that are in place")
     _ready(ready)
     _say("a checkout and a backend of its own")
@@ -229,7 +265,7 @@ def main() -> int:
         _say("from nothing to healthy, beside the script")
         _cold(cold, cold_script)
         _say("one line changed, then nothing, beside the script and an empty program")
-        _warm(warm, warm_script, quiet, empty, previews)
+        _warm(warm, warm_script, quiet, previews)
         _say("ten promotions at once, beside ten in turn")
         promoted, promotions = promotion_benchmark(Place(CHECKOUT, STATE, _environment(), _with_our_ports))
     finally:
@@ -237,14 +273,17 @@ def main() -> int:
     _say("evidence of fifty digests, beside cosign")
     evidence, figures = evidence_benchmark()
     judged, plain = previews.judged.median / previews.empty.median, previews.plain.median / previews.empty.median
+    by_hand = previews.plain.median / previews.by_hand.median
     rows = [
         row("tools and services found in place", ready.median, 1.0, "s"),
         row("cold pipeline / script", cold.median / cold_script.median, 1.05, "x"),
         row("from nothing to healthy", cold.median, 60, "s"),
-        row("warm pipeline - script - empty program", warm.median - warm_script.median - empty.median, 1.0, "s"),
-        row("no-change up / empty program", quiet.median / empty.median, 1.5, "x"),
-        row("no-change up", quiet.median, 10, "s"),
+        row("warm pipeline - script - empty program", warm.median - warm_script.median - quiet.empty.median, 1.0, "s"),
+        row("no-change up / empty program", quiet.sample.median / quiet.empty.median, 1.5, "x"),
+        row("no-change up / its resources declared by hand", quiet.sample.median / quiet.by_hand.median, 1.0, "x"),
+        row("no-change up", quiet.sample.median, 10, "s"),
         row("no-change preview / empty program", plain, 1.5, "x"),
+        row("no-change preview / its resources declared by hand", by_hand, 1.0, "x"),
         row("no-change preview with the pack / empty program", judged, 2.0, "x"),
         row("memory of the pack's process", previews.memory, 150, "MB"),
         *previews.rules[0],
@@ -259,8 +298,9 @@ def main() -> int:
         f"tools and services found in place: {ready}",
         f"cold: pulumi {cold}, script {cold_script}",
         f"warm, one line changed: pulumi {warm}, script {warm_script}",
-        f"no-change up: {quiet}, empty program: {empty}",
-        f"no-change preview with the pack: {previews.judged}, without: {previews.plain}, empty: {previews.empty}",
+        f"no-change up: {quiet.sample}, declared by hand: {quiet.by_hand}, empty program: {quiet.empty}",
+        f"no-change preview with the pack: {previews.judged}, without: {previews.plain}, "
+        f"declared by hand: {previews.by_hand}, empty: {previews.empty}",
         *previews.rules[1],
         *figures,
         *promotions,
