@@ -30,12 +30,17 @@ FOLDER = STATE / "bench"
 CHECKOUT = FOLDER / "checkout"
 EMPTY = FOLDER / "empty"
 BY_HAND = FOLDER / "by-hand"
+EMPTY_PACK = FOLDER / "empty-pack"
 SCRIPT = PROJECT / "benchmarks" / "pipeline.sh"
 WARM = f"warm-{RUN}"
 PIPELINE, BY_SCRIPT, DECLARED = "slipway-bench-pulumi", "slipway-bench-script", "slipway-bench-by-hand"
 PORTS = {PIPELINE: 18081, BY_SCRIPT: 18082}
 _SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _START = time.monotonic()
+_NO_RULE = """from pulumi_policy import PolicyPack, ResourceValidationPolicy
+
+PolicyPack("empty", [ResourceValidationPolicy("nothing", "Nothing is looked at", lambda args, report: None)])
+"""
 NO_CHANGE = "--expect-no-changes"
 COLD_ROUNDS, WARM_ROUNDS, QUIET_ROUNDS = 2, 5, 5
 
@@ -70,6 +75,10 @@ def _prepare() -> None:
         (folder / "Pulumi.yaml").write_text(project)
         (folder / "__main__.py").write_text(program)
         _run(["pulumi", "stack", "init", folder.name], folder)
+    EMPTY_PACK.mkdir()
+    (EMPTY_PACK / ".venv").symlink_to(PROJECT / "policies" / ".venv")
+    shutil.copy(PROJECT / "policies" / "PulumiPolicy.yaml", EMPTY_PACK)
+    (EMPTY_PACK / "__main__.py").write_text(_NO_RULE)
 
 
 def _clean_up() -> None:
@@ -172,6 +181,8 @@ class Previews:
     judged: Series = field(default_factory=Series)
     plain: Series = field(default_factory=Series)
     by_hand: Series = field(default_factory=Series)
+    least: Series = field(default_factory=Series)
+    """Of the resources declared by hand, under a pack whose one rule looks at nothing."""
     empty: Series = field(default_factory=Series)
     memory: float = 0.0
     """The most that the pack's process took, in MB."""
@@ -213,6 +224,7 @@ def _warm(pulumi: Series, script: Series, quiet: Quiet, previews: Previews) -> N
             (previews.judged, _preview(WARM, *_judged()), CHECKOUT),
             (previews.plain, _preview(WARM), CHECKOUT),
             (previews.by_hand, _preview(BY_HAND.name), BY_HAND),
+            (previews.least, _preview(BY_HAND.name, "--policy-pack", str(EMPTY_PACK)), BY_HAND),
             (previews.empty, _preview(EMPTY.name), EMPTY),
         ):
             series.measure(command, folder, _environment())
@@ -300,7 +312,7 @@ def main() -> int:
         f"warm, one line changed: pulumi {warm}, script {warm_script}",
         f"no-change up: {quiet.sample}, declared by hand: {quiet.by_hand}, empty program: {quiet.empty}",
         f"no-change preview with the pack: {previews.judged}, without: {previews.plain}, "
-        f"declared by hand: {previews.by_hand}, empty: {previews.empty}",
+        f"declared by hand: {previews.by_hand}, that with an empty pack: {previews.least}, empty: {previews.empty}",
         *previews.rules[1],
         *figures,
         *promotions,
