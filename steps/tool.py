@@ -46,8 +46,9 @@ def run_step(step: Callable[[], Mapping[str, Any]]) -> NoReturn:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted")
-    print(json.dumps(result, sort_keys=True))
-    sys.exit(0)
+    print(json.dumps(result, sort_keys=True), flush=True)
+    sys.stderr.flush()
+    os._exit(0)  # all is said and closed: to take the interpreter apart takes 7 ms, in each of the steps of an update
 
 
 def end_on_signals() -> None:
