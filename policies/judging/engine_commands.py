@@ -17,10 +17,13 @@ STARTS = frozenset(
         "task start", "t start", "watch", "scale", "launch", "container clone", "c create", "service create",
         "service update", "stack deploy", "stack up", "compose up", "compose run", "compose create", "compose watch",
         "compose scale", "pod create", "pod clone", "play kube", "kube play", "kube apply", "instance start",
-        "instance run",
+        "instance run", "service rollback", "container runlabel", "container restore", "quadlet install",
+        "plugin install", "plugin enable",
     }
 )  # fmt: skip
 """What starts a container, or changes what one is started with."""
+_WITHOUT_DAEMON = ("apptainer", "singularity")
+"""With them there is no container before a program runs in it."""
 MAKES_A_VOLUME = "volume create"
 HOST_PATH = re.compile(r"(?:^|[=,])device=/")
 """The option of a volume that makes it a path of the host."""
@@ -71,6 +74,8 @@ class Call:
         """Whether it starts a container, or changes what one is started with: a volume of the host's path does."""
         if self._asks_for_help:
             return False
+        if self.engine in _WITHOUT_DAEMON and self.verb in ("exec", "shell", "test"):
+            return True
         return self.verb in STARTS or (self.verb == MAKES_A_VOLUME and any(map(HOST_PATH.search, self.words)))
 
     @property
@@ -94,7 +99,7 @@ class Call:
     @property
     def executes(self) -> bool:
         """Whether it runs a program in a container that is there."""
-        return self.verb.rpartition(" ")[2] == "exec"
+        return self.engine not in _WITHOUT_DAEMON and self.verb.rpartition(" ")[2] == "exec"
 
     def option(self, long: str, short: str = "") -> str | None:
         """What an option of exec says: its value, empty for a switch, None where it is left out.

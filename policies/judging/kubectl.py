@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from judging.manifest_text import API_VERSION, is_manifest
-from judging.shell_text import here_documents, with_values, without_comments
+from judging.shell_text import here_documents, spelled_plainly, with_values, without_comments
 
-PROGRAM = r"(?:[\w./-]*/)?(?:kubectl|oc|helmfile|helm)(?:\.exe)?"
+PROGRAM = r"(?:[\w./-]*/)?(?:microk8s\.)?(?:kubectl|oc|helmfile|helm)(?:\.exe)?"
 CALL = re.compile(
-    r"(?<![\w./-])(?:[\w./-]*/)?(?P<program>kubectl|oc|helmfile|helm)(?:\.exe)?(?!\S)(?P<arguments>[^|;&\n)`]*)"
+    r"(?<![\w./-])(?:[\w./-]*/)?(?:microk8s\.)?(?P<program>kubectl|oc|helmfile|helm)(?:\.exe)?(?!\S)"
+    r"(?P<arguments>[^|;&\n)`]*)"
 )
 WITH_VALUE = frozenset(
     {
@@ -87,7 +88,7 @@ def _calls(text: str, depth: int, *, handed_on: bool) -> Iterator[Call]:
     for document in documents:
         if not is_manifest(document.body):  # what is handed to a shell, here or on another host
             yield from _calls(document.body, depth, handed_on=handed_on)
-    command = re.sub(r"\|\s*\n\s*", "| ", with_values(command, PROGRAM))
+    command = re.sub(r"\|\s*\n\s*", "| ", spelled_plainly(with_values(command, PROGRAM), PROGRAM))
     written = API_VERSION.search(text) is not None
     for call in CALL.finditer(command):
         arguments = call["arguments"]

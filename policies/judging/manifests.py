@@ -89,6 +89,8 @@ class Inside:
         except UnknownValueError as signal:
             self.unknown.append(signal)
         else:
+            if "$" in kind:  # a shell decides what it is
+                self.unreadable.append(node.path.rstrip(": ") or kind)
             self.manifests.append(Manifest(version, kind, node, describe(kind, node)))
 
 

@@ -104,7 +104,7 @@ def _of_export(export: Node, resource: Node) -> Iterator[Push]:
         return
     raw = export.at("raw")
     found = list(exported(str(raw.value or ""), raw.path))
-    yield from found
+    yield from (push for push in found if push.name)
     by_digest = {push.by_digest for push in found}
     for name, by_default in (("image", False), ("registry", True)):
         typed = export.at(name)
@@ -144,14 +144,17 @@ def cached(text: str, path: str) -> Iterator[Push]:
 
 
 def exported(text: str, path: str) -> Iterator[Push]:
-    """What an export that is written as a text pushes, such as `type=image,"name=one,two",push=true`."""
+    """What an export that is written as a text pushes, such as `type=image,"name=one,two",push=true`.
+
+    Without a name it pushes the build's tags: then it is one push with no name.
+    """
     fields = _fields(text)
     by_default = "true" if fields.get("type") == "registry" else "false"
     if fields.get("push", by_default) not in _TRUE:
         return
     by_digest = fields.get("push-by-digest", "false") in _TRUE
     names = [*fields.get("name", "").split(","), fields.get("dangling-name-prefix", "")]
-    for name in filter(None, map(str.strip, names)):
+    for name in [it.strip() for it in names if it.strip()] or [""]:
         yield Push(name, path, by_digest=by_digest)
 
 

@@ -25,6 +25,7 @@ _ONE_VALUE = re.compile(rf"""{_QUOTED}|\$\([^()`]*\)|`[^`]*`""", re.DOTALL)
 _APART = re.compile(r"""[\s;|&()`$"'\[\]{},]+""")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _OPENS = re.compile(r"""<<-?[ \t]*(?P<quote>\\|['"]?)(?P<mark>\w+)['"]?""")
+_LISTED = re.compile(r""""[^"\n]*"|'[^'\n]*'""")
 _DEFAULT = re.compile(r"\$\{\w+:?-([\w./-]+)\}")
 Finder = Callable[[str], object]
 """Whether a text holds a call that is looked for."""
@@ -113,6 +114,20 @@ def with_values(text: str, value: str) -> str:
     text = _DEFAULT.sub(r"\1", text)
     given = re.finditer(rf"""(?:^|[\s;&|(])([A-Za-z_]\w*)=["']?({value})["']?(?=[\s;&|)]|$)""", text)
     return expand(text, {found[1]: found[2] for found in given})
+
+
+def spelled_plainly(text: str, program: str) -> str:
+    """The command with a program that is quoted, looked up, or the first word of another language's list, as it is.
+
+    Args:
+        text: the command.
+        program: pattern of the programs that matter.
+    """
+    looked_up = rf"""\$\((?:which|command\s+-v|type\s+-P)\s+({program})\)|`(?:which|command\s+-v)\s+({program})`"""
+    quoted = rf"""(?<![\w"'])(?:"({program})"|'({program})')(?=\s)"""
+    text = re.sub(f"{looked_up}|{quoted}", lambda it: next(filter(None, it.groups())), text)
+    listed = rf"""(?:"{program}"|'{program}')(?:\s*,\s*(?:"[^"\n]*"|'[^'\n]*'))+"""
+    return re.sub(listed, lambda it: f"{' '.join(word[1:-1] for word in _LISTED.findall(it[0]))} ;", text)
 
 
 def expand(text: str, known: Mapping[str, str]) -> str:

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
+from judging.configuration import Settings
 from judging.images import place_of
 from judging.pushes import BUILD, Push, pushes
 from judging.rule import Problem, Rule, Source, Subject
+from verification.references import Reference
 
 DESIGN = Source("Slipway", "", "nothing unverified reaches the registry", "")
 _MISSING = Problem(
@@ -33,8 +35,12 @@ def _misplaced(push: Push, subject: Subject) -> Problem | None:
     except ValueError as error:
         # What a shell will put in the place of a variable is not known here.
         variable = subject.type.startswith("command:") and "$" in push.name
-        why = error if push.name else "no name is written there"
-        return Problem(f"{push.path} pushes to a place that cannot be read: {why}", "write it out", advisory=variable)
+        known = _before_a_variable(push.name, subject.settings) if variable else None
+        if known is None:
+            why = error if push.name else "no name is written there"
+            seen = f"{push.path} pushes to a place that cannot be read: {why}"
+            return Problem(seen, "write it out", advisory=variable)
+        reference = known
     place = place_of(reference, subject.settings)
     if place == "quarantine" or (push.kind == "local tag" and place is None):
         return None
@@ -48,6 +54,19 @@ def _misplaced(push: Push, subject: Subject) -> Problem | None:
         f"{push.path} {what} {reference.repository}, {where}",
         f"push to {quarantine}, and publish by digest what has passed every gate",
     )
+
+
+def _before_a_variable(name: str, settings: Settings) -> Reference | None:
+    """The repository, if only a tag or its last names are a variable's; None where it may be in quarantine, or not."""
+    written, _, _ = name.partition("$")
+    if written.endswith("/") and not any(it.startswith(written) for it in settings.quarantine):
+        written += "any:"
+    elif "/" not in written or not written.endswith((":", "@")):
+        return None
+    try:
+        return Reference.parse(written.rstrip(":@"))
+    except ValueError:
+        return None
 
 
 def preview_pushes_nothing(subject: Subject) -> Iterator[Problem]:

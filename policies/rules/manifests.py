@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator
 
 from pulumi_policy import Severity
+from pulumi_policy.proxy import UnknownValueError
 
-from judging.command_lines import COMMANDS, found_in
+from judging.command_lines import COMMANDS, INPUTS, found_in
 from judging.kubectl import calls
+from judging.manifest_text import is_manifest
 from judging.manifests import contains_manifests, inside, may_hold_a_manifest
 from judging.node import Node
 from judging.pods import judged
@@ -42,8 +44,12 @@ def described(subject: Subject) -> Iterator[Problem]:
     if not subject.type.startswith("command:"):
         return
 
+    resource = Node(subject.properties)
+
     def judge(path: str) -> Iterator[Problem]:
-        for where, call in found_in(Node(subject.properties), path, calls):
+        if path not in COMMANDS and _is_no_script(resource, path):
+            return
+        for where, call in found_in(resource, path, calls):
             if call.handed and _hands_over(subject):
                 continue
             yield Problem(
@@ -52,7 +58,15 @@ def described(subject: Subject) -> Iterator[Problem]:
                 advisory=call.sees,
             )
 
-    yield from judged(COMMANDS, judge)
+    yield from judged(INPUTS, judge)
+
+
+def _is_no_script(resource: Node, path: str) -> bool:
+    """Whether a standard input is a manifest, whose containers run what they run, or is not known yet."""
+    try:
+        return is_manifest(str(resource.at(path).value or ""))
+    except UnknownValueError:
+        return True  # manifest-is-readable says so
 
 
 def _hands_over(subject: Subject) -> bool:

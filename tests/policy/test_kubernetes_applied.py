@@ -102,6 +102,13 @@ STARTED = [
     "kubectl.exe run web --image=nginx",
     "KUBECTL=kubectl; $KUBECTL run web --image=nginx",
     "${KUBECTL:-kubectl} run web --image=nginx",
+    'KUBECTL=kubectl; "$KUBECTL" run web --image=nginx',
+    '"kubectl" run web --image=nginx',
+    '"/usr/local/bin/kubectl" run web --image=nginx',
+    "$(which kubectl) run web --image=nginx",
+    "$(command -v kubectl) run web --image=nginx",
+    "subprocess.run(['kubectl', 'run', 'web', '--image=nginx'])",
+    "microk8s.kubectl run web --image=nginx",
     "kubectl run web --image=nginx -- sh --help",
     'echo "$(echo "a # b")"; kubectl run web --image=nginx',
     "kubectl create deployment web --image=nginx --dry-run=client -o yaml | kubectl apply -f -",
@@ -171,6 +178,20 @@ def test_a_standard_input_that_is_unknown_is_the_word_of_the_rule_that_reads_it(
     said, advice = told(properties)
     assert said.nothing and not advice
     assert answer(READABLE, COMMAND, properties).advice == [unknown(READABLE, "stdin")]
+
+
+def test_a_script_on_the_standard_input_is_read_like_a_command() -> None:
+    assert any(
+        "stdin: kubectl run" in it
+        for it in told({"create": "bash -s", "stdin": "kubectl run web --image=nginx"})[0].violations
+    )
+
+
+@pytest.mark.parametrize("kind", ["$K", "$(echo Pod)", "${K}"])
+def test_a_kind_that_a_shell_decides_is_a_violation(kind: str) -> None:
+    text = MANIFEST.replace("kind: Pod", f"kind: {kind}").replace("kind: Deployment", f"kind: {kind}")
+    said = answer(READABLE, COMMAND, {"create": f"K=Pod; kubectl apply -f - <<EOF\n{text}EOF"})
+    assert len(said.violations) == 1
 
 
 ENDLESS = ["run a;", "create a --dry-run;", "$(", "apply -f <(", "apply -f a -f - < "]

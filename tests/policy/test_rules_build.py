@@ -269,6 +269,15 @@ def test_a_preview_must_not_push_a_cache() -> None:
         ("docker build -tr.example/a --push .", ["r.example/a"]),
         ("docker buildx build -o type=registry,name=r.example/a .", ["r.example/a"]),
         ("buildctl build --output type=image,name=r.example/a,push=true", ["r.example/a"]),
+        ("docker buildx build -t r.example/a:1 --output type=registry .", ["r.example/a:1"]),
+        ("docker build -o type=image,push=true -t r.example/a -t r.example/b .", ["r.example/a", "r.example/b"]),
+        ("docker build -o type=registry,name=q.example/a -t web .", ["q.example/a"]),
+        ("docker build -o type=registry .", []),
+        ("R=r.example; docker push $R/a:1.0.0", ["r.example/a:1.0.0"]),
+        ("DOCKER=docker; $DOCKER push r.example/a", ["r.example/a"]),
+        ('"docker" push r.example/a', ["r.example/a"]),
+        ("$(which docker) push r.example/a", ["r.example/a"]),
+        ("subprocess.run(['docker', 'push', 'r.example/a'])", ["r.example/a"]),
         ("docker buildx imagetools create -t r.example/a:1 r.example/b", ["r.example/a:1"]),
         ("crane push image.tar r.example/a:1", ["r.example/a:1"]),
         ("skopeo copy oci:folder docker://r.example/a", ["r.example/a"]),
@@ -300,6 +309,30 @@ def test_a_preview_must_not_push_a_cache() -> None:
 )
 def test_the_pushes_of_a_command_are_found(text: str, names: list[str]) -> None:
     assert [push.name for push in pushes_in(text, "create")] == names
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "path"),
+    [
+        (BUILD, built(exports=[{"raw": "type=registry"}], tags=[f"{RELEASES}:1"]), "tags[0]"),
+        (BUILD, built(exports=[{"raw": "type=image,push=true"}], tags=[f"{RELEASES}:1"]), "tags[0]"),
+        (COMMAND, {"create": f'docker push "{RELEASES}:$VERSION"'}, "create"),
+        (COMMAND, {"create": f"docker buildx build --push -t {RELEASES}:$(git rev-parse HEAD) ."}, "create"),
+    ],
+)
+def test_a_name_that_is_known_but_for_its_tag_is_judged(kind: str, properties: Properties, path: str) -> None:
+    short = f"{kind.partition(':')[0]}:{kind.rpartition(':')[2]}"
+    said = by_rule(kind, properties)
+    assert said.violations == [f"web ({short}): {path} pushes to {RELEASES}, which is where releases are; {WRITE}"]
+
+
+def test_a_variable_behind_a_registry_is_judged_unless_quarantine_lies_there() -> None:
+    command = {"create": "docker push registry.example/shop/$APP:1.0.0"}
+    assert len(by_rule(COMMAND, command).violations) == 1
+    configuration.keep(
+        Settings(quarantine=("registry.example/shop/candidates",), private_registries=("registry.example",))
+    )
+    assert not by_rule(COMMAND, command).violations
 
 
 @given(st.text(max_size=100), st.text(max_size=60))
