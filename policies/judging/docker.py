@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
+from judging.confinement import apparmor, seccomp, selinux, weakest
 from judging.engine import (
     TRUE,
     DockerPort,
@@ -11,7 +12,6 @@ from judging.engine import (
     EngineMount,
     EveryPort,
     Namespaces,
-    apparmor,
     argument,
     assignment,
     capabilities,
@@ -21,13 +21,10 @@ from judging.engine import (
     label,
     made,
     number,
-    seccomp,
-    selinux,
     text,
     truth,
     ulimit,
     variables,
-    weakest,
     whole,
 )
 from judging.node import Node, listed

@@ -5,7 +5,6 @@ Read in the source of what obeys it: the provider (kreuzwerker/terraform-provide
 weaker one: a rule must not rest on somebody else's error.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -21,7 +20,9 @@ from judging.workload import Argument, Health, Variable
 TRUE = ("1", "t", "T", "TRUE", "true", "True")
 """What Go's ParseBool takes for true."""
 NEVER_FAILS = re.compile(
-    r"(?:[^;&\n]*\|\| ?)?(?:/bin/|/usr/bin/)?(?:true|:|exit 0)|exit|(?:/bin/|/usr/bin/)?(?:echo|printf)\b[^;&|>\n]*|"
+    r"(?!.*\bset -\w*e)(?!.*\bexit\s+[1-9$])(?:(?:.*(?:\|\||;|\n)\s*)?(?:/bin/|/usr/bin/)?(?:true|:|exit 0)|exit"
+    r"|(?:.*\|\|\s*)?(?:/bin/|/usr/bin/)?(?:echo|printf)\b[^;&|>\n]*|sleep [\d.]+[smhd]?|)",
+    re.DOTALL,
 )
 """A command that ends well whatever is so; only the usual ones."""
 SHELL = re.compile(r"(?:/bin/|/usr/bin/)?(?:ba|da|a)?sh -\w*c$")
@@ -147,7 +148,11 @@ def capabilities(node: Node) -> frozenset[str]:
 
 def health(node: Node) -> Health | None:
     """What the test of a health check comes to; the engine checks nothing for a test that it does not know."""
-    words = [text(item.value) for item in node.items()]
+    return health_of([text(item.value) for item in node.items()])
+
+
+def health_of(words: Sequence[str]) -> Health | None:
+    """What the words of the test of a health check come to."""
     if not words:
         return None
     return "disabled" if words[0] not in ("CMD", "CMD-SHELL") or checks_nothing(words[1:]) else "own"
@@ -341,48 +346,3 @@ class Namespaces(Set[str]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-def seccomp(profile: str) -> str:
-    """A seccomp profile: the engine takes a name or the JSON text itself.
-
-    One that allows every system call but those it lists confines nothing that is not known to be bad.
-    """
-    if profile.lower() in ("", "builtin", "default"):
-        return "default"
-    if profile.lower() == "unconfined":
-        return "unconfined"
-    try:
-        action = json.loads(profile).get("defaultAction") if profile.startswith("{") else None
-    except (ValueError, AttributeError):
-        action = None
-    return "unconfined" if action in ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE") else "localhost:profile"
-
-
-def apparmor(profile: str) -> str:
-    """An AppArmor profile."""
-    if profile.lower() in ("", "docker-default", "default"):
-        return "default"
-    return "unconfined" if profile.lower() == "unconfined" else f"localhost:{profile}"
-
-
-def selinux(key: str, value: str) -> str | None:
-    """What a security option says about SELinux: a type, `unconfined`, or nothing."""
-    if key == "disable" and not value:
-        return "unconfined"
-    if key != "label":
-        return None
-    if value.lower() == "disable":
-        return "unconfined"
-    kind, _, name = value.partition(":")
-    return name.strip() or None if kind.strip().lower() == "type" else None
-
-
-def weakest(profiles: Iterable[str]) -> str | None:
-    """Of several profiles the one that confines least: the engine takes the last, but they are a set without order."""
-    found: str | None = None
-    for profile in profiles:
-        if profile == "unconfined":
-            return profile
-        found = profile if found in (None, "default") else found
-    return found

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from judging.configuration import Settings
+from judging.engine import in_turn
 from judging.node import Node
+from judging.pods import Pod, judged, pods
 from judging.rule import Problem, Subject
 from judging.workload import each
 from verification.references import Reference
@@ -45,9 +48,24 @@ class Image:
 def each_image(subject: Subject, judge: Callable[[Image], Iterable[Problem]]) -> Iterator[Problem]:
     """The problems of every image that a resource pulls or runs; what is unknown hides no problem of the rest."""
     if subject.type != REMOTE_IMAGE:
-        yield from each(subject, lambda it: judge(Image(it.image, it.where, it.path("image"))))
+        yield from in_turn(
+            lambda: each(subject, lambda it: judge(Image(it.image, it.where, it.path("image")))),
+            lambda: judged(_mounted(subject), judge),
+        )
     elif (resource := Node(subject.properties)).at("build").value is None:  # else it is built there, and not pulled
         yield from judge(Image(str(resource.at("name").value or ""), "", "name"))
+
+
+def _mounted(subject: Subject) -> Iterator[Image]:
+    """The images that pods mount as volumes; pod-image-volumes-name-a-digest judges those without a digest."""
+
+    def mounted(pod: Pod, volume: Node) -> Iterator[Image]:
+        node = volume.at("image", "reference")
+        image = Image(str(node.value or ""), pod.where, node.path)
+        if volume.at("image").value is not None and image.pinned:
+            yield image
+
+    return judged(pods(subject), lambda pod: judged(pod.spec.at("volumes").items(), partial(mounted, pod)))
 
 
 def place_of(reference: Reference, settings: Settings) -> Place | None:

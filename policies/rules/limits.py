@@ -6,6 +6,7 @@ from typing import Any
 
 from pulumi_policy import Severity
 
+from judging.engine import health_of
 from judging.image_config import image_configs
 from judging.images import Image
 from judging.rule import NotApplicable, Problem, Rule, Source, Subject
@@ -172,7 +173,7 @@ def is_health_checked(subject: Subject) -> Iterator[Problem]:
         write = f"write {path}, or name an image by digest that has a HEALTHCHECK"
         if images.problem:
             yield Problem(f"{path} is left to the image, and {images.problem}", write, container.where)
-        without = sorted(platform for platform, config in images.platforms.items() if config.health != "own")
+        without = sorted(it for it, config in images.platforms.items() if health_of(config.health_test) != "own")
         if without:
             yield Problem(f"{path} is left to the image, which has none ({', '.join(without)})", write, container.where)
 

@@ -4,7 +4,8 @@ Nothing here needs a signature: everything is named by digest in what the resour
 Source: opencontainers/image-spec, "Image Index" and "Image Configuration"; moby/docker-image-spec, `Healthcheck`.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,9 @@ from verification.transport import Deadline
 _ATTESTATION_NOTE = "vnd.docker.reference.type"
 _ATTESTED_NOTE = "vnd.docker.reference.digest"
 _LARGEST_CONFIGURATION = 8 * 2**20
+_OF_A_RUN = re.compile(r"(?:RUN )?\|(?P<count>[0-9]{1,3}) (?P<rest>.*)", re.DOTALL)
+_OF_AN_ARG = re.compile(r"(?:/bin/sh -c #\(nop\)\s+)?ARG\s(?P<rest>.*)", re.DOTALL)
+_ASSIGNED = re.compile(r"(?<!\S)[A-Za-z_]\w*=[^\s](?:(?!\s[A-Za-z_]\w*=|\s/).)*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,10 @@ class ImageConfig:
 
     user: str
     """As whom it runs; empty is root."""
-    health: str | None
-    """`own`: it has a health check; `disabled`: it says that there is none; None: it says nothing."""
+    health_test: tuple[str, ...] = ()
+    """The words of its health check's test; empty where it says nothing."""
+    arguments: tuple[str, ...] = ()
+    """The build arguments that its history shows, each as `NAME=VALUE`."""
     environment: tuple[str, ...] = ()
     """What its Dockerfile set by ENV, each as `NAME=VALUE`."""
 
@@ -60,15 +66,17 @@ def read_contents(registry: Registry, path: str, manifest: Manifest, deadline: D
         configuration = _configuration(registry, path, manifest, deadline)
         return Contents({platform_of(configuration): manifest.digest})
     entries = manifest.entries("manifests")
-    built_in = {
-        entry.annotations.get(_ATTESTED_NOTE, ""): entry.digest
-        for entry in entries
-        if _ATTESTATION_NOTE in entry.annotations
-    }
-    images = [entry for entry in entries if _ATTESTATION_NOTE not in entry.annotations]
+    attestations = [entry for entry in entries if _is_attestation(entry)]
+    built_in = {entry.annotations.get(_ATTESTED_NOTE, ""): entry.digest for entry in attestations}
+    images = [entry for entry in entries if not _is_attestation(entry)]
     if len({entry.platform for entry in images}) < len(images):
         raise RegistryError(f"{registry.address}/{path}@{manifest.digest} has two manifests for one platform")
     return Contents({entry.platform: entry.digest for entry in images}, built_in)
+
+
+def _is_attestation(entry: Descriptor) -> bool:
+    """Whether no engine takes an entry for an image: it goes by the platform alone, and sees no note beside it."""
+    return _ATTESTATION_NOTE in entry.annotations and entry.platform == "unknown/unknown"
 
 
 def read_config(registry: Registry, path: str, digest: str, deadline: Deadline) -> ImageConfig:
@@ -78,16 +86,36 @@ def read_config(registry: Registry, path: str, digest: str, deadline: Deadline) 
         RegistryError: it cannot be read.
     """
     manifest = read_manifest(registry, path, digest, deadline)
-    config = _configuration(registry, path, manifest, deadline).get("config")
+    configuration = _configuration(registry, path, manifest, deadline)
+    config = configuration.get("config")
     config = config if isinstance(config, Mapping) else {}
     check = config.get("Healthcheck")
-    test = check.get("Test") if isinstance(check, Mapping) else None
-    health = None
-    if isinstance(test, list) and test:
-        health = "disabled" if test[0] == "NONE" else "own"
-    environment = config.get("Env")
-    settings = tuple(map(str, environment)) if isinstance(environment, list) else ()
-    return ImageConfig(str(config.get("User") or ""), health, settings)
+    return ImageConfig(
+        user=str(config.get("User") or ""),
+        health_test=_texts(check.get("Test") if isinstance(check, Mapping) else None),
+        arguments=tuple(_arguments(configuration.get("history"))),
+        environment=_texts(config.get("Env")),
+    )
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    return tuple(map(str, values)) if isinstance(values, list) else ()
+
+
+def _arguments(history: object) -> Iterator[str]:
+    """The build arguments that builders write down with each step: `RUN |1 NAME=VALUE /bin/sh -c …`, `ARG NAME=VALUE`.
+
+    Values are not quoted there: one ends where the next name, or the path of the step's shell, begins.
+    """
+    entries = history if isinstance(history, list) else []
+    steps = [str(entry.get("created_by", "")) for entry in entries if isinstance(entry, Mapping)]
+    known: dict[str, None] = {}
+    for step in steps:
+        if written := _OF_A_RUN.match(step):
+            known |= dict.fromkeys(_ASSIGNED.findall(written["rest"])[: int(written["count"])])
+        elif declared := _OF_AN_ARG.match(step):
+            known |= dict.fromkeys(_ASSIGNED.findall(declared["rest"]))
+    yield from known
 
 
 def _configuration(registry: Registry, path: str, manifest: Manifest, deadline: Deadline) -> Mapping[str, Any]:

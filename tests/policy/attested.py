@@ -184,6 +184,8 @@ class Image:
     about: Mapping[str, str] = field(default_factory=dict)
     """Another digest that a statement is about, by predicate type."""
     config: Document = field(default_factory=lambda: {"User": "10001", "Healthcheck": {"Test": ["CMD", "/check"]}})
+    history: Sequence[str] = ()
+    """What builders have written down of each step."""
     salt: str = field(default_factory=lambda: str(next(_SALTS)))
     """Gives each image a digest of its own."""
 
@@ -209,7 +211,9 @@ class Image:
 
     def _platform(self, store: Store, repository: str, platform: str) -> Document:
         system, architecture = platform.split("/")
-        config = {"os": system, "architecture": architecture, "config": {**self.config, "Labels": {"salt": self.salt}}}
+        config: Document = {"os": system, "architecture": architecture}
+        config["config"] = {**self.config, "Labels": {"salt": self.salt}}
+        config["history"] = [{"created_by": step} for step in self.history]
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,

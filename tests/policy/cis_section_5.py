@@ -291,7 +291,8 @@ CONTROLS = (
         broken=(
             options("seccomp=unconfined"),
             options("seccomp:unconfined"),
-            options('seccomp={"defaultAction": "SCMP_ACT_ALLOW"}'),
+            options('seccomp={"defaultaction": "SCMP_ACT_ALLOW"}'),
+            *(options(f"seccomp={it}") for it in ("{}", "null", '{"syscalls": []}')),
         ),
         kept=(options(), options("seccomp=builtin"), options('seccomp={"defaultAction": "SCMP_ACT_ERRNO"}')),
         kept_services=({},),

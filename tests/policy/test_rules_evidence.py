@@ -12,7 +12,7 @@ from judging.configuration import Settings
 from judging.rule import Rule
 from rules import evidence as rules
 from rules import provenance as provenance_rules
-from tests.policy.answers import unknown
+from tests.policy.answers import answer, unknown
 from tests.policy.attested import (
     FOREIGN,
     SIGNED,
@@ -25,7 +25,7 @@ from tests.policy.attested import (
     proof,
     report,
 )
-from tests.policy.kubernetes_pods import UNKNOWN
+from tests.policy.kubernetes_pods import UNKNOWN, changed, compliant
 from tests.policy.proven import ATTEST, advised, judged, registry_server, settings
 from tests.policy.registry_server import RegistryServer, serving
 from verification.keys import read_keys
@@ -76,6 +76,16 @@ def test_of_an_image_without_a_digest_nothing_is_proven(rule: Rule) -> None:
         ]
     else:
         assert said.not_applicable == ["image-is-signed judges images without a digest"]
+
+
+def test_an_image_that_a_pod_mounts_is_judged_like_one_that_it_runs(registry: RegistryServer) -> None:
+    unsigned, signed = Image(signer=None, salt="mounted").push(registry), Image().push(registry)
+    for mounted, count in ((unsigned, 1), (signed, 0)):
+        volume = {"name": "data", "image": {"reference": mounted}}
+        changes = {"spec.volumes": [volume], "spec.containers[0].image": signed, "spec.initContainers": ...}
+        said = answer(SIGNATURE, "kubernetes:core/v1:Pod", changed(compliant(), changes))
+        assert len(said.violations) == count
+        assert all("spec.volumes[0].image.reference" in it or unsigned in it for it in said.violations)
 
 
 def test_an_image_that_another_key_signed_is_a_violation(registry: RegistryServer) -> None:

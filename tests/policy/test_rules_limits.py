@@ -135,6 +135,9 @@ BROKEN = [
     check("CMD-SHELL", "bash -ec 'exit 0'"),
     check("CMD-SHELL", "curl -f http://127.0.0.1 || true"),
     check("CMD-SHELL", "pgrep web | grep -q . || exit 0"),
+    check("CMD-SHELL", "curl -f http://127.0.0.1; true"),
+    check("CMD-SHELL", "a && b || echo failed"),
+    check("CMD", "sleep", "0"),
     check("CMD", "echo", "ok"),
     check("curl", "http://127.0.0.1"),
     swarm(

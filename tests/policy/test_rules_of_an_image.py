@@ -42,7 +42,10 @@ def test_an_image_that_runs_as_root_is_a_violation(registry: RegistryServer, use
     assert case.answer == Answer([case.message], [], [])
 
 
-@pytest.mark.parametrize("check", [{}, {"Test": []}, {"Test": ["NONE"]}])
+@pytest.mark.parametrize(
+    "check",
+    [{}, {"Test": []}, {"Test": ["NONE"]}, {"Test": ["CMD"]}, {"Test": ["CMD-SHELL", "curl http://127.0.0.1; true"]}],
+)
 def test_an_image_without_a_health_check_is_a_violation(registry: RegistryServer, check: Any) -> None:
     image = pushed(registry, User="10001", Healthcheck=check)
     case = left_to(HEALTH, image, f"healthcheck.tests is left to the image, which has none ({BOTH}); {WRITE_HEALTH}")

@@ -76,3 +76,32 @@ def test_where_the_image_cannot_be_read_the_rules_about_its_evidence_say_so_and_
         image = pushed(server, ["DB_PASSWORD=hunter2"])
     for unreadable in (image, "nginx", "registry.example/shop/web:1.4.0", ""):
         assert said(unreadable).nothing
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "RUN |2 VERSION=1.4.0 DB_PASSWORD=hunter2 /bin/sh -c pip install . # buildkit",
+        "|1 DB_PASSWORD=hunter2 /bin/sh -c make",
+        "ARG DB_PASSWORD=hunter2",
+        "/bin/sh -c #(nop)  ARG DB_PASSWORD=hunter2",
+    ],
+)
+def test_a_secret_among_the_arguments_of_its_build_is_a_violation(registry: RegistryServer, step: str) -> None:
+    image = pushed(registry, [], history=["COPY . . # buildkit", step])
+    seen = "DB_PASSWORD in its history, which holds what by its name is a password"
+    message = f"web (docker:Container): image has {seen} ({BOTH}); {WRITE} [{RULE.source}]"
+    assert said(image) == Answer([message], [], [])
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "RUN |2 VERSION=1.4.0 TITLE=two words /bin/sh -c echo DB_PASSWORD=$(cat /run/secrets/db)",
+        "RUN |1 DB_PASSWORD= /bin/sh -c make",
+        "ARG DB_PASSWORD",
+        "RUN /bin/sh -c DB_PASSWORD=$(cat /run/secrets/db) make",
+    ],
+)
+def test_a_build_without_a_secret_among_its_arguments_is_fine(registry: RegistryServer, step: str) -> None:
+    assert said(pushed(registry, [], history=[step])).nothing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from pulumi.runtime.proto import analyzer_pb2
 from pulumi_policy.policy import EnforcementLevel
 
 from judging.configuration import FOLDER, KEYS, Identity, Settings, current, keep, read_settings, schema
-from judging.exceptions import Exemption, find, read_file
+from judging.exceptions import Exemption, find, read_exemptions, read_file
 from judging.grants import today
 from judging.servicer import Servicer
 from rules.configured import configured
@@ -281,3 +281,12 @@ def test_an_entry_ends_on_the_day_that_it_names(tmp_path: Path) -> None:
     assert find([ends, holds], "a-rule", "web", "urn") is holds
     assert find([ends], "a-rule", "web", "urn") is ends
     assert find([holds], "another", "web", "urn") is None
+
+
+def test_nothing_excepts_a_mistake_in_the_configuration() -> None:
+    entry = {"resource": "*", "reason": "moving house", "owner": "shop", "expires": date(2999, 1, 1)}
+    exemptions, mistakes = read_exemptions([entry], "exemptions", "pack-is-configured")
+    assert not mistakes
+    assert find(exemptions, "pack-is-configured", "web", "urn") is None
+    exemptions, _ = read_exemptions([entry], "exemptions", "image-is-signed")
+    assert find(exemptions, "image-is-signed", "web", "urn") is not None

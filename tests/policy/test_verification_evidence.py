@@ -254,6 +254,19 @@ def test_what_buildkit_put_into_a_signed_index_is_signed_with_it(plain: Registry
     assert [(it.format, it.signer) for it in part.sboms] == [("SPDX", BY[0])]
 
 
+def test_a_note_hides_no_manifest_that_an_engine_may_run(plain: RegistryServer) -> None:
+    reference = Image(platforms=["linux/amd64"]).push(plain)
+    index = json.loads(plain.held(f"/v2/shop/web/manifests/{reference.partition('@')[2]}"))
+    other = Image(platforms=["linux/arm64"]).push(plain)
+    hidden = json.loads(plain.held(f"/v2/shop/web/manifests/{other.partition('@')[2]}"))["manifests"][0]
+    index["manifests"].insert(0, {**hidden, "annotations": {"vnd.docker.reference.type": "attestation-manifest"}})
+    digest = plain.manifest("shop/web", index)["digest"]
+    assert set(found(f"{plain.address}/shop/web@{digest}").platforms) == {"linux/amd64", "linux/arm64"}
+    index["manifests"][0]["platform"] = {"os": "linux", "architecture": "amd64"}
+    digest = plain.manifest("shop/web", index)["digest"]
+    assert "two manifests for one platform" in found(f"{plain.address}/shop/web@{digest}").problem
+
+
 def test_what_buildkit_put_into_an_unsigned_index_is_signed_by_nobody(plain: RegistryServer) -> None:
     (part,) = found(built_by_buildkit(plain, FOREIGN)).platforms.values()
     assert not part.provenances

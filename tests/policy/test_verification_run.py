@@ -110,18 +110,18 @@ def test_many_images_are_read_side_by_side(plain: RegistryServer) -> None:
 
 
 def test_the_configuration_of_every_platform_is_read(plain: RegistryServer) -> None:
-    settings: dict[str, tuple[dict[str, Any], tuple[str, str | None]]] = {
-        "all": ({"User": "10001", "Healthcheck": {"Test": ["CMD", "x"]}}, ("10001", "own")),
-        "none": ({}, ("", None)),
-        "off": ({"User": "root", "Healthcheck": {"Test": ["NONE"]}}, ("root", "disabled")),
-        "odd": ({"User": None, "Healthcheck": "x"}, ("", None)),
+    settings: dict[str, tuple[dict[str, Any], tuple[str, tuple[str, ...]]]] = {
+        "all": ({"User": "10001", "Healthcheck": {"Test": ["CMD", "x"]}}, ("10001", ("CMD", "x"))),
+        "none": ({}, ("", ())),
+        "off": ({"User": "root", "Healthcheck": {"Test": ["NONE"]}}, ("root", ("NONE",))),
+        "odd": ({"User": None, "Healthcheck": "x"}, ("", ())),
     }
     for salt, (config, expected) in settings.items():
         reference = Image(signer=None, reports=[], sboms=[], provenances=[], config=config, salt=salt).push(plain)
         answer = image_config(Reference.parse(reference), Trust())
         assert answer.problem == ""
         assert tuple(answer.platforms) == PLATFORMS
-        assert {(it.user, it.health) for it in answer.platforms.values()} == {expected}
+        assert {(it.user, it.health_test) for it in answer.platforms.values()} == {expected}
 
 
 def test_a_configuration_that_cannot_be_read_is_a_problem(plain: RegistryServer) -> None:
