@@ -12,6 +12,8 @@ from typing import Any
 
 from judging import grants
 
+CONFIGURED = "pack-is-configured"
+"""The rule without exceptions: the file that has them could excuse its own mistakes."""
 EXEMPTIONS_SCHEMA: Mapping[str, Any] = grants.schema(
     "resources that may break this rule for a time; each use is printed as an advisory",
     {"resource": "glob that the resource's name or its URN matches"},
@@ -36,7 +38,7 @@ class Exemption(grants.Grant):
 
 def find(exemptions: Sequence[Exemption], rule: str, name: str, urn: str) -> Exemption | None:
     """The entry that covers a rule and a resource: one that holds if there is one, else one that has expired."""
-    covering = [it for it in exemptions if it.covers(rule, name, urn)]
+    covering = [it for it in exemptions if rule != CONFIGURED and it.covers(rule, name, urn)]
     return max(covering, key=lambda it: (not it.expired, it.expires), default=None)
 
 

@@ -69,8 +69,12 @@ LINKS = {
     "/host_mnt": "/",
     "/run/desktop/mnt/host": "/",
     "/mnt/host": "/",
+    "/sysroot": "/",
+    "/volumes/macintosh hd": "/",
 }
 """Names that are links on common systems, or where Docker Desktop shows the host."""
+_SYSTEM_DRIVE = re.compile(r"/(?:mnt/|cygdrive/)?c(?P<below>/.*)?")
+"""Where WSL and Docker Desktop show the drive of Windows itself: `/mnt/c`, `//c`, `/host_mnt/c`."""
 _SCHEME = re.compile(r"(?:unix|file|npipe|bind)://", re.IGNORECASE)
 _DRIVE = re.compile(r"/*(?P<letter>[a-z]):(?=/|$)")
 _PIPE = re.compile(r"//+[.?]/+pipe(?=/|$)")
@@ -97,7 +101,11 @@ def resolved(path: str) -> str:
     if home := _HOME.match(text):
         text = f"/home/someone{text[home.end() :]}"
     drive = _DRIVE.match(text)
-    return _walk(text[drive.end() :], f"{drive['letter']}:") if drive else _walk(text, "")
+    if drive:
+        return _walk(text[drive.end() :], f"{drive['letter']}:")
+    walked = _walk(text, "")
+    system = _SYSTEM_DRIVE.fullmatch(walked)
+    return f"c:{system['below'] or '/'}" if system else walked
 
 
 def _walk(text: str, prefix: str) -> str:

@@ -6,11 +6,10 @@ from pulumi_policy import Severity
 
 from judging.advice import NAMES as ADVICE
 from judging.configuration import keep, read_settings, schema
+from judging.exceptions import CONFIGURED
 from judging.misnamed import misnamed
 from judging.rule import Problem, Rule, Source, Subject
 from verification.evidence import prepare
-
-_NAME = "pack-is-configured"
 
 
 def configured(names: frozenset[str] = frozenset()) -> Rule:
@@ -19,7 +18,7 @@ def configured(names: frozenset[str] = frozenset()) -> Rule:
     Args:
         names: all rules that the configuration and the file of exceptions may name; empty skips these checks.
     """
-    known = {*names, _NAME, *ADVICE} if names else ()
+    known = {*names, CONFIGURED, *ADVICE} if names else ()
 
     def configuration(subject: Subject) -> Iterator[Problem]:
         """A setting with a mistake protects nothing; and a typing error must not look like a setting left out."""
@@ -33,7 +32,7 @@ def configured(names: frozenset[str] = frozenset()) -> Rule:
             yield Problem(f"the pack's configuration: {mistake}", write, once=True)
 
     return Rule(
-        name=_NAME,
+        name=CONFIGURED,
         statement="The settings that the rules of this pack share have no mistake",
         check=configuration,
         source=Source("Slipway", "", "fail early, in the user's words", ""),
