@@ -54,6 +54,7 @@ container = docker.Container(
     image=secret,
     network_mode=network.name,
     read_only=True,
+    cgroupns_mode="private",
     tmpfs={"/tmp": "rw,noexec,nosuid,nodev,size=64m"},
     capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=["CAP_NET_BIND_SERVICE"]),
     security_opts=["no-new-privileges:true"],

@@ -102,7 +102,7 @@ secrets=/var/lib/slipway/secrets/benchmark.$name
 install -d -m 711 "$secrets"
 install -m 400 -o 10001 -g 10001 $state/keys/db_password "$secrets/db_password"
 docker run --detach --name "$name" --network "$name-network" --read-only --tmpfs /tmp:rw,noexec,nosuid,nodev,size=64m \
-    --cap-drop ALL --cap-add NET_BIND_SERVICE --security-opt no-new-privileges:true --memory 256m --memory-swap 256m \
+    --cgroupns private --cap-drop ALL --cap-add NET_BIND_SERVICE --security-opt no-new-privileges:true --memory 256m --memory-swap 256m \
     --cpus 1 --pids-limit 100 --ulimit nofile=1024:1024 --restart unless-stopped --stop-timeout 10 \
     --log-driver json-file --log-opt max-size=10m --log-opt max-file=3 --health-interval 1s \
     --publish "127.0.0.1:$port:8080" --mount "type=bind,src=$secrets/db_password,dst=/run/secrets/db_password,readonly" \

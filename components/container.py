@@ -179,6 +179,7 @@ def _lockdown(run: Run) -> dict[str, Any]:
         "capabilities": {"drops": ["ALL"], "adds": [f"CAP_{name}" for name in sorted(run.capabilities)]},
         "security_opts": ["no-new-privileges:true"],
         "privileged": False,
+        "cgroupns_mode": "private",  # an engine on a host with cgroups of version 1 would share the host's
         "tmpfs": run.temporary,
         "envs": [f"{key}={value}" for key, value in sorted(run.environment.items())],
         # The provider reads them back in this order: another one would replace the container at every `up`.

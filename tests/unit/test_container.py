@@ -39,6 +39,7 @@ def test_everything_that_it_does_not_need_is_locked_down_by_default() -> None:
     assert inputs["readOnly"] is True
     assert inputs["capabilities"] == {"drops": ["ALL"], "adds": []}
     assert inputs["privileged"] is False
+    assert inputs["cgroupnsMode"] == "private"
     assert inputs["securityOpts"] == ["no-new-privileges:true"]  # nothing that takes seccomp or AppArmor away
     assert inputs["tmpfs"] == {"/tmp": "rw,noexec,nosuid,nodev,size=64m"}
     assert inputs["restart"] == "unless-stopped"

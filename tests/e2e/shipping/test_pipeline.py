@@ -144,7 +144,7 @@ def test_it_restarts_unless_it_was_stopped(host: dict[str, Any]) -> None:
 def test_it_shares_no_namespace_and_no_device_with_the_host(host: dict[str, Any]) -> None:
     assert host["PidMode"] == host["UTSMode"] == host["UsernsMode"] == ""
     assert host["IpcMode"] == "private"
-    assert host["CgroupnsMode"] in ("", "private", "host")  # the engine's choice for the kernel's cgroup version
+    assert host["CgroupnsMode"] == "private"
     assert not host["Devices"] and not host["Binds"] and not host["VolumesFrom"] and not host["Links"]
 
 
