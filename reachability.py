@@ -41,9 +41,7 @@ def check(settings: Settings) -> None:
     if quarantine := settings.quarantine if settings.builds else None:
         questions += [lambda: _registry("quarantine", quarantine.address), lambda: _builder(settings)]
     if settings.runs:
-        questions.append(
-            lambda: _socket("slipway:docker", "the Docker Engine", settings.docker.removeprefix("unix://"))
-        )
+        questions.append(lambda: _engine(settings.docker))
     with ThreadPoolExecutor(len(questions)) as pool:
         problems = [problem for problem in pool.map(lambda ask: ask(), questions) if problem]
     if problems:
@@ -80,6 +78,15 @@ def _registry(key: str, address: str) -> str | None:
 def _is_behind_a_proxy(host: str) -> bool:
     """Registries are asked over TLS, so it is HTTPS_PROXY that counts."""
     return "https" in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
+
+
+def _engine(address: str) -> str | None:
+    if context := os.environ.get("DOCKER_CONTEXT"):
+        return (
+            f"  DOCKER_CONTEXT: it is set ({context}), and the Docker provider would take that engine instead of "
+            f"slipway:docker ({address}): unset it, and write the engine there"
+        )
+    return _socket("slipway:docker", "the Docker Engine", address.removeprefix("unix://"))
 
 
 def _socket(key: str, what: str, path: str) -> str | None:

@@ -112,6 +112,14 @@ def test_a_stack_that_runs_nothing_needs_no_engine(services: Services) -> None:
     assert services.problems() == []
 
 
+def test_a_context_of_docker_that_would_win_over_the_setting_is_told(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONTEXT", "elsewhere")
+    (line,) = services.problems()
+    assert line.startswith("DOCKER_CONTEXT: it is set (elsewhere), and the Docker provider would take that engine ")
+
+
 def test_the_socket_of_an_engine_that_was_never_there_is_told_with_its_path(services: Services) -> None:
     services.stack.settings["docker"] = "unix:///nowhere/docker.sock"
     [line] = services.problems()
