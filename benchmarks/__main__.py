@@ -83,12 +83,8 @@ def _prepare() -> None:
 
 def _clean_up() -> None:
     """Take down what this run, or one that was interrupted before, has made: its backend knows the stacks."""
-    for state in sorted((FOLDER / "backend" / ".pulumi" / "stacks" / "slipway").glob("*.json*")):
-        name = state.name.partition(".")[0]
-        if state.suffix in (".json", ".gz"):
-            # Whoever held the lock of this backend, which is the benchmarks' alone, has ended.
-            _attempt(["pulumi", "cancel", "--yes", "--stack", name], CHECKOUT)
-            _run(_destroy(name), CHECKOUT)
+    _take_down("slipway", CHECKOUT)
+    _take_down(BY_HAND.name, BY_HAND)
     for container in (PIPELINE, BY_SCRIPT, DECLARED):
         _attempt(["docker", "rm", "--force", container], PROJECT)
     for name in (BY_SCRIPT, DECLARED):
@@ -98,15 +94,27 @@ def _clean_up() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
 
 
+def _take_down(project: str, folder: Path) -> None:
+    """Destroy a project's stacks; one that stays is told, but neither hides why a run has failed nor stops the next."""
+    for state in sorted((FOLDER / "backend" / ".pulumi" / "stacks" / project).glob("*.json*")):
+        name = state.name.partition(".")[0]
+        if state.suffix in (".json", ".gz"):
+            # Whoever held the lock of this backend, which is the benchmarks' alone, has ended.
+            _attempt(["pulumi", "cancel", "--yes", "--stack", name], folder)
+            ended = _attempt(_destroy(name), folder)
+            if ended.returncode:
+                _say(f"stack {name} of {project} is not destroyed:\n{ended.stdout[-4000:]}{ended.stderr[-4000:]}")
+
+
 def _remove_images() -> None:
     """Remove what the engine has pulled: it goes through all its images for each pull, which the next run would pay."""
-    listed = _run(["docker", "images", "--digests", "--format", "{{.Repository}}@{{.Digest}}"], PROJECT).split()
-    if ours := [it for it in listed if re.match(r"localhost:[0-9]+/(cold|warm)-[0-9]", it)]:
+    listed = _attempt(["docker", "images", "--digests", "--format", "{{.Repository}}@{{.Digest}}"], PROJECT).stdout
+    if ours := [it for it in listed.split() if re.match(r"localhost:[0-9]+/(cold|warm)-[0-9]", it)]:
         _attempt(["docker", "rmi", *ours], PROJECT)
 
 
-def _attempt(command: Sequence[str], folder: Path) -> None:
-    subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, check=False)
+def _attempt(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
 
 
 def _destroy(name: str) -> list[str]:
