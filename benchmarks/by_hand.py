@@ -1,7 +1,8 @@
-"""The sample's fourteen resources of the SDKs, declared by hand: no components, no settings, no checks.
+"""The sample's thirteen resources of the SDKs, declared by hand: no components, no settings, no checks.
 
-What a no-change `up` of it takes is what these providers and their SDKs take, whoever declares the resources. The steps
-between the build and the container only hand on what they are given: without a change none of them runs.
+One of them is the engine's provider. What a no-change `up` of it takes is what these providers and their SDKs take,
+whoever declares the resources. The steps between the build and the container only hand on what they are given: without
+a change none of them runs.
 """
 
 from pathlib import Path
