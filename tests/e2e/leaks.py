@@ -17,8 +17,16 @@ def forms_of(checkout: Checkout) -> dict[str, bytes]:
     values["login of the registry"] = f"slipway:{values['registry.password']}"
     values["login of the service"] = f"driftwood:{values['db_password']}"
     plain = {name: value.encode() for name, value in values.items()}
-    encoded = {f"{name}, base64": base64.b64encode(value).rstrip(b"=") for name, value in plain.items()}
+    encoded = {f"{name}, base64 {at}": form for name, value in plain.items() for at, form in enumerate(_base64(value))}
     return plain | encoded | _authorities(checkout)
+
+
+def _base64(value: bytes) -> list[bytes]:
+    """What is in the base64 of any text around a value: its whole groups of three bytes, by where a group begins.
+
+    The groups at its ends are left out, as they may hold bytes of that text too.
+    """
+    return [base64.b64encode(value[start : start + (len(value) - start) // 3 * 3]) for start in range(3)]
 
 
 def _authorities(checkout: Checkout) -> dict[str, bytes]:
