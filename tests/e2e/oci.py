@@ -55,6 +55,7 @@ class RegistryClient:
     def tags(self, repository: str) -> set[str]:
         """Every tag of a repository; none where the registry does not know it."""
         status, _, body = self.request(f"{repository}/tags/list")
+        assert status in (200, 404), body
         return set(json.loads(body)["tags"] or ()) if status == 200 else set()
 
     def manifest(self, repository: str, reference: str) -> dict[str, Any] | None:
@@ -102,7 +103,8 @@ class RegistryClient:
 
     def content(self, repository: str, reference: str) -> Iterator[tuple[str, bytes]]:
         """Everything that a manifest or index is made of: its own bytes, its configurations and layers, by digest."""
-        _, _, body = self.request(f"{repository}/manifests/{reference}", Accept=", ".join(_MANIFESTS))
+        status, _, body = self.request(f"{repository}/manifests/{reference}", Accept=", ".join(_MANIFESTS))
+        assert status == 200, body
         yield reference, body
         manifest = json.loads(body)
         for entry in manifest.get("manifests", ()):
