@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.e2e.images import remove_images
+from tests.e2e.images import images_removed
 from tests.e2e.names import PREFIX
 from tests.e2e.oci import RegistryClient
 from toolchain.stack import without_salt
@@ -317,8 +317,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
         subprocess.run([*toolchain, "services"], cwd=root, env=bare, check=True)
         made = Checkout(root, bare | prepared_environment(root, bare))
         yield made
-        made.destroy(made.stacks)
-        remove_images(made, [f"localhost:{bare[name]}" for name in _MOVED.values()])
+        with images_removed(made, [f"localhost:{bare[name]}" for name in _MOVED.values()]):
+            made.destroy(made.stacks)
     finally:
         subprocess.run([*toolchain, "down"], cwd=root, env=bare, check=True)
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Checkout
+
+
+@contextmanager
+def images_removed(checkout: Checkout, registries: Iterable[str]) -> Iterator[None]:
+    """Remove these images at the end in any case; what has failed before is still what counts."""
+    try:
+        yield
+    except BaseException as failure:
+        try:
+            remove_images(checkout, registries)
+        except Exception as another:
+            failure.add_note(f"images are not removed either: {another}")
+        raise
+    remove_images(checkout, registries)
 
 
 def remove_images(checkout: Checkout, registries: Iterable[str]) -> None:
