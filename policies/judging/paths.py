@@ -25,6 +25,8 @@ SENSITIVE = (
     "c:/programdata", "c:/windows",
 )  # fmt: skip
 """Where systems and engines keep what runs the host; what lies below them counts, too."""
+_SECRETS = "/var/lib/slipway/secrets"
+"""Where Slipway keeps the secret files of services, below a folder for each stack and service: each mounts its files."""
 HOMES = ("/home", "/users", "c:/users", "/var/home")
 """A person's own folder is sensitive as a whole, for the keys in it; a project inside of it is not."""
 CREDENTIALS = frozenset(
@@ -166,6 +168,8 @@ def _sensitive(path: str) -> Finding | None:
     held = next((place for place in SENSITIVE if place.startswith(f"{path}/")), None)
     if held:
         return Finding("holds", held)
+    if f"{_SECRETS}/".startswith(f"{path}/") or re.fullmatch(rf"{_SECRETS}(?:/[^/]+){{1,2}}", path):
+        return Finding("holds", "the secrets of services")
     return next(_personal(path), None)
 
 
