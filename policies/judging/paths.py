@@ -26,7 +26,7 @@ SENSITIVE = (
 )  # fmt: skip
 """Where systems and engines keep what runs the host; what lies below them counts, too."""
 _SECRETS = "/var/lib/slipway/secrets"
-"""Where Slipway keeps the secret files of services, below a folder for each stack and service: each mounts its files."""
+"""Where Slipway keeps the secret files of services, by stack and service; each service mounts its own."""
 HOMES = ("/home", "/users", "c:/users", "/var/home")
 """A person's own folder is sensitive as a whole, for the keys in it; a project inside of it is not."""
 CREDENTIALS = frozenset(
