@@ -13,6 +13,13 @@ OF_BUILDS = ("builder", "build_on_preview", "quarantine")
 """The settings of a stack that are about its builds alone."""
 _SHAPES = frozenset({"model_type", "dict_type", "tuple_type", "model_attributes_type"})
 """Kinds of mistakes where something else stands in place of an object or a list: it may be a secret."""
+_FORMS = {
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "dict_type": "each as `NAME: …`",
+    "literal_error": "one of those",
+}
+"""How a value is written, by the kind of mistake, where its description says only what it is for."""
 Place = tuple[int | str, ...]
 """Where a setting stands in a stack's file."""
 
@@ -92,8 +99,18 @@ def _what(schema: dict[str, Any], kind: str, message: str, path: Place, seen: An
         return below
     shown = isinstance(seen, str | int | float | bool) and kind not in _SHAPES and not _is_private(path)
     value = f" ({seen!r})" if shown else ""
-    description = _description(schema, path)
-    return f"{message[0].lower()}{message[1:]}{value}" + (f": write {description}" if description else "")
+    write = ": ".join(filter(None, (_form(schema, kind, path, seen), _description(schema, path))))
+    return f"{message[0].lower()}{message[1:]}{value}" + (f": write {write}" if write else "")
+
+
+def _form(schema: dict[str, Any], kind: str, path: Place, seen: Any) -> str:
+    """How a value is written, where the description says only what it is for."""
+    default = _at(schema, path).get("default")
+    if kind == "string_pattern_mismatch" and isinstance(default, str):
+        return f"it like {default}"
+    if kind == "string_type" and isinstance(seen, int | float):
+        return "it in quotes"  # YAML reads 1.10 as the number 1.1
+    return _FORMS.get(kind, "")
 
 
 def _settings_below(described: dict[str, Any], path: Place) -> str:

@@ -171,7 +171,7 @@ def test_a_version_that_yaml_read_as_a_number_is_told_so(stack: Stack) -> None:
     stack.web["version"] = 1.1
     line = stack.mistake()
     assert line.startswith("slipway:services.web.version: ")
-    assert "(1.1)" in line
+    assert "(1.1): write it in quotes: semantic version" in line
 
 
 @pytest.mark.parametrize(
@@ -184,8 +184,17 @@ def test_a_version_that_yaml_read_as_a_number_is_told_so(stack: Stack) -> None:
         ),
         (lambda s: s.web["run"].update(memory=1), "run.memory", ["16", "(1)", "write memory in MiB"]),
         (lambda s: s.web["run"]["ports"][0].update(host=70000), "run.ports.0.host", ["65535", "(70000)", "write port"]),
-        (lambda s: s.web["run"]["logs"].update(driver="none"), "run.logs.driver", ["('none')", "write log driver"]),
-        (lambda s: s.web["run"]["logs"].update(maximum_size="big"), "run.logs.maximum_size", ["('big')", "write size"]),
+        (
+            lambda s: s.web["run"]["logs"].update(driver="none"),
+            "run.logs.driver",
+            ["('none')", "write one of those: log driver"],
+        ),
+        (
+            lambda s: s.web["run"]["logs"].update(maximum_size="big"),
+            "run.logs.maximum_size",
+            ["('big')", "write it like 10m: size"],
+        ),
+        (lambda s: s.web["run"].update(read_only="maybe"), "run.read_only", ["('maybe')", "write true or false: "]),
         (lambda s: s.web["build"].update(platforms=[]), "build.platforms", ["at least 1", "write every platform"]),
         (lambda s: s.web.pop("repository"), "repository", ["missing", "write path of the repository"]),
         (lambda s: s.web["build"].pop("context"), "build.context", ["missing", "write folder"]),
