@@ -81,8 +81,9 @@ class Survey:
         if known is not None and known[:-1] == mark:
             return str(known[-1])
         version = ask_version(program, ask)
-        self._known[str(program)] = [*mark, version]
-        self._changed = True
+        if version:  # a tool that was too slow this once, on a busy machine, may tell it the next time
+            self._known[str(program)] = [*mark, version]
+            self._changed = True
         return version
 
 

@@ -253,6 +253,17 @@ def test_a_tool_that_hangs_when_asked_is_not_accepted(machine: Machine, monkeypa
     assert (found.version, found.accepted) == ("", False)
 
 
+def test_a_tool_that_was_too_slow_once_is_asked_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, memory = machine.root / "busy", machine.root / "versions.json"
+    script(machine.path, "frob", f'[ ! -e "{busy}" ] || exec sleep 5\necho 1.9.0\n')
+    busy.touch()
+    with monkeypatch.context() as impatient:
+        impatient.setattr("toolchain.survey.ASK_WITHIN", 0.2)
+        assert not Survey(str(machine.path), [], memory).look([tool()])["frob"].accepted
+    busy.unlink()
+    assert Survey(str(machine.path), [], memory).look([tool()])["frob"].accepted
+
+
 def test_a_command_that_is_missing_fails_or_hangs_does_not_succeed(machine: Machine) -> None:
     path = str(machine.path)
     script(machine.path, "slow", "exec sleep 5\n")
