@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,19 +176,16 @@ class Stack:
         """Creates the stack in the backend where it is missing, and returns whether it did.
 
         `pulumi stack init` writes a salt beside the stack's file; it is run in a folder of its own, because the state
-        keeps the salt too.
+        keeps the salt too. Another run, of another stack, may do the same at the same time.
 
         Raises:
             ToolchainError: Pulumi refuses.
         """
         if self.checkpoint is not None:
             return False
-        folder = self.project.run / "init"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        shutil.copy(self.project.root / "Pulumi.yaml", folder)
-        _quiet(["stack", "init", self.name, "--no-select", "--non-interactive"], folder, environment)
-        shutil.rmtree(folder)
+        with tempfile.TemporaryDirectory(prefix="init-", dir=self.project.run) as folder:
+            shutil.copy(self.project.root / PROGRAM, folder)
+            _quiet(["stack", "init", self.name, "--no-select", "--non-interactive"], Path(folder), environment)
         return True
 
     def select(self, environment: Mapping[str, str]) -> None:

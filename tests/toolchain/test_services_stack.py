@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,22 @@ def test_the_checked_in_stacks_ask_for_what_they_name() -> None:
 def test_a_stack_without_a_file_is_refused_with_those_that_have_one(project: Project) -> None:
     with pytest.raises(ToolchainError, match=r"Pulumi\.prod\.yaml does not exist \(stack prod\): .*one of: dev"):
         Stack(project, "prod").refuse_missing_file()
+
+
+def test_two_stacks_are_created_at_once_each_in_a_folder_of_its_own(project: Project, tmp_path: Path) -> None:
+    pulumi = tmp_path / "bin" / "pulumi"
+    pulumi.parent.mkdir()
+    # Each goes on only when the other has begun, and finds its folder as it was.
+    pulumi.write_text(
+        f"#!/bin/sh\ntouch {tmp_path}/began-$3\n"
+        f"for _ in $(seq 40); do [ $(ls -d {tmp_path}/began-* | wc -l) = 2 ] && break; sleep 0.1; done\n"
+        "cat Pulumi.yaml && touch Pulumi.$3.yaml && [ $(ls | wc -l) = 2 ]\n"
+    )
+    pulumi.chmod(0o755)
+    environment = {"PATH": f"{pulumi.parent}:/usr/bin:/bin"}
+    with ThreadPoolExecutor() as pool:
+        assert all(pool.map(lambda name: Stack(project, name).ensure(environment), ["dev", "qa"]))
+    assert list(project.run.iterdir()) == []
 
 
 def test_a_stack_file_that_is_no_yaml_is_refused_with_the_place(project: Project) -> None:
