@@ -136,6 +136,21 @@ def test_a_certificate_that_expires_soon_is_made_anew(tmp_path: Path) -> None:
     assert ensure_certificates(tmp_path)
 
 
+def test_certificates_whose_making_was_interrupted_are_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    ensure_certificates(tmp_path)
+    (tmp_path / "ca.key").unlink()
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("toolchain.services.certificates._openssl", interrupted)
+        ensure_certificates(tmp_path)
+    assert ensure_certificates(tmp_path)
+    assert all((tmp_path / name).stat().st_size for name in ("ca.key", "server.key", "server.crt"))
+
+
 def test_a_taken_port_names_its_holder_and_the_way_out(project: Project, environment: dict[str, str]) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", project.quarantine_port))

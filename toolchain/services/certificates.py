@@ -35,6 +35,8 @@ def ensure_certificates(folder: Path) -> bool:
         _valid(folder / name) for name in ("ca.crt", "server.crt")
     ):
         return False
+    # The last that is written: while it is missing, what an interruption left behind is not taken for complete.
+    (folder / "server.crt").unlink(missing_ok=True)
     for name in ("ca.key", "server.key"):
         (folder / name).unlink(missing_ok=True)
         (folder / name).touch(mode=0o600)
