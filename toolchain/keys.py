@@ -54,10 +54,11 @@ def ensure_keys(
             made += [f"{prefix}.key", f"{prefix}.pub"]
     bundle = "".join(
         text if text.endswith("\n") else text + "\n"
-        for text in (path.read_text(encoding="ascii", errors="replace") for path in sorted(certificates.glob("*.crt")))
+        # A comment may be in any encoding, and what reads the bundle as a secret takes UTF-8 only.
+        for text in (path.read_text(encoding="utf-8", errors="replace") for path in sorted(certificates.glob("*.crt")))
     )
     authorities = project.keys / "ca.crt"
-    if not authorities.exists() or authorities.read_text(encoding="ascii", errors="replace") != bundle:
+    if not authorities.exists() or authorities.read_bytes() != bundle.encode():
         write_private(authorities, bundle)
         made.append("ca.crt")
     return made

@@ -143,6 +143,16 @@ def test_the_administrators_certificates_are_joined_and_followed(project: Projec
     assert (project.keys / "ca.crt").read_text() == "B\n"
 
 
+@pytest.mark.parametrize(("encoding", "kept"), [("utf-8", "# Jürgen's\n"), ("latin-1", "# J\ufffdrgen's\n")])
+def test_certificates_with_a_comment_that_is_no_ascii_are_joined_once(
+    project: Project, environment: dict[str, str], encoding: str, kept: str
+) -> None:
+    (project.root / "a.crt").write_text("# Jürgen's", encoding=encoding)
+    ensure_keys(project, environment, project.root)
+    assert (project.keys / "ca.crt").read_text(encoding="utf-8") == kept
+    assert ensure_keys(project, environment, project.root) == []
+
+
 def test_half_a_key_pair_is_never_overwritten(project: Project, environment: dict[str, str]) -> None:
     (project.keys / "cosign.key").write_text("mine")
     with pytest.raises(ToolchainError, match=r"only cosign\.key of the cosign key pair"):
