@@ -8,11 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from toolchain.errors import ToolchainError
-from toolchain.services.probe import UnixConnection
+from toolchain.services.probe import ask_engine
 
 CONTAINER = "docker:index/container:Container"
-PATIENCE = 10.0
-"""Seconds that the engine gets to answer."""
 ANEW = "`make up ARGS=--refresh` looks at what is really there, and brings it back"
 
 
@@ -61,15 +59,7 @@ def _problem(name: str, item: Mapping[str, Any] | None) -> str | None:
 def _asked(host: str, identities: Iterable[str]) -> list[dict[str, Any]]:
     """Returns those of these containers that the engine knows, running or not."""
     filters = urllib.parse.quote(json.dumps({"id": list(identities)}))
-    connection = UnixConnection(host.removeprefix("unix://"), timeout=PATIENCE)
-    try:
-        connection.request("GET", f"/containers/json?all=true&filters={filters}")
-        response = connection.getresponse()
-        items: list[dict[str, Any]] = json.loads(response.read())
-    except (OSError, ValueError) as error:
-        raise ToolchainError(f"the Docker Engine at {host} does not list its containers ({error})") from error
-    finally:
-        connection.close()
-    if response.status != 200:
-        raise ToolchainError(f"the Docker Engine at {host} does not list its containers: {items}")
+    items: list[dict[str, Any]] = ask_engine(
+        host.removeprefix("unix://"), f"/containers/json?all=true&filters={filters}"
+    )
     return items

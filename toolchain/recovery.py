@@ -22,13 +22,15 @@ from typing import Any
 from toolchain.errors import ToolchainError
 from toolchain.keys import write_private
 from toolchain.orphans import end_orphans
-from toolchain.services.probe import UnixConnection
+from toolchain.services.probe import ask_engine
 from toolchain.services.process import start_moment
 from toolchain.services.service import Report
 from toolchain.stack import Stack, latest
 
 STACK_LABEL = "io.slipway.stack"
 URN_LABEL = "io.slipway.urn"
+_PATIENCE = 60.0
+"""Seconds that the engine gets to answer; it may have to end a container first."""
 SLACK = 2.0
 """Seconds by which the clocks of a lock, a process and a container may disagree; /proc counts the boot in seconds."""
 
@@ -212,28 +214,13 @@ class _Engine:
     def list(self, listing: str, stack: str) -> list[dict[str, Any]]:
         """Returns what carries the label of ``stack``."""
         filters = urllib.parse.quote(json.dumps({"label": [f"{STACK_LABEL}={stack}"]}))
-        items: list[dict[str, Any]] = json.loads(self._call("GET", f"{listing}filters={filters}"))
+        items: list[dict[str, Any]] = ask_engine(self._path, f"{listing}filters={filters}", timeout=_PATIENCE)
         return items
 
     def remove(self, kind: str, identity: str) -> None:
         """Removes one container, running or not, or one network."""
-        self._call("DELETE", f"/{kind}/{identity}" + ("?force=true" if kind == "containers" else ""))
-
-    def _call(self, method: str, path: str) -> bytes:
-        connection = UnixConnection(self._path, timeout=60.0)
-        try:
-            connection.request(method, path)
-            response = connection.getresponse()
-            body = response.read()
-        except OSError as error:
-            raise ToolchainError(f"recovery: the Docker Engine at {self._path} does not answer ({error})") from error
-        finally:
-            connection.close()
-        if response.status >= 400 and response.status != 404:
-            raise ToolchainError(
-                f"recovery: the Docker Engine refused {method} {path}: {body.decode(errors='replace')}"
-            )
-        return body if response.status < 400 else b"[]"
+        force = "?force=true" if kind == "containers" else ""
+        ask_engine(self._path, f"/{kind}/{identity}{force}", "DELETE", _PATIENCE)
 
 
 def _created(value: object) -> float:

@@ -98,7 +98,7 @@ def test_one_that_is_gone_is_told_with_what_makes_it_anew(engine: FakeEngine) ->
 
 
 def test_an_engine_that_does_not_tell_is_no_good_news(tmp_path: Path) -> None:
-    with pytest.raises(ToolchainError, match=r"none\.sock does not list its containers"):
+    with pytest.raises(ToolchainError, match=r"none\.sock: GET /containers/json is not answered"):
         refuse_standstill(state(str(tmp_path / "none.sock")))
 
 

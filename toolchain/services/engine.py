@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from toolchain.environment import Project
 from toolchain.errors import ToolchainError
 from toolchain.services import process
-from toolchain.services.probe import UnixConnection, docker_answers
+from toolchain.services.probe import ask_engine, docker_answers
 from toolchain.services.service import Report, Service, ensure_running
 from toolchain.stack import read_checkpoint
 
@@ -70,14 +69,7 @@ def foreign_containers(project: Project) -> list[str]:
     Raises:
         ToolchainError: the engine does not tell which containers run.
     """
-    connection = UnixConnection(str(SOCKET), timeout=10.0)
-    try:
-        connection.request("GET", "/containers/json")
-        containers = json.loads(connection.getresponse().read())
-    except (OSError, ValueError) as error:
-        raise ToolchainError(f"docker: the engine does not list its containers ({error}): see its log") from error
-    finally:
-        connection.close()
+    containers = ask_engine(str(SOCKET), "/containers/json")
     states = states_text(project)
     return [item["Names"][0].lstrip("/") for item in containers if item["Id"] not in states]
 

@@ -1,13 +1,16 @@
-"""Looks whether a service answers, and who holds a port that is taken."""
+"""Looks whether a service answers, asks the Docker Engine, and tells who holds a port that is taken."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
+from toolchain.errors import ToolchainError
 from toolchain.services.process import PROC, command_line
 
 TIMEOUT = 0.5
@@ -71,6 +74,29 @@ def docker_answers(host: str, timeout: float = 2.0) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def ask_engine(path: str, request: str, method: str = "GET", timeout: float = 10.0) -> Any:
+    """Returns what the Docker Engine at the unix socket ``path`` answers to a GET, read from its JSON; else None.
+
+    Raises:
+        ToolchainError: it does not answer, or refuses; what is to be removed may be gone already.
+    """
+    what = f"the Docker Engine at {path}: {method} {request.partition('?')[0]}"
+    todo = "see its log, and run the same command again once it works"
+    with contextlib.closing(UnixConnection(path, timeout)) as connection:
+        try:
+            connection.request(method, request)
+            response = connection.getresponse()
+            body = response.read()
+            if response.status < 400:
+                return json.loads(body) if method == "GET" else None
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            said = str(error).strip() or type(error).__name__
+            raise ToolchainError(f"{what} is not answered ({said}): {todo}") from error
+    if (method, response.status) == ("DELETE", 404):
+        return None
+    raise ToolchainError(f"{what} is refused ({response.status} {body.decode(errors='replace').strip()}): {todo}")
 
 
 def socket_answers(path: Path, timeout: float = TIMEOUT) -> bool:
