@@ -159,6 +159,19 @@ def test_a_taken_port_names_its_holder_and_the_way_out(project: Project, environ
             ensure_running(quarantine(project), environment, quiet)
 
 
+@pytest.mark.parametrize(
+    ("taken", "port", "free"),
+    [({5380}, 5380, 5480), ({5380, 5480}, 5380, 5580), ({65500}, 65500, 65400), ({65500, 65400}, 65500, 65300)],
+)
+def test_a_port_that_is_proposed_is_free_and_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: set[int], port: int, free: int
+) -> None:
+    monkeypatch.setattr("toolchain.services.service.port_holder", lambda it: "another" if it in taken else None)
+    service = dataclasses.replace(sleeper(tmp_path / "s"), port=port, port_variable="A_PORT")
+    with pytest.raises(ToolchainError, match=f"set A_PORT to a free port, for example A_PORT={free}$"):
+        ensure_running(service, os.environ, quiet)
+
+
 def test_a_service_that_ends_at_once_shows_its_last_words(tmp_path: Path) -> None:
     script = "import sys; sys.exit('no space left')"
     service = dataclasses.replace(sleeper(tmp_path / "s", script=script), ready=lambda: False)

@@ -95,9 +95,9 @@ def _refuse_taken_port(service: Service) -> None:
         return
     holder = port_holder(service.port)
     if holder is not None:
-        free = service.port + 100
-        while port_holder(free) is not None:
-            free += 100
+        # Those below come last, for a port with no other above it.
+        others = [*range(service.port + 100, 65536, 100), *range(service.port - 100, 1023, -100)]
+        free = next((port for port in others if port_holder(port) is None), "PORT")
         raise ToolchainError(
             f"{service.name}: port {service.port} is taken by {holder}: end it, or set {service.port_variable} to a "
             f"free port, for example {service.port_variable}={free}"
