@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,8 +29,21 @@ def main(arguments: list[str]) -> int:
     except ToolchainError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except (OSError, json.JSONDecodeError, subprocess.TimeoutExpired) as error:
+        print(f"error: {_told(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _told(error: OSError | json.JSONDecodeError | subprocess.TimeoutExpired) -> str:
+    """Returns what happened and what to do, where the machine failed in a way that no step has words of its own for."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        command = [error.cmd] if isinstance(error.cmd, str) else map(str, error.cmd[:3])
+        return f"`{' '.join(command)}` did not end within {error.timeout:.0f} s: run the same command again"
+    if isinstance(error, json.JSONDecodeError):
+        return f"what a tool wrote is no JSON ({error}): run the same command again"
+    return f"{error}: mend that, then run the same command again"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,8 @@ class Stack:
 
     def state(self) -> dict[str, Any]:
         """Returns the latest deployment of the state; empty where there is none."""
-        return latest(self.state_text())
+        path = self.checkpoint
+        return {} if path is None else read_deployment(path)
 
     def refuse_missing_file(self) -> None:
         """Refuses a stack that has no file.
@@ -235,6 +237,21 @@ def latest(checkpoint: str) -> dict[str, Any]:
     return deployment
 
 
+def read_deployment(path: Path) -> dict[str, Any]:
+    """Returns the latest deployment of a stored state; empty where there is none.
+
+    Raises:
+        ToolchainError: the file is damaged.
+    """
+    try:
+        return latest(read_checkpoint(path))
+    except (ValueError, AttributeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ToolchainError(
+            f"{path} is no state that can be read ({error}): put its last good copy in its place, such as "
+            f"{path.name}.bak beside it"
+        ) from error
+
+
 def outputs_of(state: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the outputs that a deployment registered; secret ones as Pulumi stores them, encrypted."""
     for resource in state.get("resources") or []:
@@ -249,8 +266,7 @@ def stacks(project: Project) -> dict[str, dict[str, Any]]:
     root = project.backend / ".pulumi" / "stacks"
     paths = [path for pattern in ("*.json", "*.json.gz") for path in sorted(root.rglob(pattern))]
     return {
-        str(path.relative_to(root)).removesuffix(".gz").removesuffix(".json"): latest(read_checkpoint(path))
-        for path in paths
+        str(path.relative_to(root)).removesuffix(".gz").removesuffix(".json"): read_deployment(path) for path in paths
     }
 
 

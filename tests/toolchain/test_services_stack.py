@@ -20,6 +20,7 @@ from toolchain.services.engine import states_text
 from toolchain.session import asks_for_production, platforms
 from toolchain.stack import Stack, foreground, stacks, urls
 from toolchain.status import print_status
+from toolchain.verbs import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -262,6 +263,62 @@ def test_an_error_is_one_message_and_exit_code_1(
     error = capsys.readouterr().err
     assert error.startswith("error: STACK: stacks/Pulumi.prod.yaml does not exist")
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (OSError(28, "No space left on device", "/a/file"), "No space left on device: '/a/file': mend that, then"),
+        (
+            subprocess.TimeoutExpired(["openssl", "x509", "-in", "a"], 10),
+            "`openssl x509 -in` did not end within 10 s: ",
+        ),
+        (
+            json.JSONDecodeError("Expecting value", "half a ", 0),
+            "no JSON (Expecting value: line 1 column 1 (char 0)): run",
+        ),
+    ],
+    ids=["OSError", "TimeoutExpired", "JSONDecodeError"],
+)
+def test_an_error_that_no_step_expects_is_one_message_too(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failure: Exception,
+    told: str,
+) -> None:
+    def fails(*_: object) -> int:
+        raise failure
+
+    monkeypatch.chdir(project.root)
+    monkeypatch.setitem(VERBS, "status", fails)
+    assert main(["status"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert told in error
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("dev.json", b'{"checkpoint": '),
+        ("dev.json", b"[]"),
+        ("dev.json", b"\xff"),
+        ("dev.json.gz", gzip.compress(b"{}")[:9]),
+    ],
+    ids=["half a file", "no object", "no text", "half a compressed file"],
+)
+def test_a_damaged_state_is_named_with_the_copy_that_pulumi_keeps(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, content: bytes
+) -> None:
+    folder = project.backend / ".pulumi" / "stacks" / "slipway"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(content)
+    monkeypatch.chdir(project.root)
+    assert main(["status"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {folder / name} is no state that can be read (")
+    assert error.endswith(f"put its last good copy in its place, such as {name}.bak beside it\n")
 
 
 @pytest.mark.parametrize("verb", ["up", "preview", "destroy", "shell", "services", "bench", "lock-bases", "test"])
