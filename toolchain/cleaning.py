@@ -15,7 +15,7 @@ from toolchain.services.fleet import running_services, stop_services
 from toolchain.services.process import PROC
 from toolchain.services.service import Report
 from toolchain.stack import PROGRAM, project_name, stacks
-from toolchain.store import cache_folder
+from toolchain.store import cache_folder, remove_tree
 from toolchain.virtualenv import UV_LOCK, VENV
 from toolchain.virtualenv import folders as virtualenvs
 
@@ -50,7 +50,7 @@ def clean(project: Project, report: Report, *, cache: bool) -> None:
     for folder in [project.state, *environments, *([cache_folder()] if cache else [])]:
         if folder.exists():
             _unmount_below(folder)
-            _remove(folder)
+            remove_tree(folder)
             report(f"clean: removed {folder}")
     (project.root / UV_LOCK).unlink(missing_ok=True)  # made beside .venv
 
@@ -131,11 +131,3 @@ def _mounts() -> list[str]:
 def _unescaped(path: str) -> str:
     """A path as mountinfo has it: white space and backslashes as three octal digits. Source: proc_pid_mountinfo(5)."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), path)
-
-
-def _remove(folder: Path) -> None:
-    # Go's module cache is made of read-only folders, which only root removes without more ado.
-    for path in [folder, *folder.rglob("*")]:
-        if path.is_dir() and not path.is_symlink() and not path.stat().st_mode & 0o200:
-            path.chmod(0o700)
-    shutil.rmtree(folder)

@@ -137,8 +137,9 @@ def remove_tree(folder: Path) -> None:
     """Removes ``folder`` and all in it, write-protected folders too; nothing happens when it is not there."""
     if not folder.exists():
         return
+    # Go's module cache is made of read-only folders, which only root removes without more ado.
     for path in (folder, *folder.rglob("*")):
-        if path.is_dir() and not path.is_symlink():
+        if path.is_dir() and not path.is_symlink() and ~path.stat().st_mode & stat.S_IRWXU:
             path.chmod(stat.S_IRWXU)
     shutil.rmtree(folder)
 
