@@ -12,7 +12,8 @@ from pathlib import Path
 from toolchain.environment import PRODUCTION, Project
 from toolchain.errors import ToolchainError
 
-PASSWORDS = ("pulumi.passphrase", "cosign.password", "registry.password", "db_password", "pip_token")
+PASSPHRASE = "pulumi.passphrase"
+PASSWORDS = (PASSPHRASE, "cosign.password", "registry.password", "db_password", "pip_token")
 PRODUCTION_PASSWORDS = ("production.password", "production-registry.password")
 """What only a stack needs that releases to production's own registry, with a key pair of its own."""
 _LETTERS_AND_DIGITS = string.ascii_letters + string.digits
@@ -39,8 +40,9 @@ def ensure_keys(
         The names of the files that were made.
 
     Raises:
-        ToolchainError: cosign failed, or half a key pair is there.
+        ToolchainError: cosign failed, half a key pair is there, or the passphrase of states that are there is not.
     """
+    _refuse_lost_passphrase(project)
     made = []
     project.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     project.keys.chmod(0o700)
@@ -62,6 +64,17 @@ def ensure_keys(
         write_private(authorities, bundle)
         made.append("ca.crt")
     return made
+
+
+def _refuse_lost_passphrase(project: Project) -> None:
+    """Another passphrase opens none of the states, and Pulumi would only call it incorrect."""
+    path = project.keys / PASSPHRASE
+    stacks = project.backend / ".pulumi" / "stacks"
+    if not path.exists() and any(stacks.rglob("*.json*")):
+        raise ToolchainError(
+            f"{path} is gone, and the secrets in the states below {stacks} open with no other passphrase: "
+            "bring it back; without it, remove the resources by hand, and `.slipway` to begin anew"
+        )
 
 
 def new_password() -> str:

@@ -26,8 +26,16 @@ NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _SALT = re.compile(r"^encryptionsalt:.*\n?", re.MULTILINE)
 _PARSE = """
 import sys, yaml
+class Loader(yaml.SafeLoader):
+    def construct_mapping(self, node, deep=False):
+        known = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
+            if key.value in known:
+                raise yaml.MarkedYAMLError(problem=f"{key.value} stands there twice", problem_mark=key.start_mark)
+            known.add(key.value)
+        return super().construct_mapping(node, deep)
 try:
-    yaml.safe_load(sys.stdin.buffer)
+    yaml.load(sys.stdin.buffer, Loader)
 except yaml.MarkedYAMLError as error:
     mark = error.problem_mark or error.context_mark
     print(f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}")

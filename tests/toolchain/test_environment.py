@@ -153,6 +153,19 @@ def test_certificates_with_a_comment_that_is_no_ascii_are_joined_once(
     assert ensure_keys(project, environment, project.root) == []
 
 
+def test_no_new_passphrase_is_made_for_states_that_another_one_opens(
+    project: Project, environment: dict[str, str]
+) -> None:
+    state = project.backend / ".pulumi" / "stacks" / "slipway" / "dev.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{}")
+    with pytest.raises(ToolchainError, match=r"pulumi\.passphrase is gone, and the secrets in the states"):
+        ensure_keys(project, environment, project.root)
+    assert not list(project.keys.glob("*"))
+    (project.keys / "pulumi.passphrase").write_text("the old one")
+    assert "pulumi.passphrase" not in ensure_keys(project, environment, project.root)
+
+
 def test_half_a_key_pair_is_never_overwritten(project: Project, environment: dict[str, str]) -> None:
     (project.keys / "cosign.key").write_text("mine")
     with pytest.raises(ToolchainError, match=r"only cosign\.key of the cosign key pair"):

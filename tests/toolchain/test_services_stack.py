@@ -136,6 +136,15 @@ def test_a_stack_file_that_is_no_yaml_is_refused_with_the_place(project: Project
         stack.refuse_broken_yaml(python)
 
 
+def test_a_key_that_stands_twice_in_a_stack_file_is_refused_with_the_place(project: Project) -> None:
+    stack, python = Stack(project, "dev"), Path(sys.executable)
+    stack.file.write_text("config:\n  slipway:channel: dev\n  slipway:channel: qa\n")
+    with pytest.raises(ToolchainError, match=r"\.yaml: line 3, column 3: slipway:channel stands there twice: "):
+        stack.refuse_broken_yaml(python)
+    stack.file.write_text("a: {x: 1}\nb: {x: 1}\n")
+    stack.refuse_broken_yaml(python)
+
+
 @pytest.mark.parametrize("name", ["", "../dev", "a b", "x;y"])
 def test_a_name_that_is_none_is_refused(project: Project, name: str) -> None:
     with pytest.raises(ToolchainError, match="not the name of a stack"):
