@@ -1,29 +1,52 @@
 """Finds secrets in a Dockerfile: what it sets and what it runs stays in the image's history."""
 
+import json
 import re
 from collections.abc import Iterator
 
 from detection.commands import find_in_command
 from detection.finding import Finding
+from detection.text import find_in_text
 from detection.values import find_in_value
 
 _CONTINUED = re.compile(r"[\\`][ \t]*\r?\n")
 _INSTRUCTION = re.compile(r"[ \t]{0,40}(?P<word>[A-Za-z]{2,12})[ \t]+(?P<rest>[^\n]*)")
 _SETTING = re.compile(r"(?P<name>[^\s=]{1,200})=(?P<value>\"(?:[^\"\\]++|\\.)*+\"|'[^']*+'|[^\s\"']*)")
-_RUNS = frozenset(("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK", "SHELL"))
+_RUNS = frozenset(("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK", "SHELL", "ADD", "COPY"))
 _SETS = frozenset(("ENV", "ARG", "LABEL"))
+_COMMENT = re.compile(r"^[ \t]*#[^\n]*(?:\n|$)", re.MULTILINE)
+_TRIGGER = re.compile(r"^[ \t]*ONBUILD[ \t]+", re.MULTILINE | re.IGNORECASE)
+_DOCUMENT = re.compile(
+    r"^[ \t]*(?P<word>RUN|COPY|ADD)\b[^\n]*?<<-?(?P<quote>[\"']?)(?P<mark>\w+)(?P=quote)[^\n]*\n"
+    r"(?P<body>(?:[^\n]*\n){0,500}?)\t*(?P=mark)$",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""An instruction with a here-document. Source: docs.docker.com, "Dockerfile reference", Here-Documents."""
 
 
 def find_in_dockerfile(text: str) -> Iterator[tuple[str, Finding]]:
     """The instructions of a Dockerfile that hold a secret, and what each holds."""
-    for line in _CONTINUED.sub(" ", text).splitlines():
+    plain = _TRIGGER.sub("", _COMMENT.sub("", text))
+    for document in _DOCUMENT.finditer(plain):
+        word, body = document["word"].upper(), document["body"]
+        if found := find_in_command(body) if word == "RUN" else find_in_text(body):
+            yield word, found
+    for line in _CONTINUED.sub(" ", _DOCUMENT.sub("", plain)).splitlines():
         instruction = _INSTRUCTION.match(line)
         if instruction is None:
             continue
         word, rest = instruction["word"].upper(), instruction["rest"].strip()
-        found = _in_settings(rest) if word in _SETS else find_in_command(rest) if word in _RUNS else None
-        if found:
+        if found := _in_settings(rest) if word in _SETS else find_in_command(_words(rest)) if word in _RUNS else None:
             yield word, found
+
+
+def _words(rest: str) -> str | list[str]:
+    """The words of a list, which no shell reads; else the line of a shell."""
+    try:
+        words = json.loads(rest[rest.index("[") :]) if rest.endswith("]") else None
+    except ValueError:
+        words = None
+    return [str(word) for word in words] if isinstance(words, list) else rest
 
 
 def _in_settings(text: str) -> Finding | None:

@@ -55,6 +55,8 @@ def _platforms(value: Any) -> tuple[str, ...]:
     for item in (platforms := _texts(value)):
         if not _PLATFORM.fullmatch(item):
             raise MistakeError("is no platform", item, "write one as linux/arm64 or linux/arm/v7")
+    if not platforms:
+        raise MistakeError("asks for nothing", "an empty list", "write at least one platform, or leave it out")
     return platforms
 
 

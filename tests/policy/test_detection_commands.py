@@ -185,6 +185,34 @@ def test_a_finding_never_has_the_value(value: str) -> None:
         assert found and value not in f"{found.kind} {found.looks} {found.at}"
 
 
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("FROM scratch\nRUN <<EOF\nset -e\nexport DB_PASSWORD=hunter2\nEOF\n", "RUN"),
+        ("FROM scratch\nCOPY <<EOF /app/.env\nDB_PASSWORD=hunter2\nEOF\n", "COPY"),
+        ("ADD https://user:hunter2@host.example/x.tar /", "ADD"),
+        ("ONBUILD ENV DB_PASSWORD=hunter2", "ENV"),
+        ("ENV LOG=info \\\n# a remark within\nDB_PASSWORD=hunter2", "ENV"),
+        ('CMD ["app", "--password", "hunter2"]', "CMD"),
+        ('HEALTHCHECK --interval=3s CMD ["app", "--password", "hunter2"]', "HEALTHCHECK"),
+    ],
+)
+def test_a_secret_is_found_in_every_form_of_an_instruction(text: str, word: str) -> None:
+    assert [found for found, _ in find_in_dockerfile(text)] == [word]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RUN <<EOF\nset -e\npip install app\nEOF\nCOPY . /app\n",
+        "COPY <<EOF /app/settings\nlog=info\nEOF\nADD https://host.example/x.tar /\nONBUILD COPY . /app",
+        'CMD ["app", "--password-file", "/run/secrets/db"]',
+    ],
+)
+def test_ordinary_instructions_hold_no_secret(text: str) -> None:
+    assert not list(find_in_dockerfile(text))
+
+
 def test_a_dockerfile_is_read_by_its_instructions() -> None:
     text = "\n".join((
         "FROM scratch AS build",
