@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from components.artifact import ImageReference
 from components.buildkit import builder_endpoint, created, histories, moment, version
@@ -95,7 +95,13 @@ def _remote(context: Path) -> str | None:
 
 
 def source_address(address: str) -> str | None:
-    """A repository's address as the URI of a dependency; None for a path, which names nothing on another machine."""
+    """A repository's address as the URI of a dependency.
+
+    None for a path, which names nothing on another machine, and for an address with `.` or `..` in its path: git
+    resolves them, and what is attested would look like another place than the one that was cloned.
+    """
+    if not {".", ".."}.isdisjoint(re.split(r"[/\\:?#@]", "".join(unquote(address).split()))):
+        return None
     if short := _SHORT_ADDRESS.fullmatch(address):
         return f"git+ssh://{short['host']}/{short['path'].lstrip('/')}"
     parts = urlsplit(address)

@@ -12,6 +12,7 @@ from verification.references import Reference
 
 _SCP = re.compile(r"(?:[^@/\s]+@)?(?P<host>[A-Za-z0-9.-]+):(?P<path>[^/\s].*)")
 _GLOB = re.compile(r"\*\*|\*|\?|[^*?]+")
+_USUAL_PORTS = {"https": ":443", "http": ":80", "ssh": ":22", "git": ":9418"}
 
 
 def source_repository(uri: str) -> str:
@@ -25,10 +26,12 @@ def source_repository(uri: str) -> str:
         host, path = scp["host"], scp["path"]
     elif "://" in text:
         where = urlsplit(text)
-        host, path = where.netloc.rpartition("@")[2].lower(), where.path
+        host, path = where.netloc.rpartition("@")[2].removesuffix(_USUAL_PORTS.get(where.scheme, "")), where.path
     else:
         host, _, path = text.partition("/")
-    path = path.partition("@")[0].strip("/").removesuffix(".git")
+    if not _goes_around(path):  # else what looks like a revision may be a folder that the path leaves again
+        path = path.partition("@")[0]
+    path = path.strip("/").removesuffix(".git")
     return f"{host.lower()}/{path}" if host else f"file:/{path}"
 
 
@@ -51,13 +54,14 @@ def base_image(uri: str) -> str:
 
 
 def is_allowed_source(uri: str, allowed: tuple[str, ...]) -> bool:
-    """Whether a source repository is one of a list, or lies below one.
+    """Whether a source repository is one of a list, or lies below one; none with `.` or `..` in its path is.
 
     Args:
         uri: as provenance names it.
         allowed: URLs or `host/path`; `*` stands for one name, `**` for any number of them.
     """
-    return any(_matches(source_repository(pattern), source_repository(uri)) for pattern in allowed)
+    repository = source_repository(uri)
+    return not _goes_around(uri) and any(_matches(source_repository(pattern), repository) for pattern in allowed)
 
 
 def is_allowed_base(uri: str, allowed: tuple[str, ...]) -> bool:
@@ -69,6 +73,12 @@ def is_allowed_base(uri: str, allowed: tuple[str, ...]) -> bool:
     """
     image = base_image(uri)
     return bool(image) and any(_is_base(image, pattern) for pattern in allowed)
+
+
+def _goes_around(uri: str) -> bool:
+    """Whether a path has `.` or `..` in it: git and servers resolve them, and get another place than is spelled."""
+    text = "".join(unquote(uri.partition("#")[0]).split())
+    return not {".", ".."}.isdisjoint(re.split(r"[/\\:?@]", text))
 
 
 def _is_base(image: str, pattern: str) -> bool:

@@ -25,10 +25,20 @@ NAME = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?", fullmatch=True)
         "git://GIT.example/shop/web/",
         "git.example/shop/web",
         "https://git.example/shop/web?ref=main",
+        "https://git.example:443/shop/web",
+        "git+ssh://git@GIT.example:22/shop/web.git",
+        "http://git.example:80/shop/web",
+        "git://git.example:9418/shop/web",
     ],
 )
 def test_every_spelling_of_a_source_repository_is_one(uri: str) -> None:
     assert source_repository(uri) == "git.example/shop/web"
+
+
+def test_another_port_than_the_usual_one_of_the_scheme_is_another_place() -> None:
+    assert source_repository("https://git.example:22/shop/web") == "git.example:22/shop/web"
+    assert is_allowed_source("https://git.example:443/shop/web", ("https://git.example/*",))
+    assert not is_allowed_source("https://git.example:8443/shop/web", ("https://git.example/*",))
 
 
 def test_a_folder_of_the_machine_is_no_host() -> None:
@@ -83,6 +93,37 @@ def test_a_listed_source_is_allowed_in_every_spelling(allowed: str, uri: str) ->
 )
 def test_another_source_is_not(allowed: str, uri: str) -> None:
     assert not is_allowed_source(uri, (allowed,))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "git+https://git.example/shop/../evil/web.git",
+        "https://git.example/shop/%2e%2E/evil/web.git",
+        "https://git.example/shop/..%2Fevil/web",
+        "https://git.example/shop/..\\evil/web",
+        "https://git.example/shop/.\t./evil/web",
+        "https://git.example/shop/./web",
+        "https://git.example/shop/web/..",
+        "https://git.example/shop/web@v1/../../../evil/web",
+        "ssh://git@git.example/shop/web?x/../../../evil/web",
+        "git@git.example:../evil/web.git",
+    ],
+)
+def test_a_path_that_git_resolves_to_another_place_is_on_no_list(uri: str) -> None:
+    assert not is_allowed_source(uri, ("https://git.example/shop/*", "git.example/shop/web", "git.example/**", uri))
+
+
+def test_the_whole_of_a_path_that_goes_around_is_told() -> None:
+    told = source_repository("https://git.example/shop/web@v1/../../evil/web.git")
+    assert told == "git.example/shop/web@v1/../../evil/web"
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://git.example/shop/.github", "https://git.example/shop/web..", "https://git.example/shop/web#main:."]
+)
+def test_a_dot_in_a_name_and_a_folder_of_the_repository_change_nothing(uri: str) -> None:
+    assert is_allowed_source(uri, ("git.example/shop",))
 
 
 @pytest.mark.parametrize(

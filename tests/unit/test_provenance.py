@@ -142,3 +142,18 @@ def test_a_source_without_an_address_has_none(tool: ToolMaker, tmp_path: Path) -
 )
 def test_an_address_names_a_repository_and_no_credential_or_path_of_this_machine(address: str, uri: str | None) -> None:
     assert source_address(address) == uri
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://git.example/shop/../evil/web.git",
+        "https://git.example/shop/%2e%2E/evil/web.git",
+        "https://git.example/shop/..%2Fevil/web.git",
+        "ssh://git@git.example/shop/web#/../../evil/web.git",
+        "git@git.example:../evil/web.git",
+        "git@git.example:shop/./web.git",
+    ],
+)
+def test_an_address_that_git_resolves_to_another_place_is_not_attested(address: str) -> None:
+    assert source_address(address) is None
