@@ -142,14 +142,14 @@ def read(statement: Statement) -> Content | None:
 
 
 def time_of(text: object) -> datetime | None:
-    """An RFC 3339 time; None for anything else, such as Go's zero time."""
+    """An RFC 3339 time, in UTC; None for anything else, such as Go's zero time."""
     try:
         time = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
+        if time is None or time.year < 2000:
+            return None
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the last hours of the year 9999 may be in no year of UTC
         return None
-    if time is None or time.year < 2000:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _report(predicate: Mapping[str, Any], signer: str) -> Report:

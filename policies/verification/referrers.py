@@ -8,7 +8,7 @@ first and never what is believed. Sources: opencontainers/image-spec, "Annotatio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from verification.credentials import CredentialsError
@@ -163,7 +163,8 @@ class Referrers:
                 if len(found) < enough:
                     found += self._read(kind, waiting[position : position + enough])
             for moment in moments:
-                found += self._newest_of(kind, [it for it in waiting if it.created <= f"{moment:%Y-%m-%dT%H:%M:%SZ}"])
+                until = f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+                found += self._newest_of(kind, [it for it in waiting if it.created <= until])
             if found:
                 return list(dict.fromkeys(found))
         by_keys_alone = kind is Proof and self._source.proof_keys is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -138,6 +139,15 @@ def test_the_report_of_the_time_of_the_first_proof_is_read_too(plain: RegistrySe
     for part in found(reference).platforms.values():
         names = [it.findings[0].vulnerability for it in part.reports]
         assert names == ["CVE-0.1", "CVE-1", "CVE-4", "CVE-6"]
+
+
+@pytest.mark.parametrize("hours", [-10, 10])
+def test_the_time_of_a_proof_counts_by_its_offset(plain: RegistryServer, hours: int) -> None:
+    reports = [report(finding(f"CVE-{age}"), age=age) for age in (0.1, 1, 2.25, 2.75, 3)]
+    proved = proof(2.5)
+    proved["time"] = datetime.fromisoformat(proved["time"]).astimezone(timezone(timedelta(hours=hours))).isoformat()
+    for part in found(Image(reports=reports, proofs=[proved]).push(plain)).platforms.values():
+        assert [it.findings[0].vulnerability for it in part.reports] == ["CVE-0.1", "CVE-1", "CVE-2.75"]
 
 
 def test_rubbish_before_a_trusted_statement_is_read_past(plain: RegistryServer) -> None:

@@ -334,6 +334,7 @@ def test_statements_of_other_types_are_of_no_interest() -> None:
         ("2026-11-22T14:00:00+02:00", datetime(2026, 11, 22, 12, tzinfo=UTC)),
         ("2026-11-22T12:00:00", datetime(2026, 11, 22, 12, tzinfo=UTC)),
         ("0001-01-01T00:00:00Z", None),
+        ("9999-12-31T23:59:59-12:00", None),
         ("soon", None),
         (None, None),
         (3, None),
