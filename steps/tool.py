@@ -41,14 +41,26 @@ def run_step(step: Callable[[], Mapping[str, Any]]) -> NoReturn:
     """Run a step as a program: its result as one line of JSON, its failure as one message and exit code 1."""
     end_on_signals()
     try:
-        result = step()
+        _print(step())
     except (StepError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted")
-    print(json.dumps(result, sort_keys=True), flush=True)
-    sys.stderr.flush()
     os._exit(0)  # all is said and closed: to take the interpreter apart takes 7 ms, in each of the steps of an update
+
+
+def _print(result: Mapping[str, Any]) -> None:
+    text = json.dumps(result, sort_keys=True)
+    try:
+        print(text, flush=True)
+        sys.stderr.flush()
+    except OSError as error:
+        with suppress(OSError):  # else Python tries to print the rest once more as it ends, and fails by itself
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise StepError(
+            f"the step has done its work, but its result cannot be printed ({error.strerror}): see that the disk has "
+            "room and that what started the step still runs, then run it again"
+        ) from None
 
 
 def end_on_signals() -> None:

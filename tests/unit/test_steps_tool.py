@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -82,6 +84,31 @@ def test_a_step_that_nohup_has_started_outlives_its_terminal(tool: ToolMaker) ->
         running.send_signal(signal.SIGHUP)
         assert running.wait(timeout=15) == 0
     assert calls(path) == ["first", "second"]
+
+
+@pytest.mark.parametrize("told", ["No space left on device", "Broken pipe"])
+def test_a_result_that_cannot_be_printed_is_one_message(told: str) -> None:
+    with output_that_fails(told) as output:
+        ended = subprocess.run(
+            [sys.executable, "-c", "from steps.tool import run_step; run_step(lambda: {'digest': 'sha256:1f'})"],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    said = f"error: the step has done its work, but its result cannot be printed ({told}): "
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr
+    assert ended.stderr.startswith(said)
+
+
+def output_that_fails(told: str) -> BinaryIO:
+    """A full disk, or a pipe that nobody reads."""
+    if told != "Broken pipe":
+        return Path("/dev/full").open("wb")
+    reading, writing = os.pipe()
+    os.close(reading)
+    return os.fdopen(writing, "wb")
 
 
 def started(program: str, *before: str) -> subprocess.Popen[str]:
