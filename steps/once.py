@@ -10,11 +10,12 @@ import hashlib
 import json
 import os
 import re
-import stat
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from steps.folder import is_ours_alone
 
 FOLDER = Path(".slipway/run/verified")
 MOST_SECONDS = 300.0
@@ -70,10 +71,9 @@ def _is_private(folder: Path) -> bool:
     """Whether this is a folder of ours that nobody else may write to; it is made where it is missing."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
+        return is_ours_alone(folder.lstat())
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
 def _read(path: Path, asked: str) -> dict[str, Any] | None:
@@ -81,7 +81,7 @@ def _read(path: Path, asked: str) -> dict[str, Any] | None:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as file:
             found = os.fstat(file.fileno())
             kept = json.load(file)
-        if found.st_uid != os.getuid() or not _is_recent(found) or kept["asked"] != asked:
+        if found.st_uid != os.geteuid() or not _is_recent(found) or kept["asked"] != asked:
             return None
         answer: dict[str, Any] = kept["answer"]
     except (OSError, ValueError, KeyError, TypeError):

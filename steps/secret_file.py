@@ -2,7 +2,8 @@
 
 The value comes on standard input. The file belongs to the image's user alone (mode 0400), in a folder that
 everybody may pass through and its owner alone may list or change (mode 0711). A new value is written in place, so that
-a running container's mount sees it.
+a running container's mount sees it. This runs as root: whatever else stands in the place of the folder or of the file
+is refused, and left as it is.
 
 Pulumi makes a resource that is replaced anew before it deletes the old one, whose file has the same path: so a file
 that is made is another one than was there, and only the file that a resource has made is removed with it.
@@ -10,11 +11,13 @@ that is made is another one than was there, and only the file that a resource ha
 
 import argparse
 import os
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from steps.folder import is_ours_alone
 from steps.previous import printed
 from steps.tool import StepError, run_step, say
 
@@ -29,12 +32,12 @@ def write_secret(path: Path, value: str, owner: int, *, anew: bool = False) -> d
         anew: put another file in the place of one that is there.
 
     Raises:
-        StepError: this user may not give the file away, or the folder cannot be made.
+        StepError: this user may not give the file away, the folder cannot be made, or something else stands there.
     """
     target = path.with_name(f".{path.name}.new") if anew else path
     try:
-        path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-        descriptor = _opened(target)
+        _make_folder(path)
+        descriptor = _created(target) if anew else _opened(target)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             os.fchmod(descriptor, 0o400)
             os.fchown(descriptor, owner, owner)
@@ -55,18 +58,68 @@ def write_secret(path: Path, value: str, owner: int, *, anew: bool = False) -> d
                 target.unlink()
 
 
+def _make_folder(path: Path) -> None:
+    """Make the folder of a secret file; one that is there already must be as safe as one that is made.
+
+    Raises:
+        StepError: it is not.
+    """
+    folder = path.parent
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o711, parents=True)
+    found = folder.lstat()
+    if not is_ours_alone(found):
+        raise StepError(
+            f"secret file {path}: {folder} ({_look(found)}) is no folder of user {os.geteuid()} that nobody else may "
+            "write to: remove it, or name another folder in the setting `secrets_directory`"
+        )
+
+
+def _created(path: Path) -> int:
+    """Make a file that was not there; one that is left of a step that was killed is no obstacle."""
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
+
+
 def _opened(path: Path) -> int:
-    """Open a secret file to be written, without following a link.
+    """Open a secret file to be written, or make it; nothing else is opened, followed or changed.
 
     Its owner may not write it as it is, mode 0400, unless that is root.
     """
-    with suppress(FileNotFoundError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        try:
-            os.fchmod(descriptor, 0o600)
-        finally:
-            os.close(descriptor)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o400)
+    try:
+        _refuse_other(path, path.lstat())  # before it is opened: to open a device may do something by itself
+    except FileNotFoundError:
+        return _created(path)
+    descriptor = _opened_as(path, os.O_RDONLY)
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+    return _opened_as(path, os.O_WRONLY)
+
+
+def _opened_as(path: Path, access: int) -> int:
+    descriptor = os.open(path, access | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        _refuse_other(path, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _refuse_other(path: Path, found: os.stat_result) -> None:
+    """Refuse what is no file, and a file that has another name too: it would be given away with the secret in it."""
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        raise StepError(
+            f"secret file {path}: something else stands there ({_look(found)}), which is left as it is: see who has "
+            "put it there, and remove it"
+        )
+
+
+def _look(found: os.stat_result) -> str:
+    names = f", {found.st_nlink} names" if stat.S_ISREG(found.st_mode) and found.st_nlink != 1 else ""
+    return f"{stat.filemode(found.st_mode)}, of user {found.st_uid}{names}"
 
 
 def _identity(path: Path) -> str:

@@ -174,7 +174,7 @@ def test_old_answers_are_removed(here: Path) -> None:
 
 def test_the_answer_of_another_user_is_not_taken(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked({"answer": 1})
-    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
     assert asked({"answer": 2}) == {"answer": 2}
 
 

@@ -74,6 +74,76 @@ def test_a_link_in_the_place_of_a_secret_is_never_followed(tmp_path: Path) -> No
     assert target.stat().st_uid == os.geteuid()
 
 
+@pytest.mark.parametrize("odd", ["link", "open", "grouped", "foreign", "file"])
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_folder_that_is_not_ours_alone_gets_no_secret(tmp_path: Path, odd: str, anew: bool) -> None:
+    folder, elsewhere = tmp_path / "stack", tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o711)
+    if odd == "link":
+        folder.symlink_to(elsewhere)
+    elif odd == "file":
+        folder.touch()
+    else:
+        folder.mkdir()
+        folder.chmod({"open": 0o777, "grouped": 0o775, "foreign": 0o755}[odd])
+        os.chown(folder, 12345 if odd == "foreign" else os.geteuid(), -1)
+    before = folder.lstat()
+    told = rf"^secret file {folder}/db_password: {folder} \([-dl]\S+, of user \d+\) is no folder of user 0 that"
+    with pytest.raises(StepError, match=told):
+        write_secret(folder / "db_password", SECRET, 10001, anew=anew)
+    assert not list(elsewhere.iterdir())
+    assert folder.lstat() == before
+
+
+@pytest.mark.parametrize("odd", ["link", "hard link", "pipe", "folder"])
+def test_what_stands_in_the_place_of_a_secret_is_told_and_left_as_it_is(tmp_path: Path, odd: str) -> None:
+    path, target = tmp_path / "db_password", tmp_path / "target"
+    target.write_text("untouched")
+    make = {"link": path.symlink_to, "hard link": path.hardlink_to}.get(odd)
+    if make:
+        make(target)
+    else:
+        {"pipe": os.mkfifo, "folder": os.mkdir}[odd](path)
+    before = path.lstat(), target.lstat()
+    with pytest.raises(StepError, match=rf"^secret file {path}: something else stands there \(") as caught:
+        write_secret(path, SECRET, 10001)
+    assert (", 2 names" in str(caught.value)) == (odd == "hard link")
+    assert (path.lstat(), target.lstat()) == before
+    assert target.read_text() == "untouched"
+
+
+@pytest.mark.parametrize("odd", ["link", "hard link", "pipe"])
+def test_what_is_exchanged_while_a_secret_is_opened_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    path, target = tmp_path / "db_password", tmp_path / "target"
+    write_secret(path, "old", 10001)
+    target.write_text("untouched")
+    seen, before = path.lstat(), stat.S_IMODE(target.stat().st_mode)
+    path.unlink()
+    {"link": path.symlink_to, "hard link": path.hardlink_to}.get(odd, lambda _: os.mkfifo(path))(target)
+    monkeypatch.setattr(Path, "lstat", lambda self: seen if self == path else self.stat(follow_symlinks=False))
+    with pytest.raises(StepError, match="secret file"):
+        write_secret(path, SECRET, 10001)
+    assert (target.read_text(), stat.S_IMODE(target.stat().st_mode), target.stat().st_uid) == ("untouched", before, 0)
+
+
+@pytest.mark.parametrize("odd", ["link", "hard link", "pipe", "file"])
+def test_what_stands_beside_a_new_secret_is_not_written_to(tmp_path: Path, odd: str) -> None:
+    path, beside, target = tmp_path / "db_password", tmp_path / ".db_password.new", tmp_path / "target"
+    target.write_text("untouched")
+    if odd == "pipe":
+        os.mkfifo(beside)
+    else:
+        {"link": beside.symlink_to, "hard link": beside.hardlink_to}.get(odd, lambda _: beside.touch())(target)
+    before = target.stat().st_mode, target.stat().st_uid
+    write_secret(path, SECRET, 10001, anew=True)
+    assert path.read_text(encoding="utf-8") == SECRET
+    assert (path.lstat().st_nlink, stat.S_IMODE(path.lstat().st_mode), path.lstat().st_uid) == (1, 0o400, 10001)
+    assert (target.read_text(), (target.stat().st_mode, target.stat().st_uid)) == ("untouched", before)
+    assert not beside.exists()
+
+
 def test_a_secret_is_removed_with_the_folders_that_it_leaves_empty(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     first, second = (folder / "stack" / "web" / name for name in ("a", "b"))
