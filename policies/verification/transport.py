@@ -4,6 +4,7 @@ Only the standard library's `http.client` is used, which the policy SDK has impo
 is part of every preview's time (docs/decisions/0010-registry-client.md).
 """
 
+import io
 import os
 import socket
 import ssl
@@ -11,9 +12,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http import client
 from pathlib import Path
 from threading import Lock
+from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from verification.references import is_loopback
@@ -133,7 +136,7 @@ class Transport:
         try:
             connection.request(method, target or "/", body=body, headers=dict(headers))
             response = connection.getresponse()
-            content = _content(connection, response, limit, deadline)
+            content = _content(response, limit)
         except BaseException:
             connection.close()
             raise
@@ -150,7 +153,7 @@ class Transport:
             connection = idle.pop() if idle else None
         if connection is None:
             return self._connect(where, deadline), False
-        _limit_waiting(connection, deadline)
+        _bind(connection, deadline)
         return connection, True
 
     def _keep(self, where: SplitResult, connection: client.HTTPConnection) -> None:
@@ -162,15 +165,18 @@ class Transport:
         connection.close()
 
     def _connect(self, where: SplitResult, deadline: Deadline) -> client.HTTPConnection:
-        host, port, timeout = where.hostname or "", where.port, deadline.left()
+        connection = self._unconnected(where)
+        _bind(connection, deadline)
+        return connection
+
+    def _unconnected(self, where: SplitResult) -> client.HTTPConnection:
+        host, port = where.hostname or "", where.port
         if where.scheme == "http":
-            return client.HTTPConnection(host, port or 80, timeout=timeout)
+            return client.HTTPConnection(host, port or 80)
         proxy = _proxy_for(host)
         if proxy is None:
-            return client.HTTPSConnection(host, port or 443, timeout=timeout, context=self._trust())
-        connection = client.HTTPSConnection(
-            proxy.hostname or "", proxy.port or 80, timeout=timeout, context=self._trust()
-        )
+            return client.HTTPSConnection(host, port or 443, context=self._trust())
+        connection = client.HTTPSConnection(proxy.hostname or "", proxy.port or 80, context=self._trust())
         connection.set_tunnel(host, port or 443)
         return connection
 
@@ -186,15 +192,63 @@ class Transport:
             return self._context
 
 
-def _content(connection: client.HTTPConnection, response: client.HTTPResponse, limit: int, deadline: Deadline) -> bytes:
+class _Response(client.HTTPResponse):
+    """An answer, also that of a proxy, of which no byte is waited for beyond a deadline."""
+
+    def __init__(self, deadline: Deadline, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp = io.BufferedReader(_Arriving(self.fp.detach(), sock, deadline))
+
+
+class _Arriving(io.RawIOBase):
+    """What comes in at a socket, whose own limit holds for each piece anew, however many of them there are."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: Deadline) -> None:
+        self._raw, self._socket, self._deadline = raw, sock, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._socket.settimeout(self._deadline.left())
+        size = self._raw.readinto(buffer)
+        self._socket.settimeout(self._deadline.left())  # for what comes next without a read: TLS behind a proxy
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _bind(connection: client.HTTPConnection, deadline: Deadline) -> None:
+    """Let a connection wait for nothing beyond a deadline, as it connects, sends and reads."""
+    connection._create_connection = partial(_connected, deadline)  # type: ignore[attr-defined]  # its only way in
+    connection.response_class = partial(_Response, deadline)  # type: ignore[assignment]  # called, and no more
+    connection.timeout = deadline.left()
+    if isinstance(connection.sock, socket.socket):
+        connection.sock.settimeout(connection.timeout)
+
+
+def _connected(deadline: Deadline, address: tuple[str, int], *_: object) -> socket.socket:
+    """As `socket.create_connection` does, but each address of a host has its share of the time, and not all of it."""
+    places = [(str(place[0]), address[1]) for *_, place in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)]
+    while True:
+        try:
+            connected = socket.create_connection(places[0], deadline.left() / len(places))
+            break
+        except OSError:
+            if not places[1:]:
+                raise
+            del places[0]
+    connected.settimeout(deadline.left())
+    return connected
+
+
+def _content(response: client.HTTPResponse, limit: int) -> bytes:
     if (response.length or 0) > limit:
         raise client.HTTPException(f"answers with {response.length} bytes, more than the {limit} allowed")
     pieces, size = [], 0
-    while True:
-        _limit_waiting(connection, deadline)
-        piece = response.read1(_PIECE)
-        if not piece:
-            break
+    while piece := response.read1(_PIECE):
         size += len(piece)
         if size > limit:
             raise client.HTTPException(f"answers with more than the {limit} bytes allowed")
@@ -203,12 +257,6 @@ def _content(connection: client.HTTPConnection, response: client.HTTPResponse, l
         raise client.IncompleteRead(b"", response.length)
     response.close()  # the connection is free for the next request
     return b"".join(pieces)
-
-
-def _limit_waiting(connection: client.HTTPConnection, deadline: Deadline) -> None:
-    connection.timeout = deadline.left()
-    if isinstance(connection.sock, socket.socket):
-        connection.sock.settimeout(connection.timeout)
 
 
 def _origin(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,17 @@ def configured_login(tmp_path: Path) -> Access:
     path = tmp_path / "password"
     path.write_text("hunter2\n")
     return Access(username="robot", password_file=path)
+
+
+@pytest.fixture(name="certificate", scope="module")
+def certificate_and_key(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for loopback that signs itself, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    files = folder / "ca.crt", folder / "ca.key"
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*made, *names, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    return files
 
 
 def soon() -> Deadline:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.policy.asked import TINY, read, refused, registry_server, soon
+from tests.policy.asked import TINY, certificate_and_key, read, refused, registry_server, soon
 from tests.policy.registry_server import INDEX, Answer, Question, RegistryServer, serving
 from verification.registry import Access, Registry, RegistryError
 from verification.transport import Deadline
 
-__all__ = ["registry_server"]  # a fixture
+__all__ = ["certificate_and_key", "registry_server"]  # fixtures
 
 
 def test_a_manifest_is_read_by_tag_and_by_digest(server: RegistryServer) -> None:
@@ -192,17 +192,6 @@ def test_pages_without_end_or_of_another_host_are_refused(server: RegistryServer
     target = "https://evil.example/v2/"
     with pytest.raises(RegistryError, match=r"refers to evil\.example for a list: it is not followed"):
         Registry(server.address).referrers("shop/web", "sha256:" + "1f" * 32, soon())
-
-
-@pytest.fixture(name="certificate", scope="module")
-def certificate_and_key(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for loopback that signs itself, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    files = folder / "ca.crt", folder / "ca.key"
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    names = ["-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*made, *names, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
-    return files
 
 
 def test_a_registry_with_an_authority_of_its_own_is_asked_over_tls(certificate: tuple[Path, Path]) -> None:
