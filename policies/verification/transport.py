@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from http import client
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from verification.references import is_loopback
 
@@ -177,7 +178,7 @@ class Transport:
         if proxy is None:
             return client.HTTPSConnection(host, port or 443, context=self._trust())
         connection = client.HTTPSConnection(proxy.hostname or "", proxy.port or 80, context=self._trust())
-        connection.set_tunnel(host, port or 443)
+        connection.set_tunnel(host, port or 443, _proxy_login(proxy))
         return connection
 
     def _trust(self) -> ssl.SSLContext:
@@ -284,7 +285,11 @@ def _refuse_weaker(origin: str, target: str) -> None:
 
 
 def _proxy_for(host: str) -> SplitResult | None:
-    """The proxy that the environment names for TLS, as every other tool on the machine reads it."""
+    """The proxy that the environment names for TLS, as every other tool on the machine reads it.
+
+    Raises:
+        TransportError: what it names is no address.
+    """
     if not (os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")) or is_loopback(host):
         return None
     from urllib.request import getproxies, proxy_bypass
@@ -292,7 +297,22 @@ def _proxy_for(host: str) -> SplitResult | None:
     if proxy_bypass(host):
         return None
     proxy = getproxies().get("https", "")
-    return urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    try:
+        where = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        _ = where.port  # what is wrong about it is told with its text, which may be a part of the password
+    except ValueError:
+        raise TransportError(
+            "the proxy in HTTPS_PROXY has no usable address: percent-encode what is special in its user and password"
+        ) from None
+    return where
+
+
+def _proxy_login(proxy: SplitResult) -> dict[str, str]:
+    """The header with the login that a proxy's address names; not for one over TLS, which is spoken to in plain."""
+    if proxy.scheme != "http" or not (proxy.username or proxy.password):
+        return {}
+    login = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(login.encode()).decode()}"}
 
 
 def _reason(error: Exception) -> str:

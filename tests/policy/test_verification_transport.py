@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import threading
@@ -100,3 +101,60 @@ def test_all_addresses_of_a_host_share_the_time(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(socket, "create_connection", silent)
     assert late("https://registry.example/v2/") == "registry.example did not answer in time"
     assert asked == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+
+
+@contextmanager
+def refusing_proxy() -> Iterator[tuple[str, list[bytes]]]:
+    """HOST:PORT of a proxy that lets nobody through, and what it was asked."""
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        with suppress(OSError), listening.accept()[0] as connection:
+            asked.append(connection.recv(65536))
+            connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}", asked
+
+
+def asked_by(proxy: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What is told of a registry behind a proxy that does not let anybody through."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(TransportError) as told:
+        Transport().get("https://registry.example/v2/", {}, 1000, Deadline(5))
+    return str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("login", "header"),
+    [
+        ("robot:hunter2@", b"robot:hunter2"),
+        ("ro%40bot:hunter%3a2%c3%bc@", "ro@bot:hunter:2ü".encode()),
+        ("robot@", b"robot:"),
+        ("", None),
+    ],
+)
+def test_a_proxy_is_given_the_login_of_its_address(
+    monkeypatch: pytest.MonkeyPatch, login: str, header: bytes | None
+) -> None:
+    with refusing_proxy() as (address, asked):
+        told = asked_by(f"http://{login}{address}", monkeypatch)
+    assert told == "registry.example does not answer (Tunnel connection failed: 407 Proxy Authentication Required)"
+    sent = [line.partition(b": ")[2] for line in asked[0].splitlines() if line.startswith(b"Proxy-Authorization")]
+    assert sent == ([b"Basic " + base64.b64encode(header)] if header else [])
+
+
+def test_a_proxy_that_is_asked_for_over_tls_is_given_no_login_in_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    with refusing_proxy() as (address, asked):
+        asked_by(f"https://robot:hunter2@{address}", monkeypatch)
+    assert b"Proxy-Authorization" not in asked[0]
+
+
+@pytest.mark.parametrize("proxy", ["http://robot:hunter/2@proxy.example", "http://robot:hunter℀@proxy.example"])
+def test_a_proxy_without_a_usable_address_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    told = asked_by(proxy, monkeypatch)
+    assert told.startswith("the proxy in HTTPS_PROXY has no usable address: ")
+    assert "hunter" not in told
