@@ -84,7 +84,7 @@ def _engine(address: str) -> str | None:
     if context := os.environ.get("DOCKER_CONTEXT"):
         return (
             f"  DOCKER_CONTEXT: it is set ({context}), and the Docker provider would take that engine instead of "
-            f"slipway:docker ({address}): unset it, and write the engine there"
+            f"slipway:docker ({address}), which is a local socket: unset it"
         )
     return _socket("slipway:docker", "the Docker Engine", address.removeprefix("unix://"))
 

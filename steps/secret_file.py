@@ -2,8 +2,8 @@
 
 The value comes on standard input. The file belongs to the image's user alone (mode 0400), in a folder that
 everybody may pass through and its owner alone may list or change (mode 0711). A new value is written in place, so that
-a running container's mount sees it. This runs as root: whatever else stands in the place of the folder or of the file
-is refused, and left as it is.
+a running container's mount sees it. This runs as root: it writes through no link and into nothing else that stands in
+the place of the file, and in a folder of its own alone.
 
 Pulumi makes a resource that is replaced anew before it deletes the old one, whose file has the same path: so a file
 that is made is another one than was there, and only the file that a resource has made is removed with it.
@@ -71,7 +71,7 @@ def _make_folder(path: Path) -> None:
     if not is_ours_alone(found):
         raise StepError(
             f"secret file {path}: {folder} ({_look(found)}) is no folder of user {os.geteuid()} that nobody else may "
-            "write to: remove it, or name another folder in the setting `secrets_directory`"
+            "write to: make it one (`chown`, `chmod go-w`), or name another in the setting `secrets_directory`"
         )
 
 

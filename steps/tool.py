@@ -53,7 +53,6 @@ def _print(result: Mapping[str, Any]) -> None:
     text = json.dumps(result, sort_keys=True)
     try:
         print(text, flush=True)
-        sys.stderr.flush()
     except OSError as error:
         with suppress(OSError):  # else Python tries to print the rest once more as it ends, and fails by itself
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -70,7 +70,7 @@ def _refuse_lost_passphrase(project: Project) -> None:
     """Another passphrase opens none of the states, and Pulumi would only call it incorrect."""
     path = project.keys / PASSPHRASE
     stacks = project.backend / ".pulumi" / "stacks"
-    if not path.exists() and any(stacks.rglob("*.json*")):
+    if not path.exists() and any(it for end in ("json", "json.gz") for it in stacks.rglob(f"*.{end}")):
         raise ToolchainError(
             f"{path} is gone, and the secrets in the states below {stacks} open with no other passphrase: "
             "bring it back; without it, remove the resources by hand, and `.slipway` to begin anew"

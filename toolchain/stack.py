@@ -26,16 +26,24 @@ NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _SALT = re.compile(r"^encryptionsalt:.*\n?", re.MULTILINE)
 _PARSE = """
 import sys, yaml
-class Loader(yaml.SafeLoader):
-    def construct_mapping(self, node, deep=False):
-        known = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
-            if key.value in known:
-                raise yaml.MarkedYAMLError(problem=f"{key.value} stands there twice", problem_mark=key.start_mark)
-            known.add(key.value)
-        return super().construct_mapping(node, deep)
+def check(node, seen):
+    if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+        return
+    seen.add(id(node))
+    known = set()
+    for entry in node.value:
+        for part in entry if isinstance(entry, tuple) else (entry,):
+            check(part, seen)
+        key = entry[0] if isinstance(entry, tuple) else None
+        if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+            continue
+        if (key.tag, key.value) in known:
+            raise yaml.MarkedYAMLError(problem=f"{key.value} stands there twice", problem_mark=key.start_mark)
+        known.add((key.tag, key.value))
 try:
-    yaml.load(sys.stdin.buffer, Loader)
+    text = sys.stdin.buffer.read()
+    check(yaml.compose(text), set())
+    yaml.safe_load(text)
 except yaml.MarkedYAMLError as error:
     mark = error.problem_mark or error.context_mark
     print(f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}")
@@ -154,8 +162,8 @@ class Stack:
             )
         if parsed.stdout:
             raise ToolchainError(
-                f"{self.file.relative_to(self.project.root)}: {parsed.stdout.strip()}: correct the YAML there, often "
-                "an indentation"
+                f"{self.file.relative_to(self.project.root)}: {parsed.stdout.strip()}: correct the YAML there; "
+                "often it is an indentation"
             )
 
     def policy_flags(self, report: Callable[[str], None]) -> list[str]:

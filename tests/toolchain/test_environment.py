@@ -162,6 +162,9 @@ def test_no_new_passphrase_is_made_for_states_that_another_one_opens(
     with pytest.raises(ToolchainError, match=r"pulumi\.passphrase is gone, and the secrets in the states"):
         ensure_keys(project, environment, project.root)
     assert not list(project.keys.glob("*"))
+    state.rename(state.with_name("dev.json.bak"))  # as `pulumi stack rm` leaves it
+    assert "pulumi.passphrase" in ensure_keys(project, environment, project.root)
+    state.write_text("{}")
     (project.keys / "pulumi.passphrase").write_text("the old one")
     assert "pulumi.passphrase" not in ensure_keys(project, environment, project.root)
 

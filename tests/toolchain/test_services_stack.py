@@ -128,8 +128,8 @@ def test_a_stack_file_that_is_no_yaml_is_refused_with_the_place(project: Project
     with pytest.raises(ToolchainError) as refused:
         stack.refuse_broken_yaml(python)
     assert str(refused.value) == (
-        "stacks/Pulumi.dev.yaml: line 3, column 9: mapping values are not allowed here: correct the YAML there, often "
-        "an indentation"
+        "stacks/Pulumi.dev.yaml: line 3, column 9: mapping values are not allowed here: correct the YAML there; "
+        "often it is an indentation"
     )
     for text in ("", "config: {}\n", "config:\n  slipway:channel: nonsense\n"):
         stack.file.write_text(text)
@@ -141,8 +141,10 @@ def test_a_key_that_stands_twice_in_a_stack_file_is_refused_with_the_place(proje
     stack.file.write_text("config:\n  slipway:channel: dev\n  slipway:channel: qa\n")
     with pytest.raises(ToolchainError, match=r"\.yaml: line 3, column 3: slipway:channel stands there twice: "):
         stack.refuse_broken_yaml(python)
-    stack.file.write_text("a: {x: 1}\nb: {x: 1}\n")
-    stack.refuse_broken_yaml(python)
+    merged = "b: &b {k: 1}\na:\n  n:\n    deep: &x {<<: *b, k: 2}\ny: {<<: *x}\n"
+    for text in ("a: {x: 1}\nb: {x: 1}\n", merged, "1: a\n'1': b\n", "a: &a [*a]\n"):
+        stack.file.write_text(text)
+        stack.refuse_broken_yaml(python)
 
 
 @pytest.mark.parametrize("name", ["", "../dev", "a b", "x;y"])
