@@ -2,6 +2,7 @@
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from detection.commands import find_in_command
@@ -16,28 +17,44 @@ _RUNS = frozenset(("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK", "SHELL", "ADD", "C
 _SETS = frozenset(("ENV", "ARG", "LABEL"))
 _COMMENT = re.compile(r"^[ \t]*#[^\n]*(?:\n|$)", re.MULTILINE)
 _TRIGGER = re.compile(r"^[ \t]*ONBUILD[ \t]+", re.MULTILINE | re.IGNORECASE)
-_DOCUMENT = re.compile(
-    r"^[ \t]*(?P<word>RUN|COPY|ADD)\b[^\n]*?<<-?(?P<quote>[\"']?)(?P<mark>\w+)(?P=quote)[^\n]*\n"
-    r"(?P<body>(?:[^\n]*\n){0,500}?)\t*(?P=mark)$",
-    re.MULTILINE | re.IGNORECASE,
-)
-"""An instruction with a here-document. Source: docs.docker.com, "Dockerfile reference", Here-Documents."""
+_OPENS = re.compile(r"[ \t]*(?P<word>RUN|COPY|ADD)\b", re.IGNORECASE)
+_MARK = re.compile(r"<<-?(?P<quote>[\"']?)(?P<mark>\w+)(?P=quote)")
+"""Of a here-document. Source: docs.docker.com, "Dockerfile reference", Here-Documents."""
 
 
 def find_in_dockerfile(text: str) -> Iterator[tuple[str, Finding]]:
     """The instructions of a Dockerfile that hold a secret, and what each holds."""
     plain = _TRIGGER.sub("", _COMMENT.sub("", text))
-    for document in _DOCUMENT.finditer(plain):
-        word, body = document["word"].upper(), document["body"]
+    documents, rest_of_it = _documents(plain)
+    for word, body in documents:
         if found := find_in_command(body) if word == "RUN" else find_in_text(body):
             yield word, found
-    for line in _CONTINUED.sub(" ", _DOCUMENT.sub("", plain)).splitlines():
+    for line in _CONTINUED.sub(" ", rest_of_it).splitlines():
         instruction = _INSTRUCTION.match(line)
         if instruction is None:
             continue
         word, rest = instruction["word"].upper(), instruction["rest"].strip()
         if found := _in_settings(rest) if word in _SETS else find_in_command(_words(rest)) if word in _RUNS else None:
             yield word, found
+
+
+def _documents(text: str) -> tuple[list[tuple[str, str]], str]:
+    """The here-documents of instructions, and the Dockerfile without those instructions."""
+    lines = text.split("\n")
+    ends: dict[str, list[int]] = {}
+    for position, line in enumerate(lines):
+        ends.setdefault(line.strip("\t\r"), []).append(position)
+    found, rest, position = [], [], 0
+    while position < len(lines):
+        line, position = lines[position], position + 1
+        opens, mark = _OPENS.match(line), _MARK.search(line)
+        closing = ends.get(mark["mark"], []) if opens and mark else []
+        if opens and (following := bisect_left(closing, position)) < len(closing):
+            found.append((opens["word"].upper(), "\n".join(lines[position : closing[following]])))
+            position = closing[following] + 1
+        else:
+            rest.append(line)
+    return found, "\n".join(rest)
 
 
 def _words(rest: str) -> str | list[str]:

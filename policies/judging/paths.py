@@ -75,8 +75,8 @@ LINKS = {
     "/volumes/macintosh hd": "/",
 }
 """Names that are links on common systems, or where Docker Desktop shows the host."""
-_SYSTEM_DRIVE = re.compile(r"/(?:mnt/|cygdrive/)?c(?P<below>/.*)?")
-"""Where WSL and Docker Desktop show the drive of Windows itself: `/mnt/c`, `//c`, `/host_mnt/c`."""
+_SYSTEM_DRIVE = re.compile(r"/(?:(?:mnt|cygdrive)/c(?=/|$)|c(?=/.))(?P<below>/.*)?")
+"""Where WSL and Docker Desktop show the drive of Windows itself: `/mnt/c`, `//c/Windows`; `/c` may be any folder."""
 _SCHEME = re.compile(r"(?:unix|file|npipe|bind)://", re.IGNORECASE)
 _DRIVE = re.compile(r"/*(?P<letter>[a-z]):(?=/|$)")
 _PIPE = re.compile(r"//+[.?]/+pipe(?=/|$)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 
 import pytest
 from hypothesis import given
@@ -211,6 +212,16 @@ def test_a_secret_is_found_in_every_form_of_an_instruction(text: str, word: str)
 )
 def test_ordinary_instructions_hold_no_secret(text: str) -> None:
     assert not list(find_in_dockerfile(text))
+
+
+@pytest.mark.parametrize("unit", ["RUN <<A\n", "RUN a <<", "RUN <<A\nA\n", "# a\n", "ONBUILD ", 'CMD ["a",'])
+def test_a_long_dockerfile_takes_time_in_proportion_to_its_length(unit: str) -> None:
+    took = []
+    for length in (10_000, 100_000):
+        began = time.process_time()
+        list(find_in_dockerfile(unit * (length // len(unit))))
+        took.append(time.process_time() - began)
+    assert took[1] <= 40 * max(took[0], 0.02)
 
 
 def test_a_dockerfile_is_read_by_its_instructions() -> None:
