@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from detection.commands import find_in_command
 from detection.finding import Finding
-from detection.text import find_in_text
 from detection.values import find_in_value
 
 _CONTINUED = re.compile(r"[\\`][ \t]*\r?\n")
@@ -17,6 +16,7 @@ _RUNS = frozenset(("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK", "SHELL", "ADD", "C
 _SETS = frozenset(("ENV", "ARG", "LABEL"))
 _COMMENT = re.compile(r"^[ \t]*#[^\n]*(?:\n|$)", re.MULTILINE)
 _TRIGGER = re.compile(r"^[ \t]*ONBUILD[ \t]+", re.MULTILINE | re.IGNORECASE)
+_LIST = re.compile(r"(?:--\S+\s+)*(?:CMD\s+)?(?=\[)")
 _OPENS = re.compile(r"[ \t]*(?P<word>RUN|COPY|ADD)\b", re.IGNORECASE)
 _MARK = re.compile(r"<<-?(?P<quote>[\"']?)(?P<mark>\w+)(?P=quote)")
 """Of a here-document. Source: docs.docker.com, "Dockerfile reference", Here-Documents."""
@@ -27,7 +27,7 @@ def find_in_dockerfile(text: str) -> Iterator[tuple[str, Finding]]:
     plain = _TRIGGER.sub("", _COMMENT.sub("", text))
     documents, rest_of_it = _documents(plain)
     for word, body in documents:
-        if found := find_in_command(body) if word == "RUN" else find_in_text(body):
+        if found := find_in_command(body) if word == "RUN" else _in_file(body):
             yield word, found
     for line in _CONTINUED.sub(" ", rest_of_it).splitlines():
         instruction = _INSTRUCTION.match(line)
@@ -39,7 +39,7 @@ def find_in_dockerfile(text: str) -> Iterator[tuple[str, Finding]]:
 
 
 def _documents(text: str) -> tuple[list[tuple[str, str]], str]:
-    """The here-documents of instructions, and the Dockerfile without those instructions."""
+    """The here-documents of instructions, and the Dockerfile without them."""
     lines = text.split("\n")
     ends: dict[str, list[int]] = {}
     for position, line in enumerate(lines):
@@ -52,16 +52,22 @@ def _documents(text: str) -> tuple[list[tuple[str, str]], str]:
         if opens and (following := bisect_left(closing, position)) < len(closing):
             found.append((opens["word"].upper(), "\n".join(lines[position : closing[following]])))
             position = closing[following] + 1
-        else:
-            rest.append(line)
+        rest.append(line)
     return found, "\n".join(rest)
+
+
+def _in_file(text: str) -> Finding | None:
+    """What a file that is written out sets: `NAME=value`, a line each."""
+    lines = (line.strip().removeprefix("export ") for line in text.splitlines())
+    return next((found for line in lines if _SETTING.match(line) and (found := _in_settings(line))), None)
 
 
 def _words(rest: str) -> str | list[str]:
     """The words of a list, which no shell reads; else the line of a shell."""
+    listed = _LIST.match(rest)
     try:
-        words = json.loads(rest[rest.index("[") :]) if rest.endswith("]") else None
-    except ValueError:
+        words = json.loads(rest[listed.end() :]) if listed else None
+    except (ValueError, RecursionError):
         words = None
     return [str(word) for word in words] if isinstance(words, list) else rest
 

@@ -20,11 +20,14 @@ from judging.workload import Argument, Health, Variable
 TRUE = ("1", "t", "T", "TRUE", "true", "True")
 """What Go's ParseBool takes for true."""
 NEVER_FAILS = re.compile(
-    r"(?!.*\bset -\w*e)(?!.*\bexit\s+[1-9$])(?:(?:.*(?:\|\||;|\n)\s*)?(?:/bin/|/usr/bin/)?(?:true|:|exit 0)|exit"
-    r"|(?:.*\|\|\s*)?(?:/bin/|/usr/bin/)?(?:echo|printf)\b[^;&|>\n]*|sleep [\d.]+[smhd]?|)",
+    r"(?!.*\bset\b[^;\n]*(?:-\w*e|errexit))(?!.*\bexit\s+[\"']?[-1-9$])"
+    r"(?:(?:.*(?:\|\||;|\n)[ \t]*)?(?:/bin/|/usr/bin/)?(?:true|:|exit 0)|exit"
+    r"|(?:.*\|\|[ \t]*)?(?:/bin/|/usr/bin/)?(?:echo|printf)\b[^;&|>)\n]*|sleep [\d.]+[smhd]?|)",
     re.DOTALL,
 )
 """A command that ends well whatever is so; only the usual ones."""
+_LONGEST = 2000
+"""Characters of a command that is only there to end well."""
 SHELL = re.compile(r"(?:/bin/|/usr/bin/)?(?:ba|da|a)?sh -\w*c$")
 PATHS_IN_OPTIONS = re.compile(r"(?:^|[=:,])(/[^,:]*)")
 KERNEL_FILES = {"proc": "/proc", "devtmpfs": "/dev", "devpts": "/dev/pts"} | dict.fromkeys(
@@ -165,7 +168,7 @@ def checks_nothing(words: Sequence[str]) -> bool:
     command = " ".join(words).strip()
     if inner := re.fullmatch(r"(?P<shell>\S+ \S+) (?P<quote>['\"]?)(?P<command>.*)(?P=quote)", command, re.DOTALL):
         command = inner["command"].strip() if SHELL.fullmatch(inner["shell"]) else command
-    return NEVER_FAILS.fullmatch(" ".join(command.split(" ")).rstrip("; ")) is not None
+    return len(command) < _LONGEST and NEVER_FAILS.fullmatch(command.rstrip("; ")) is not None
 
 
 def is_path(source: str) -> bool:

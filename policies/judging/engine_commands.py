@@ -18,7 +18,6 @@ STARTS = frozenset(
         "service update", "stack deploy", "stack up", "compose up", "compose run", "compose create", "compose watch",
         "compose scale", "pod create", "pod clone", "play kube", "kube play", "kube apply", "instance start",
         "instance run", "service rollback", "container runlabel", "container restore", "quadlet install",
-        "plugin install", "plugin enable",
     }
 )  # fmt: skip
 """What starts a container, or changes what one is started with."""

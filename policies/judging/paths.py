@@ -152,7 +152,8 @@ def sensitive(path: str, allowed: tuple[str, ...] = ()) -> Finding | None:
     """
     for place in spellings(path) if path.strip() else ():
         finding = _sensitive(place)
-        if finding and not any(fnmatchcase(place, glob.lower()) for glob in allowed):
+        known = (place,) if ".." in path else (place, path.strip().lower().rstrip("/") or "/")
+        if finding and not any(fnmatchcase(it, glob.lower()) for it in known for glob in allowed):
             return finding
     return None
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from judging.engine_commands import verbs_of
 from judging.manifest_text import is_manifest
 from judging.pushes import Push, cached, exported
-from judging.shell_text import here_documents, spelled_plainly, with_values, without_asides
+from judging.shell_text import here_documents, spelled_plainly, without_asides
 
 _PROGRAM = (
     r"(?:[\w./-]*/)?(?:docker-compose|docker|podman-compose|podman-remote|podman|nerdctl|finch|ctr|buildah|buildctl|crane|"
@@ -23,8 +23,6 @@ _CALL = re.compile(
     r"podman-compose|buildah|buildctl|crane|skopeo)(?:\.exe|\.io)?"
     r"(?=\s)(?P<arguments>[^|;&\n)`]*)"
 )
-_VALUE = r"[\w./:@-]+"
-"""What a variable may stand for in a name or before it."""
 _WITHOUT_VALUE = re.compile(
     r"-[Daqpkr]|--(?:all|all-tags|allow-non-distributable-blobs|compress|debug|disable-content-trust|force-rm|"
     r"format-sif|insecure|insecure-registry|load|local|no-cache|plain-http|preserve-digests|pull|purge|push|quiet|remote|"
@@ -43,16 +41,15 @@ def pushes_in(text: str, path: str) -> Iterator[Push]:
     for document in documents:
         if not is_manifest(document.body):  # what is handed to a shell, here or on another host
             yield from pushes_in(document.body, path)
-    plain = with_values(without_asides(command, _CALL.search).replace("\\\n", " "), _VALUE)
+    plain = without_asides(command, _CALL.search).replace("\\\n", " ")
     for call in _CALL.finditer(spelled_plainly(plain, _PROGRAM)):
         words = _split(call["arguments"])
         for name in _names(call["program"], words):
             yield Push(name, path)
-        for output in _values(words, "-o", "--output"):
-            for push in exported(output, path):
-                # Without a name of its own, an export pushes the build's tags.
-                names = [push.name] if push.name else _values(words, "-t", "--tag")
-                yield from (replace(push, name=name) for name in names)
+        pushed = [push for output in _values(words, "-o", "--output") for push in exported(output, path)]
+        yield from (push for push in pushed if push.name)
+        if nameless := [push for push in pushed if not push.name]:  # such an export pushes the build's tags
+            yield from (replace(nameless[0], name=name) for name in dict.fromkeys(_values(words, "-t", "--tag")))
         for cache in _values(words, "--cache-to", "--export-cache"):
             yield from cached(cache, path)
 

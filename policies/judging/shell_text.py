@@ -117,17 +117,18 @@ def with_values(text: str, value: str) -> str:
 
 
 def spelled_plainly(text: str, program: str) -> str:
-    """The command with a program that is quoted, looked up, or the first word of another language's list, as it is.
+    """The command with a program as it is that is quoted, looked up, or the first word of another language's list.
 
     Args:
         text: the command.
         program: pattern of the programs that matter.
     """
     looked_up = rf"""\$\((?:which|command\s+-v|type\s+-P)\s+({program})\)|`(?:which|command\s+-v)\s+({program})`"""
-    quoted = rf"""(?<![\w"'])(?:"({program})"|'({program})')(?=\s)"""
-    text = re.sub(f"{looked_up}|{quoted}", lambda it: next(filter(None, it.groups())), text)
-    listed = rf"""(?:"{program}"|'{program}')(?:\s*,\s*(?:"[^"\n]*"|'[^'\n]*'))+"""
-    return re.sub(listed, lambda it: f"{' '.join(word[1:-1] for word in _LISTED.findall(it[0]))} ;", text)
+    text = re.sub(looked_up, lambda it: it[1] or it[2], text)
+    quoted = rf"""(^|[;&|(\n])([ \t]*)(?:"({program})"|'({program})')(?=\s)"""  # elsewhere it is somebody's argument
+    text = re.sub(quoted, lambda it: f"{it[1]}{it[2]}{it[3] or it[4]}", text)
+    listed = rf"""\[\s*((?:"{program}"|'{program}')(?:\s*,\s*(?:"[^"\n]*"|'[^'\n]*'))+)"""
+    return re.sub(listed, lambda it: f"{' '.join(word[1:-1] for word in _LISTED.findall(it[1]))} ;", text)
 
 
 def expand(text: str, known: Mapping[str, str]) -> str:

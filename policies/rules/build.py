@@ -59,7 +59,9 @@ def _misplaced(push: Push, subject: Subject) -> Problem | None:
 def _before_a_variable(name: str, settings: Settings) -> Reference | None:
     """The repository, if only a tag or its last names are a variable's; None where it may be in quarantine, or not."""
     written, _, _ = name.partition("$")
-    if written.endswith("/") and not any(it.startswith(written) for it in settings.quarantine):
+    if written.endswith("/") and not any(
+        it.removeprefix("docker.io/").startswith(written) for it in settings.quarantine
+    ):
         written += "any:"
     elif "/" not in written or not written.endswith((":", "@")):
         return None

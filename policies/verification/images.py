@@ -17,7 +17,8 @@ _ATTESTED_NOTE = "vnd.docker.reference.digest"
 _LARGEST_CONFIGURATION = 8 * 2**20
 _OF_A_RUN = re.compile(r"(?:RUN )?\|(?P<count>[0-9]{1,3}) (?P<rest>.*)", re.DOTALL)
 _OF_AN_ARG = re.compile(r"(?:/bin/sh -c #\(nop\)\s+)?ARG\s(?P<rest>.*)", re.DOTALL)
-_ASSIGNED = re.compile(r"(?<!\S)[A-Za-z_]\w*=[^\s](?:(?!\s[A-Za-z_]\w*=|\s/).)*", re.DOTALL)
+_ASSIGNED = re.compile(r"[A-Za-z_]\w*=\S*")
+_MOST_ARGUMENTS, _LONGEST_STEP = 100, 20_000
 
 
 @dataclass(frozen=True)
@@ -105,17 +106,28 @@ def _texts(values: object) -> tuple[str, ...]:
 def _arguments(history: object) -> Iterator[str]:
     """The build arguments that builders write down with each step: `RUN |1 NAME=VALUE /bin/sh -c …`, `ARG NAME=VALUE`.
 
-    Values are not quoted there: one ends where the next name, or the path of the step's shell, begins.
+    Values are not quoted there: of one with spaces only the first word is read.
     """
     entries = history if isinstance(history, list) else []
     steps = [str(entry.get("created_by", "")) for entry in entries if isinstance(entry, Mapping)]
     known: dict[str, None] = {}
     for step in steps:
         if written := _OF_A_RUN.match(step):
-            known |= dict.fromkeys(_ASSIGNED.findall(written["rest"])[: int(written["count"])])
+            known |= dict.fromkeys(_assigned(written["rest"], int(written["count"])))
         elif declared := _OF_AN_ARG.match(step):
-            known |= dict.fromkeys(_ASSIGNED.findall(declared["rest"]))
+            known |= dict.fromkeys(_assigned(declared["rest"], _MOST_ARGUMENTS))
     yield from known
+
+
+def _assigned(text: str, most: int) -> list[str]:
+    """The first few `NAME=VALUE` of a step, without those that are empty; what follows them is its command."""
+    found: list[str] = []
+    for word in text[:_LONGEST_STEP].split(" "):
+        if len(found) == most or "/" in word[:1]:
+            break
+        if _ASSIGNED.fullmatch(word):
+            found.append(word)
+    return [word for word in found if not word.endswith("=")]
 
 
 def _configuration(registry: Registry, path: str, manifest: Manifest, deadline: Deadline) -> Mapping[str, Any]:

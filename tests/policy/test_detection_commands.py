@@ -195,6 +195,8 @@ def test_a_finding_never_has_the_value(value: str) -> None:
         ("ONBUILD ENV DB_PASSWORD=hunter2", "ENV"),
         ("ENV LOG=info \\\n# a remark within\nDB_PASSWORD=hunter2", "ENV"),
         ('CMD ["app", "--password", "hunter2"]', "CMD"),
+        ("RUN mysql -uroot -phunter2Xyz9Q <<EOF\nselect 1;\nEOF", "RUN"),
+        ('RUN export DB_PASSWORD=hunter2Xyz9Q && echo ["a"]', "RUN"),
         ('HEALTHCHECK --interval=3s CMD ["app", "--password", "hunter2"]', "HEALTHCHECK"),
     ],
 )
@@ -208,6 +210,9 @@ def test_a_secret_is_found_in_every_form_of_an_instruction(text: str, word: str)
         "RUN <<EOF\nset -e\npip install app\nEOF\nCOPY . /app\n",
         "COPY <<EOF /app/settings\nlog=info\nEOF\nADD https://host.example/x.tar /\nONBUILD COPY . /app",
         'CMD ["app", "--password-file", "/run/secrets/db"]',
+        'COPY <<EOF /run.sh\nexport PGPASSWORD="$(cat /run/secrets/pw)"\nEOF',
+        "COPY <<EOF /etc/nsswitch.conf\npasswd: files\nEOF",
+        f"RUN {'[' * 100_000}]",
     ],
 )
 def test_ordinary_instructions_hold_no_secret(text: str) -> None:

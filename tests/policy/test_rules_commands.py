@@ -56,7 +56,6 @@ def said(rule: str, text: str, key: str = "create", kind: str = COMMAND) -> list
         ("apptainer exec docker://nginx sh", "apptainer exec"),
         ("singularity shell docker://nginx", "singularity shell"),
         ("docker service rollback web", "docker service rollback"),
-        ("docker plugin install --grant-all-permissions x", "docker plugin install"),
         ("podman container runlabel install nginx", "podman container runlabel"),
         ("podman container restore --import x.tar", "podman container restore"),
         ("singularity instance start web.sif web", "singularity instance start"),

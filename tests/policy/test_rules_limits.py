@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pulumi_policy.proxy import UNKNOWN_NUMBER_VALUE
 
+from judging.engine import checks_nothing
 from rules import limits
 from tests.policy.answers import Answer, remediated
 from tests.policy.compliant import CONTAINER, SERVICE, container
@@ -337,3 +338,19 @@ def test_every_rule_of_the_family_has_a_case_and_an_unknown_case() -> None:
     names = {rule.name for rule in limits.RULES}
     assert {case.rule for case in BROKEN} | {PIDS} == names
     assert {case.rule for case, _ in UNKNOWNS} | {PIDS} == names
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curl -f http://$(hostname -i || echo localhost):8080/health",
+        '[ "$(redis-cli ping || echo down)" = PONG ]',
+        "set -o errexit; curl http://127.0.0.1; true",
+        'curl http://127.0.0.1 || exit "1"\nexit 0',
+        "curl -f http://127.0.0.1/ || exit 1",
+        "nc -z 127.0.0.1 80; exit $?",
+    ],
+)
+def test_a_check_that_can_fail_is_one(command: str) -> None:
+    assert not checks_nothing([command])
+    assert not checks_nothing(["\n" * 100_000 + command])
