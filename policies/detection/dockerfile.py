@@ -2,11 +2,11 @@
 
 import json
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 
 from detection.commands import find_in_command
 from detection.finding import Finding
+from detection.here_documents import each_line
 from detection.values import find_in_value
 
 _CONTINUED = re.compile(r"[\\`][ \t]*\r?\n")
@@ -17,43 +17,28 @@ _SETS = frozenset(("ENV", "ARG", "LABEL"))
 _COMMENT = re.compile(r"^[ \t]*#[^\n]*(?:\n|$)", re.MULTILINE)
 _TRIGGER = re.compile(r"^[ \t]*ONBUILD[ \t]+", re.MULTILINE | re.IGNORECASE)
 _LIST = re.compile(r"(?:--\S+\s+)*(?:CMD\s+)?(?=\[)")
-_OPENS = re.compile(r"[ \t]*(?P<word>RUN|COPY|ADD)\b", re.IGNORECASE)
-_MARK = re.compile(r"<<-?(?P<quote>[\"']?)(?P<mark>\w+)(?P=quote)")
-"""Of a here-document. Source: docs.docker.com, "Dockerfile reference", Here-Documents."""
+_HOLDS = re.compile(r"[ \t]*(?P<word>RUN|COPY|ADD)\b", re.IGNORECASE)
+"""An instruction that may hold a here-document."""
 
 
 def find_in_dockerfile(text: str) -> Iterator[tuple[str, Finding]]:
     """The instructions of a Dockerfile that hold a secret, and what each holds."""
-    plain = _TRIGGER.sub("", _COMMENT.sub("", text))
-    documents, rest_of_it = _documents(plain)
-    for word, body in documents:
-        if found := find_in_command(body) if word == "RUN" else _in_file(body):
-            yield word, found
-    for line in _CONTINUED.sub(" ", rest_of_it).splitlines():
+    instructions: list[str] = []
+    for line, documents in each_line(_TRIGGER.sub("", _COMMENT.sub("", text)), around="\t\r"):
+        instructions.append(line)
+        holds = _HOLDS.match(line)
+        for _, lines in documents:
+            if holds is None:  # `<<` says something else there, and what follows are instructions
+                instructions += lines
+            elif found := (find_in_command if holds["word"].upper() == "RUN" else _in_file)("\n".join(lines)):
+                yield holds["word"].upper(), found
+    for line in _CONTINUED.sub(" ", "\n".join(instructions)).splitlines():
         instruction = _INSTRUCTION.match(line)
         if instruction is None:
             continue
         word, rest = instruction["word"].upper(), instruction["rest"].strip()
         if found := _in_settings(rest) if word in _SETS else find_in_command(_words(rest)) if word in _RUNS else None:
             yield word, found
-
-
-def _documents(text: str) -> tuple[list[tuple[str, str]], str]:
-    """The here-documents of instructions, and the Dockerfile without them."""
-    lines = text.split("\n")
-    ends: dict[str, list[int]] = {}
-    for position, line in enumerate(lines):
-        ends.setdefault(line.strip("\t\r"), []).append(position)
-    found, rest, position = [], [], 0
-    while position < len(lines):
-        line, position = lines[position], position + 1
-        opens, mark = _OPENS.match(line), _MARK.search(line)
-        closing = ends.get(mark["mark"], []) if opens and mark else []
-        if opens and (following := bisect_left(closing, position)) < len(closing):
-            found.append((opens["word"].upper(), "\n".join(lines[position : closing[following]])))
-            position = closing[following] + 1
-        rest.append(line)
-    return found, "\n".join(rest)
 
 
 def _in_file(text: str) -> Finding | None:

@@ -5,9 +5,10 @@ no redirections, each value in one piece.
 """
 
 import re
-from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from detection.here_documents import OPENS, each_line
 
 _QUOTED = r"""\\.|\$'(?:\\.|[^'\\])*'|'[^']*'|"(?:\\.|[^"\\])*\""""
 _TARGET = rf"""[ \t]*(?!\()(?P<target>(?:{_QUOTED}|[^\s;|&'"\\])+)"""
@@ -24,7 +25,6 @@ COMMENT = re.compile(r"^[^\S\n]*#.*$", re.MULTILINE)
 _ONE_VALUE = re.compile(rf"""{_QUOTED}|\$\([^()`]*\)|`[^`]*`""", re.DOTALL)
 _APART = re.compile(r"""[\s;|&()`$"'\[\]{},]+""")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-_OPENS = re.compile(r"""<<-?[ \t]*(?P<quote>\\|['"]?)(?P<mark>\w+)['"]?""")
 _LISTED = re.compile(r""""[^"\n]*"|'[^'\n]*'""")
 _DEFAULT = re.compile(r"\$\{\w+:?-([\w./-]+)\}")
 Finder = Callable[[str], object]
@@ -41,23 +41,12 @@ class HereDocument:
 
 def here_documents(command: str) -> tuple[list[HereDocument], str]:
     """The texts that a shell command holds, and the command without them."""
-    lines = command.split("\n")
-    ends: dict[str, list[int]] = {}
-    for position, line in enumerate(lines):
-        ends.setdefault(line.strip(" \t"), []).append(position)
     found: list[HereDocument] = []
     rest: list[str] = []
-    position = 0
-    while position < len(lines):
-        line, position = lines[position], position + 1
-        rest.append(_OPENS.sub("", line))
-        for opened in _OPENS.finditer(line):
-            closing = ends.get(opened["mark"], [])
-            if (following := bisect_left(closing, position)) < len(closing):
-                end = closing[following]
-                body = "".join(f"{each.lstrip(chr(9))}\n" for each in lines[position:end])
-                found.append(HereDocument(body, bool(opened["quote"])))
-                position = end + 1
+    for line, documents in each_line(command, around=" \t"):
+        rest.append(OPENS.sub("", line))
+        for opens, lines in documents:
+            found.append(HereDocument("".join(f"{each.lstrip(chr(9))}\n" for each in lines), bool(opens["quote"])))
     return found, "\n".join(rest)
 
 
