@@ -161,9 +161,22 @@ def run_tool(
     return printed
 
 
+class _Child(subprocess.Popen[str]):
+    """A process that is ended, too, where its start is interrupted: until then nobody else knows of it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        try:
+            super().__init__(*arguments, **options)
+        except BaseException:
+            if self._child_created:  # type: ignore[attr-defined]  # all that says so
+                self.kill()
+                self.wait()
+            raise
+
+
 def _run(command: Sequence[str], secret: str, timeout: float | None, **options: Any) -> tuple[int, str, str | None]:
     """As `subprocess.run` does, which leaves what Ctrl-C ends to whoever waits for it."""
-    with subprocess.Popen(command, **options) as child:
+    with _Child(command, **options) as child:
         try:
             printed, told = child.communicate(secret, timeout)
         except BaseException:

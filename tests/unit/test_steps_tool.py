@@ -68,6 +68,32 @@ def test_a_signal_ends_what_runs_in_a_pool_and_starts_nothing_more(tool: ToolMak
     assert not folder.exists()
 
 
+INTERRUPTED_AT_ITS_START = """
+import os, shutil, signal, time
+from pathlib import Path
+from steps.tool import run_step, run_tool
+
+read, pid = os.read, Path(f"{shutil.which('oras')}.pid")
+
+def interrupted(descriptor, size):
+    told = read(descriptor, size)  # by which Popen learns that the tool runs; then somebody ends this program
+    while not (pid.exists() and pid.read_text().strip()):
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
+    return told
+
+os.read = interrupted
+run_step(lambda: {"said": run_tool(["oras", "login"])})
+"""
+
+
+def test_a_tool_does_not_outlive_an_interruption_of_its_start(tool: ToolMaker) -> None:
+    path = tool("oras", 'echo $$ >"$0.pid"; exec sleep 60')
+    with started(INTERRUPTED_AT_ITS_START) as running:
+        assert running.wait(timeout=10) == 1
+    assert not is_running(Path(f"{path}.pid"))
+
+
 def test_a_tool_that_does_not_heed_the_signal_is_killed_at_last(tool: ToolMaker) -> None:
     path = tool("oras", "trap '' TERM; echo $$ >\"$0.pid\"; while :; do sleep 0.1; done")
     with started(f"from steps import tool\ntool._GRACE = 1.0\n{SIDE_BY_SIDE}") as running:
