@@ -34,7 +34,7 @@ _SECRET_LOOK = re.compile(
     r"|(?i:(^|[?&;,\s])(-D[\w.]{0,80}(pass|password|passphrase)|password|passwd|pwd|secret|token|api_?key)=)"
     rf"(?!{_REFERENCE}(?:[&;,\s]|$)|{_CALL})[^&;,\s]+"
 )
-_PLAIN = re.compile(r"[a-z]{0,15}(?:[^0-9A-Za-z_~-][a-z]{0,15})*|[0-9a-f]{1,64}(?:-dirty)?|[0-9.:TZ+-]{1,64}", re.ASCII)
+_PLAIN = re.compile(r"[a-z]{0,15}(?:[^0-9A-Za-z_~-][a-z]{0,15})*|[0-9a-f]{1,64}(?:-dirty)?|[0-9.:TZ+-]{1,64}")
 """Short small words, a commit, a time, a version: no vendor's token looks like that; the address of a hook may."""
 _USER_IN_ADDRESS = re.compile(r"\bhttps?://[^/\s?#@]*@", re.IGNORECASE)
 _PARAMETER = re.compile(r"[?&#]([^=?&#\s'\"]{1,64})=([^&#\s'\"]+)")

@@ -1,12 +1,11 @@
 """What an image says where the resource leaves it out, read from the registry by digest."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 from judging.configuration import Settings
 from judging.images import Image
 from judging.workload import Variable
 from verification.evidence import ImageConfigs, image_config
-from verification.images import ImageConfig
 
 
 def image_configs(image: Image, settings: Settings) -> ImageConfigs:
@@ -23,26 +22,16 @@ def image_configs(image: Image, settings: Settings) -> ImageConfigs:
     return image_config(reference, settings)
 
 
-def image_environment(image: Image, settings: Settings) -> Mapping[Variable, list[str]]:
-    """The variables that an image has of its own, and the platforms that have each.
+def image_variables(image: Image, settings: Settings) -> Mapping[tuple[Variable, str], list[str]]:
+    """The variables that an image has of its own and the build arguments in its history: the platforms that have each.
 
     Empty where they cannot be read: image-is-signed stops a digest whose registry does not answer, and a name without
     one. That nobody could look is no news here.
     """
-    return _by_variable(image, settings, lambda config: config.environment)
-
-
-def image_arguments(image: Image, settings: Settings) -> Mapping[Variable, list[str]]:
-    """The build arguments that the history of an image shows, and the platforms that have each; like its variables."""
-    return _by_variable(image, settings, lambda config: config.arguments)
-
-
-def _by_variable(
-    image: Image, settings: Settings, entries: Callable[[ImageConfig], Sequence[str]]
-) -> Mapping[Variable, list[str]]:
-    found: dict[Variable, list[str]] = {}
+    found: dict[tuple[Variable, str], list[str]] = {}
     for platform, config in sorted(image_configs(image, settings).platforms.items()):
-        for entry in entries(config):
-            name, _, value = entry.partition("=")
-            found.setdefault(Variable(name, value, image.path), []).append(platform)
+        for place, entries in (("own environment", config.environment), ("history", config.arguments)):
+            for entry in entries:
+                name, _, value = entry.partition("=")
+                found.setdefault((Variable(name, value, image.path), place), []).append(platform)
     return found

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from judging.manifest_text import API_VERSION, is_manifest
 from judging.shell_text import here_documents, spelled_plainly, with_values, without_comments
 
-PROGRAM = r"(?:[\w./-]*/)?(?:microk8s\.)?(?:kubectl|oc|helmfile|helm)(?:\.exe)?"
-CALL = re.compile(
-    r"(?<![\w./-])(?:[\w./-]*/)?(?:microk8s\.)?(?P<program>kubectl|oc|helmfile|helm)(?:\.exe)?(?!\S)"
-    r"(?P<arguments>[^|;&\n)`]*)"
-)
+_PATH, _PROGRAMS = r"(?:[\w./-]*/)?(?:microk8s\.)?", "kubectl|oc|helmfile|helm"
+PROGRAM = rf"{_PATH}(?:{_PROGRAMS})(?:\.exe)?"
+CALL = re.compile(rf"(?<![\w./-]){_PATH}(?P<program>{_PROGRAMS})(?:\.exe)?(?!\S)(?P<arguments>[^|;&\n)`]*)")
 WITH_VALUE = frozenset(
     {
         "-c", "-e", "-f", "-k", "-l", "-n", "-o", "-p", "-r", "-s", "-v", "--args", "--as", "--as-group", "--as-uid",

@@ -152,10 +152,15 @@ def sensitive(path: str, allowed: tuple[str, ...] = ()) -> Finding | None:
     """
     for place in spellings(path) if path.strip() else ():
         finding = _sensitive(place)
-        known = (place,) if ".." in path else (place, path.strip().lower().rstrip("/") or "/")
-        if finding and not any(fnmatchcase(it, glob.lower()) for it in known for glob in allowed):
+        if finding and not _is_allowed(place, path, allowed):
             return finding
     return None
+
+
+def _is_allowed(place: str, written: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a place is on the list, as it was resolved or as it was written; what goes up may lead anywhere."""
+    names = (place,) if ".." in written else (place, written.strip().lower().rstrip("/") or "/")
+    return any(fnmatchcase(name, glob.lower()) for name in names for glob in allowed)
 
 
 def _sensitive(path: str) -> Finding | None:

@@ -14,14 +14,10 @@ from judging.manifest_text import is_manifest
 from judging.pushes import Push, cached, exported
 from judging.shell_text import here_documents, spelled_plainly, without_asides
 
-_PROGRAM = (
-    r"(?:[\w./-]*/)?(?:docker-compose|docker|podman-compose|podman-remote|podman|nerdctl|finch|ctr|buildah|buildctl|crane|"
-    r"skopeo)(?:\.exe|\.io)?"
-)
+_PROGRAMS = r"docker|podman|podman-remote|nerdctl|finch|ctr|docker-compose|podman-compose|buildah|buildctl|crane|skopeo"
+_PROGRAM = rf"(?:[\w./-]*/)?(?:{_PROGRAMS})(?:\.exe|\.io)?"
 _CALL = re.compile(
-    r"(?<![\w./-])(?:[\w./-]*/)?(?P<program>docker|podman|podman-remote|nerdctl|finch|ctr|docker-compose|"
-    r"podman-compose|buildah|buildctl|crane|skopeo)(?:\.exe|\.io)?"
-    r"(?=\s)(?P<arguments>[^|;&\n)`]*)"
+    rf"(?<![\w./-])(?:[\w./-]*/)?(?P<program>{_PROGRAMS})(?:\.exe|\.io)?(?=\s)(?P<arguments>[^|;&\n)`]*)"
 )
 _WITHOUT_VALUE = re.compile(
     r"-[Daqpkr]|--(?:all|all-tags|allow-non-distributable-blobs|compress|debug|disable-content-trust|force-rm|"

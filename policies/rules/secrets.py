@@ -19,7 +19,7 @@ from detection.finding import Finding
 from detection.values import find_in_value
 from judging.command_lines import COMMANDS, UNKNOWN
 from judging.engine import label, made, text, variables
-from judging.image_config import image_arguments, image_environment
+from judging.image_config import image_variables
 from judging.images import REMOTE_IMAGE, Image
 from judging.manifests import Manifest, manifests
 from judging.node import Node
@@ -107,12 +107,11 @@ def _in_image(subject: Subject, container: Container) -> Iterator[Problem]:
     except NotApplicable:  # a patch that leaves the image as it is
         return
     write = "take the ENV or ARG out of its Dockerfile, mount a secret instead, and replace it: the image shows it"
-    for place, read in (("own environment", image_environment), ("history", image_arguments)):
-        for variable, platforms in read(image, subject.settings).items():
-            if (found := _found(subject, variable)) is not None:
-                name = _printable(variable.name) or "a variable"
-                seen = f"{image.path} has {name} in its {place}, which holds {_described(found)}"
-                yield Problem(f"{seen} ({', '.join(platforms)})", write, container.where)
+    for (variable, place), platforms in image_variables(image, subject.settings).items():
+        if (found := _found(subject, variable)) is not None:
+            name = _printable(variable.name) or "a variable"
+            seen = f"{image.path} has {name} in its {place}, which holds {_described(found)}"
+            yield Problem(f"{seen} ({', '.join(platforms)})", write, container.where)
 
 
 def _own_environment(subject: Subject) -> Iterator[Variable]:
