@@ -87,6 +87,21 @@ class Project:
         return self.state / "backend"
 
     @property
+    def states(self) -> Path:
+        """The folder in the backend with the stacks' states."""
+        return self.backend / ".pulumi" / "stacks"
+
+    @property
+    def state_files(self) -> list[Path]:
+        """The states of all stacks in the backend, compressed ones too."""
+        return [path for pattern in ("*.json", "*.json.gz") for path in sorted(self.states.rglob(pattern))]
+
+    @property
+    def passphrase(self) -> Path:
+        """The passphrase that opens the secrets in the states."""
+        return self.keys / "pulumi.passphrase"
+
+    @property
     def pulumi_home(self) -> Path:
         """PULUMI_HOME: plugins and the selected stack."""
         return self.state / "pulumi-home"
@@ -199,7 +214,7 @@ def project_variables(project: Project) -> dict[str, str]:
         # The side file with a checkpoint's metadata is not written in one go: a StackReference to a stack that is just
         # brought up would find it empty.
         "PULUMI_BACKEND_URL": f"file://{quote(str(project.backend))}?metadata=skip",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(project.keys / "pulumi.passphrase"),
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(project.passphrase),
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "BUILDX_CONFIG": str(project.buildx),

@@ -12,8 +12,7 @@ from pathlib import Path
 from toolchain.environment import PRODUCTION, Project
 from toolchain.errors import ToolchainError
 
-PASSPHRASE = "pulumi.passphrase"
-PASSWORDS = (PASSPHRASE, "cosign.password", "registry.password", "db_password", "pip_token")
+PASSWORDS = ("pulumi.passphrase", "cosign.password", "registry.password", "db_password", "pip_token")
 PRODUCTION_PASSWORDS = ("production.password", "production-registry.password")
 """What only a stack needs that releases to production's own registry, with a key pair of its own."""
 _LETTERS_AND_DIGITS = string.ascii_letters + string.digits
@@ -68,12 +67,10 @@ def ensure_keys(
 
 def _refuse_lost_passphrase(project: Project) -> None:
     """Another passphrase opens none of the states, and Pulumi would only call it incorrect."""
-    path = project.keys / PASSPHRASE
-    stacks = project.backend / ".pulumi" / "stacks"
-    if not path.exists() and any(it for end in ("json", "json.gz") for it in stacks.rglob(f"*.{end}")):
+    if not project.passphrase.exists() and project.state_files:
         raise ToolchainError(
-            f"{path} is gone, and the secrets in the states below {stacks} open with no other passphrase: "
-            "bring it back; without it, remove the resources by hand, and `.slipway` to begin anew"
+            f"{project.passphrase} is gone, and the secrets in the states below {project.states} open with no other "
+            "passphrase: bring it back; without it, remove the resources by hand, and `.slipway` to begin anew"
         )
 
 

@@ -104,7 +104,7 @@ class Stack:
     @property
     def checkpoint(self) -> Path | None:
         """Where the file backend keeps the state; None where the stack does not exist."""
-        folder = self.project.backend / ".pulumi" / "stacks" / self.pulumi_project
+        folder = self.project.states / self.pulumi_project
         for path in (folder / f"{self.name}.json", folder / f"{self.name}.json.gz"):
             if path.exists():
                 return path
@@ -279,10 +279,9 @@ def outputs_of(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def stacks(project: Project) -> dict[str, dict[str, Any]]:
     """Returns the latest deployment of every stack in the checkout's backend, by PROJECT/STACK."""
-    root = project.backend / ".pulumi" / "stacks"
-    paths = [path for pattern in ("*.json", "*.json.gz") for path in sorted(root.rglob(pattern))]
     return {
-        str(path.relative_to(root)).removesuffix(".gz").removesuffix(".json"): read_deployment(path) for path in paths
+        str(path.relative_to(project.states)).removesuffix(".gz").removesuffix(".json"): read_deployment(path)
+        for path in project.state_files
     }
 
 

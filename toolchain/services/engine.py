@@ -76,8 +76,7 @@ def foreign_containers(project: Project) -> list[str]:
 
 def states_text(project: Project) -> str:
     """Returns the states of all stacks in the checkout's backend, compressed ones too, as one text to search in."""
-    folder = project.backend / ".pulumi" / "stacks"
-    return "".join(read_checkpoint(path) for pattern in ("*.json", "*.json.gz") for path in folder.rglob(pattern))
+    return "".join(map(read_checkpoint, project.state_files))
 
 
 def stop_engine(project: Project, report: Report) -> bool:
